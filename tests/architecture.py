@@ -1,6 +1,7 @@
-"""Rules for the code beyond those of import-linter: each is a function that lists the violations.
+"""Rules for the code that import-linter cannot check: each function returns the violations.
 
-A check takes the folder of the repository, so that a test can run it on another folder.
+The argument of each check is the folder of a repository, so that a test can run the check on a copy
+with violations.
 """
 
 import ast
@@ -25,8 +26,9 @@ UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
 
-# Names of Linux that macOS and the BSDs do not have, and the modules that may use them. Each of
-# these has a fallback and a test without the name. docs/operations.md describes the fallbacks.
+# System calls and paths that exist only on Linux, and the modules that may use them. Each of these
+# modules has a fallback for macOS and the BSDs, and a test of this fallback. docs/operations.md
+# describes the fallbacks.
 LINUX_ONLY = re.compile(
     r'prctl|TCP_USER_TIMEOUT|TCP_QUICKACK|SO_PEERCRED|SOCK_CLOEXEC|SOCK_NONBLOCK|AF_NETLINK|epoll'
     r'|sched_\w+affinity|eventfd\w*|memfd_create|pidfd_\w+|posix_fa\w+|O_TMPFILE|O_DIRECT|splice'
@@ -41,12 +43,12 @@ LINUX_MODULES = {
     'config/gunicorn.py': {'/dev/shm'},
 }
 
-# Settings that the code itself sets.
+# Settings that no operator sets: the code computes them.
 DERIVED_SETTINGS = {'SQLALCHEMY_ENGINE_OPTIONS'}
-# Values that each mail has.
+# Variables that the templates of all mails can use.
 MAIL_VARIABLES = {'public_url'}
 
-# Functions that must not run while the write lock is held.
+# Slow functions that must not run in a transaction, because it holds the write lock.
 SLOW = {
     'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
     'sleep', 'receive', 'create_staged',
@@ -54,7 +56,7 @@ SLOW = {
 
 
 def commits_elsewhere(root: Path) -> list[str]:
-    """Only the database package of the core commits and rolls back."""
+    """Return commits and rollbacks outside of the database package of `core`."""
     return [
         f'{path}:{call.lineno}: {ast.unparse(call.func)}'
         for path, tree in modules(root)
@@ -65,7 +67,7 @@ def commits_elsewhere(root: Path) -> list[str]:
 
 
 def services_that_know_requests(root: Path) -> list[str]:
-    """Services import nothing from Flask except `current_app`."""
+    """Return the names that services import from Flask, except `current_app`."""
     found = []
     for path, tree in modules(root):
         if 'service' not in Path(path).with_suffix('').parts:
@@ -79,12 +81,12 @@ def services_that_know_requests(root: Path) -> list[str]:
 
 
 def modules_without_a_word(root: Path) -> list[str]:
-    """Every module has a docstring."""
+    """Return the modules without a docstring."""
     return [path for path, tree in modules(root) if not ast.get_docstring(tree)]
 
 
 def handlers_without_a_word(root: Path) -> list[str]:
-    """Every handler has a docstring, which openapi.json contains."""
+    """Return the request handlers without a docstring, which openapi.json needs."""
     return [
         f'{path}: {function.name}'
         for path, tree in modules(root)
@@ -94,7 +96,7 @@ def handlers_without_a_word(root: Path) -> list[str]:
 
 
 def routes_that_catch(root: Path) -> list[str]:
-    """No route catches exceptions: `core.web` renders them."""
+    """Return routes that catch exceptions: only `core.web` converts them to responses."""
     return [
         f'{path}:{node.lineno}'
         for path, tree in modules(root)
@@ -105,7 +107,10 @@ def routes_that_catch(root: Path) -> list[str]:
 
 
 def uses_of_unscoped_permissions(root: Path) -> list[str]:
-    """Only the guard reads the permissions of the owner of an API key. Others read the key's."""
+    """Return code that reads all permissions of an API key's owner, except the guard.
+
+    Other code must read the permissions that the key itself has.
+    """
     return [
         f'{path}:{node.lineno}: use `permissions`, which are limited to the scopes'
         for path, tree in modules(root)
@@ -116,7 +121,10 @@ def uses_of_unscoped_permissions(root: Path) -> list[str]:
 
 
 def slow_in_atomic(root: Path) -> list[str]:
-    """A transaction contains no hashing, mail or network, neither as a function nor as a block."""
+    """Return transactions that hash a password, send a mail or use the network.
+
+    Both forms count: functions with the decorator `@atomic`, and blocks `with atomic()`.
+    """
     found = []
     for path, tree in modules(root):
         for node in ast.walk(tree):
@@ -128,7 +136,7 @@ def slow_in_atomic(root: Path) -> list[str]:
 
 
 def unknown_settings(root: Path) -> list[str]:
-    """Code reads only settings that are declared, and those of Flask."""
+    """Return settings that the code reads, but that neither `config` nor Flask declares."""
     known = {*dir(Config), *Flask(__name__).config, *DERIVED_SETTINGS}
     return [
         f'{path}:{line}: {name}'
@@ -154,7 +162,7 @@ def _settings_read(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def unknown_template_variables(root: Path) -> list[str]:
-    """A template of a mail uses only the values of its `example.json`."""
+    """Return variables of mail templates that the `example.json` of the mail lacks."""
     environment = Environment(autoescape=True)
     environment.filters |= {'duration': duration, 'program': program}
     found = []
@@ -171,12 +179,15 @@ def unknown_template_variables(root: Path) -> list[str]:
 
 
 def vague_names(root: Path) -> list[str]:
-    """No module has a vague name."""
+    """Return modules with a vague name, such as `utils`."""
     return [path for path, _ in modules(root) if VAGUE & set(Path(path).with_suffix('').parts)]
 
 
 def long_files(root: Path) -> list[str]:
-    """Files have at most 300 lines, and nine of ten at most 200."""
+    """Return the files that exceed their budget.
+
+    A file has at most 300 lines, and nine of ten files have at most 200.
+    """
     sizes = {path: lines(root / path) for path, _ in modules(root)}
     found = [f'{path}: {size} lines' for path, size in sizes.items() if size > 300]
     tenth = quantiles(sizes.values(), n=10)[-1] if len(sizes) > 1 else 0
@@ -184,7 +195,7 @@ def long_files(root: Path) -> list[str]:
 
 
 def large_packages(root: Path) -> list[str]:
-    """A package has at most 20 modules and 2,500 lines, without those of its subpackages."""
+    """Return packages with more than 20 modules or 2,500 lines, without their subpackages."""
     packages: dict[Path, list[int]] = defaultdict(list)
     for path, _ in modules(root):
         packages[Path(path).parent].append(lines(root / path))
@@ -196,9 +207,10 @@ def large_packages(root: Path) -> list[str]:
 
 
 def long_functions(root: Path) -> list[str]:
-    """Functions have at most 50 lines, nine of ten at most 20, and half of them at most 8.
+    """Return the functions that exceed their budget.
 
-    Docstrings are not counted.
+    A function has at most 50 lines. Nine of ten have at most 20, and half of them at most 8. Lines
+    of docstrings are not counted.
     """
     sizes = {
         f'{path}: {function.name}': lines_of(function) - lines_of(docstring_of(function))
@@ -214,7 +226,10 @@ def long_functions(root: Path) -> list[str]:
 
 
 def long_entrances(root: Path) -> list[str]:
-    """The factory has at most 40 lines, and the `__init__.py` of a feature 15."""
+    """Return entry points that are too long.
+
+    The application factory has at most 40 lines, and the `__init__.py` of a feature 15.
+    """
     project = root / 'project'
     limits = {project / '__init__.py': 40}
     limits |= {
@@ -230,9 +245,10 @@ def long_entrances(root: Path) -> list[str]:
 
 
 def retired_words(root: Path) -> list[str]:
-    """No function, class, module, column or setting has a word of `tests/retired_words.txt`.
+    """Return names with a word that `tests/retired_words.txt` forbids.
 
-    This includes tests, so that they use the same names as the product.
+    Checks functions, classes, modules, columns and settings, in tests as well, so that tests use
+    the same terms as the product.
     """
     words, modules_only, exceptions = _retired()
     found = []
@@ -248,7 +264,7 @@ def retired_words(root: Path) -> list[str]:
 
 
 def linux_only_calls(root: Path) -> list[str]:
-    """Only modules with a fallback use system calls and files that only Linux has."""
+    """Return Linux-only system calls and paths in modules without a fallback."""
     found = []
     for path in sorted([*(root / 'project').rglob('*.py'), *(root / 'config').glob('*.py')]):
         place = str(path.relative_to(root))
@@ -283,7 +299,7 @@ CHECKS = (
 
 
 def modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
-    """Yield the path below the root and the tree of every module of the project."""
+    """Yield the relative path and the syntax tree of every module of the project."""
     for path in sorted((root / 'project').rglob('*.py')):
         yield str(path.relative_to(root)), _parsed(path)
 
@@ -294,43 +310,43 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def parse(code: str) -> ast.Module:
-    """Return the syntax tree of a module; cached, because every check reads the same modules."""
+    """Return the syntax tree of a module. Cached, because all checks read the same files."""
     return ast.parse(code)
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """Yield every function, including methods and inner functions."""
+    """Yield every function definition, including methods and nested functions."""
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
-    """Yield every call."""
+    """Yield every function call."""
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
 def is_decorated(function: ast.FunctionDef, name: str) -> bool:
-    """Return whether a function is decorated by `@name(…)`."""
+    """Return whether a function has the decorator `@name` or `@name(…)`."""
     return any(
         isinstance(d, ast.Call) and ast.unparse(d.func) == name for d in function.decorator_list
     )
 
 
 def is_atomic_function(node: ast.AST) -> bool:
-    """Return whether this is a function in a transaction."""
+    """Return whether the decorator of this function starts a transaction."""
     return isinstance(node, ast.FunctionDef) and (
         is_decorated(node, 'atomic') or is_decorated(node, 'locks_user')
     )
 
 
 def is_atomic_block(node: ast.AST) -> bool:
-    """Return whether this is a block in a transaction."""
+    """Return whether this is a block `with atomic()`, which is a transaction."""
     return isinstance(node, ast.With) and any(
         ast.unparse(item.context_expr).startswith('atomic(') for item in node.items
     )
 
 
 def docstring_of(function: ast.FunctionDef) -> ast.stmt | None:
-    """Return the docstring of a function as a statement, or None."""
+    """Return the syntax node of a function's docstring, or None."""
     return function.body[0] if ast.get_docstring(function) else None
 
 
@@ -345,7 +361,7 @@ def lines(path: Path) -> int:
 
 
 def _retired() -> tuple[set[str], set[str], set[str]]:
-    """Return the retired words, those retired for modules only, and the exceptions."""
+    """Return the forbidden words, those forbidden for modules only, and allowed names."""
     words, modules_only, exceptions = set(), set(), set()
     for line in RETIRED_WORDS.read_text(encoding='utf-8').splitlines():
         retired, _, names = line.partition('except:')
@@ -358,13 +374,16 @@ def _retired() -> tuple[set[str], set[str], set[str]]:
 
 
 def _parts(name: str) -> set[str]:
-    """Return the words of a name, and its neighbouring pairs: `is_mac` is one term."""
+    """Return the words of a name, and each pair of neighbouring words.
+
+    A forbidden term can consist of two words, such as `is_mac`.
+    """
     words = [word.lower() for word in re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)]
     return {*words, *(f'{one}_{other}' for one, other in pairwise(words))}
 
 
 def _named(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[str, int]]:
-    """Yield the definitions of a module: functions, classes, constants, columns and settings."""
+    """Yield the name and line of functions, classes, constants, columns and settings."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             yield statement.name, statement.lineno
@@ -376,7 +395,7 @@ def _named(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[
 
 
 def _in_database(statement: ast.stmt) -> Iterator[str]:
-    """Yield the name of a table or a column that is given as a string."""
+    """Yield the name of a table or column that a statement contains as a string."""
     value = getattr(statement, 'value', None)
     if isinstance(value, ast.Call) and ast.unparse(value.func) == 'mapped_column' and value.args:
         value = value.args[0]

@@ -1,4 +1,4 @@
-"""Virus scanners for tests: clamd, and a fake server in Python with the same protocol."""
+"""Virus scanners for tests: the real clamd, and a fake server with the same protocol."""
 
 import os
 import shutil
@@ -10,15 +10,16 @@ from threading import Thread
 
 from tests.core.server.serving import free_port, running
 
-# The EICAR test file, in two parts: otherwise a scanner would report this file.
+# The EICAR test file, which all scanners report as malware. The text is in two parts, so that a
+# scanner does not report this module.
 EICAR = rb'X5O!P%@AP[4\PZX54(P^)7CC)7}' + b'$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
 
-LARGEST = 500_000  # bytes a scanner accepts
+LARGEST = 500_000  # bytes that the scanner accepts
 
 
 @contextmanager
 def running_clamd(folder: Path) -> Iterator[str]:
-    """Run clamd with the signature of EICAR only; yield its URL."""
+    """Run the real clamd, which knows only the EICAR test file; yield its URL."""
     clamd = shutil.which('clamd', path=f'{os.environ["PATH"]}:/usr/sbin')
     assert clamd, 'this test needs clamd'
     port = free_port()
@@ -38,7 +39,7 @@ def running_clamd(folder: Path) -> Iterator[str]:
 
 
 class Answering(socketserver.StreamRequestHandler):
-    """Handler of one command, with the responses of clamd."""
+    """A server handler that responds to one command like clamd."""
 
     def handle(self) -> None:
         if self.rfile.read(6) == b'zPING\0':
@@ -56,7 +57,7 @@ class Answering(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Fake server that does not report disconnected clients."""
+    """A TCP server that ignores errors of its handlers, such as a disconnected client."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore the error."""
@@ -64,7 +65,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def standing_in(handler: type[socketserver.BaseRequestHandler] = Answering) -> Iterator[str]:
-    """Run a fake server with a handler of connections; yield its URL."""
+    """Run the fake scanner with a server handler; yield its URL."""
     with Server(('127.0.0.1', 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
         thread.start()

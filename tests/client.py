@@ -11,20 +11,20 @@ from project.core.web.responses.headers import EXPOSED_HEADERS
 
 PREFIX = '/api/v1'
 
-# Headers that describe one response. The others are part of every response.
+# Headers that belong to single routes. All other headers are part of every response.
 SPECIFIC_HEADERS = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
     'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
 }  # fmt: skip
 
 
 class IsolatedClient(FlaskClient):
-    """Client whose requests do not share the context of the test.
+    """A test client whose requests use another application context than the test.
 
     Flask reuses an existing application context. An ordinary client would therefore run in the
     context of the test, read uncommitted rows, and hide a missing commit.
 
-    If the application has an OpenAPI document, the document must contain the headers of each
-    successful response.
+    If the application has an OpenAPI document, the client checks that the document contains the
+    headers of each successful response.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
@@ -46,7 +46,7 @@ class IsolatedClient(FlaskClient):
 
 
 def reasons(response: TestResponse) -> dict[str, list[str]]:
-    """Return the reasons of a JSend failure; check that the body has no other keys."""
+    """Return the reasons in a JSend `fail` response; check that it has no other keys."""
     assert response.json is not None
     assert set(response.json) == {'status', 'data'}
     assert response.json['status'] == 'fail'
@@ -54,7 +54,7 @@ def reasons(response: TestResponse) -> dict[str, list[str]]:
 
 
 def data(response: TestResponse) -> Any:
-    """Return the data of a JSend success; check that the body has no other keys."""
+    """Return the data of a JSend `success` response; check that it has no other keys."""
     assert response.json is not None, response.status
     assert set(response.json) == {'status', 'data'}, response.json
     assert response.json['status'] == 'success', response.json

@@ -19,15 +19,15 @@ from project.core.errors import ApiError
 from tests.databases import create_tables, fresh_database
 from tests.pending_tasks import run_pending_tasks
 
-# SQLite has one writer at a time: the few possible deadlocks and overlaps occur within 4 rounds.
+# SQLite has one writer at a time. Four rounds are enough for the few races that are possible.
 RACE_ROUNDS = 15 if os.environ.get('TEST_DATABASE_URL') else 4
 
 
 @contextmanager
 def separate_app(folder: Path) -> Iterator[Flask]:
-    """Create an application that commits its transactions, and enter its context.
+    """Create an application that really commits its transactions, and enter its context.
 
-    The other tests share one connection, which excludes races.
+    Other tests share one connection, on which two transactions cannot run at the same time.
     """
     with fresh_database('race') as url:
 
@@ -48,7 +48,10 @@ def separate_app(folder: Path) -> Iterator[Flask]:
 
 
 def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
-    """Call functions in threads that start together; return each result or `ApiError`."""
+    """Call functions in threads that start at the same time.
+
+    Returns the result of each call, or its `ApiError`.
+    """
     start = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -64,7 +67,7 @@ def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
 
 
 def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
-    """Return the mails that an application has written to a folder, in any order."""
+    """Run the pending tasks; return all mails that an application has written to a folder."""
     run_pending_tasks(app)
     found = (path.read_bytes() for path in folder.glob('*.eml'))
     return [message_from_bytes(content, policy=policy.default) for content in found]

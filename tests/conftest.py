@@ -1,4 +1,4 @@
-"""Fixtures that the tests of every feature share."""
+"""Fixtures and hooks for the tests of all features."""
 
 import gc
 import os
@@ -37,19 +37,19 @@ from tests.pending_tasks import run_pending_tasks
 MEMORY_FOLDER = Path('/dev/shm')
 MIN_FREE_MEMORY_BYTES = 2 << 30
 SLOW_SECONDS = 1.0
-MARKS = {'slow', 'servers'}  # each says why a test may take a second
+MARKS = {'slow', 'servers'}  # tests with one of these marks may take a second
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Store the folders of the tests in memory if enough is free, else in the usual folder.
+    """Store the temporary folders of the tests in memory, if enough memory is free.
 
-    A run writes about 10,000 files (200 MB), and calls fsync for 5,800 of them.
+    A test run writes about 10,000 files (200 MB), and calls fsync for 5,800 of them.
     """
     is_usable = MEMORY_FOLDER.is_dir() and os.access(MEMORY_FOLDER, os.W_OK | os.X_OK)
-    # A container of Docker has 64 MB.
+    # In a Docker container, this folder has only 64 MB.
     if is_usable and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_FREE_MEMORY_BYTES:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(MEMORY_FOLDER))
-    # There is no garbage until all tests are collected.
+    # The collection of the tests creates no garbage, so garbage collection would waste time.
     gc.disable()
 
 
@@ -60,9 +60,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the slowest tests without a mark that took a second or more.
+    """Print the slowest unmarked tests that took a second or more.
 
-    A warning only: on a busy machine any test may take long.
+    This is only a warning, because any test can be slow on a busy machine.
     """
     passed = terminalreporter.stats.get('passed', []) + terminalreporter.stats.get('', [])
     found = [r for r in passed if r.duration >= SLOW_SECONDS and not MARKS & set(r.keywords)]
@@ -73,21 +73,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the modules and the collected tests from garbage collection, which took 7 %."""
+    """Exempt all objects so far from garbage collection, which took 7 % of the run."""
     gc.freeze()
     gc.enable()
 
 
 pytest_plugins = ['tests.sql_record']
 
-# The deadline of an example is a time on the clock, which other processes prolong.
+# Without a deadline: Hypothesis measures elapsed time, which depends on other processes.
 settings.register_profile('suite', deadline=None)
 settings.load_profile('suite')
 
 
 @pytest.fixture(scope='session')
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The application of this process, on its own database."""
+    """The application that all tests of this process share, with its own database."""
     var = tmp_path_factory.mktemp('var')
     worker = os.environ.get('PYTEST_XDIST_WORKER', 'main')
     with fresh_database(worker) as url:
@@ -113,7 +113,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture(autouse=True)
 def transaction(app: Flask) -> Iterator[None]:
-    """Run each test in a transaction, and roll it back."""
+    """Run each test in a transaction that is rolled back at the end."""
     with app.app_context():
         known = db.engines
         engine = known[None]
@@ -128,22 +128,22 @@ def transaction(app: Flask) -> Iterator[None]:
             outer.rollback()
             connection.close()
             known[None] = engine
-    # A later context with the same address would get a session that is not removed.
+    # A session that is left would be reused by a later context at the same memory address.
     assert not db.session.registry.registry
 
 
 @pytest.fixture(autouse=True, scope='session')
 def undeclared_hashing() -> Iterator[list[str]]:
-    """Record the routes that hash a password without `hashes_password`."""
+    """Collect the routes that hash a password but do not declare `hashes_password`."""
     with recording_undeclared_hashing() as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
 def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
-    """Fail each test in which a route hashes a password without `hashes_password`.
+    """Fail a test if a route hashes a password but does not declare `hashes_password`.
 
-    The server would not limit the number of concurrent requests of such a route.
+    For such a route, the server would not limit the number of concurrent requests.
     """
     undeclared_hashing.clear()
     yield
@@ -152,7 +152,7 @@ def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def request_context() -> Iterator[None]:
-    """Begin and end each test without a request context."""
+    """Reset the request context before and after each test."""
     set_request_context(NO_CONTEXT)
     yield
     set_request_context(NO_CONTEXT)
@@ -160,7 +160,7 @@ def request_context() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test its own folders for objects, mails and public files."""
+    """Give each test its own folders for stored objects, mails and published files."""
     monkeypatch.setitem(app.extensions, 'storage', LocalStorage(tmp_path / 'storage'))
     monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(tmp_path / 'public'))
     monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(tmp_path / 'maintenance'))
@@ -169,7 +169,7 @@ def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def client(app: Flask) -> IsolatedClient:
-    """A client without a credential."""
+    """A test client that is not logged in."""
     client = app.test_client()
     assert isinstance(client, IsolatedClient)
     return client
@@ -177,10 +177,11 @@ def client(app: Flask) -> IsolatedClient:
 
 @pytest.fixture
 def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IsolatedClient]:
-    """Return a function that returns a client with the credential of a user, without `auth`.
+    """Return a function that returns a test client with the principal of a user.
 
-    `as_user(user)` has a fresh login, `as_user(user, scopes={'files:read'})` an API key, and
-    `as_user(user, authenticated_at=…)` a login at that time.
+    The feature `auth` is not involved. `as_user(user)` has a fresh login, `as_user(user,
+    scopes={'files:read'})` an API key, and `as_user(user, authenticated_at=…)` a login at that
+    time.
     """
     principals: dict[str, Principal] = {}
     monkeypatch.setitem(app.extensions, 'identify', principals.get)
@@ -228,14 +229,15 @@ def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
 
 @pytest.fixture
 def assert_max_queries(app: Flask) -> Callable[..., Any]:
-    """Return a context manager that fails if its block executes more statements than a maximum."""
+    """Return a context manager that limits the number of SQL statements in its block."""
 
     @contextmanager
     def budget(maximum: int, /) -> Iterator[list[str]]:
         statements: list[str] = []
 
         def record(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            # Only PostgreSQL locks users with a statement. The maximum holds for both databases.
+            # Locks of users are not counted: only PostgreSQL needs a statement for them, and the
+            # maximum must hold for both databases.
             is_lock = 'FROM users' in statement and statement.endswith('FOR NO KEY UPDATE')
             if not is_lock and not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
                 statements.append(statement)
@@ -253,7 +255,7 @@ def assert_max_queries(app: Flask) -> Callable[..., Any]:
 
 @pytest.fixture
 def argon2_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a context manager that records the argon2 calls of its block."""
+    """Return a context manager that records which Argon2 functions its block calls."""
 
     @contextmanager
     def counting() -> Iterator[list[str]]:
@@ -267,7 +269,7 @@ def argon2_calls(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
                     try:
                         return original(*args)
                     except InvalidHashError:
-                        # Argon2 did not compute a hash.
+                        # The stored hash was invalid, so Argon2 computed nothing.
                         work = 'nothing'
                         raise
                     finally:

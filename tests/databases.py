@@ -1,4 +1,4 @@
-"""Databases of the tests: SQLite, or new databases on the server of `TEST_DATABASE_URL`."""
+"""Databases for tests: SQLite, or new databases on the PostgreSQL server of `TEST_DATABASE_URL`."""
 
 import atexit
 import os
@@ -18,15 +18,19 @@ from project.core.database.session import db
 
 
 class Uses:
-    """The uses of databases in this process: statements, and databases for other processes."""
+    """The number of database uses in this process.
+
+    Counts statements, and databases that are created for other processes.
+    """
 
     count = 0
-    # Fixtures with a wider scope than one test: all tests that request them depend on their rows.
+    # Fixtures that several tests share and that use a database. All tests that request them depend
+    # on the database.
     fixtures: set[str] = set()
 
     @classmethod
     def add(cls) -> None:
-        """Count one use."""
+        """Count one use of a database."""
         cls.count += 1
 
 
@@ -36,9 +40,10 @@ atexit.register(_templates.close)
 
 @contextmanager
 def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
-    """Create an empty database, yield its URL, and delete it.
+    """Create an empty database, yield its URL, and delete the database at the end.
 
-    :param template: the database on the same server that is copied.
+    :param template: a database on the same server to copy.
+
     :raises SystemExit: if the name of the configured database does not contain `test`.
     """
     Uses.add()
@@ -72,7 +77,7 @@ def create_tables() -> None:
         return
     template = _sqlite_template(tuple(db.metadata.tables))
     if url.database:
-        # Overwriting the file of an open connection would damage the database.
+        # Connections may be open to an existing file: overwriting it would damage the database.
         assert not Path(url.database).exists()
         Path(url.database).write_bytes(template)
     else:
@@ -81,10 +86,10 @@ def create_tables() -> None:
 
 
 def send_savepoints_as_text(engine: Engine) -> None:
-    """Send savepoints to the database without compiling them.
+    """Send the SQL of savepoints to the database without SQLAlchemy's compiler.
 
-    In a test each transaction is a savepoint, and SQLAlchemy does not cache their statements: they
-    took a tenth of the CPU seconds.
+    In tests each transaction is a savepoint. SQLAlchemy compiles each of them again, which took a
+    tenth of the CPU time.
     """
     for name, sql in (
         ('do_savepoint', 'SAVEPOINT'),
@@ -104,9 +109,9 @@ def _driver_connection(connection: Connection) -> Any:
 
 @cache
 def _sqlite_template(tables: tuple[str, ...]) -> bytes:
-    """Return a SQLite database with all tables of the models.
+    """Return the bytes of an SQLite database with the tables of all models.
 
-    :param tables: their names, which are the cache key.
+    :param tables: the names of the tables, which serve only as the key of the cache.
     """
     engine = create_engine('sqlite://')
     with engine.connect() as connection:
@@ -121,13 +126,13 @@ def _sqlite_template(tables: tuple[str, ...]) -> bytes:
 def prepared_database(
     dialect: str, name: str, folder: Path, prepare: Callable[[str], None]
 ) -> Iterator[str]:
-    """Create a database with tables, and delete it at the end.
+    """Create a database with tables, yield its URL, and delete it at the end.
 
-    Copies a template: a copy takes 30 ms, the migrations of a service take 3 s.
+    The database is a copy of a template: a copy takes 30 ms, running all migrations 3 s.
 
     :param dialect: `sqlite` or `postgresql`.
     :param folder: the folder of the SQLite file. An existing file is used unchanged.
-    :param prepare: creates the tables in the database at a URL, and closes its connections.
+    :param prepare: creates the tables of the template in the database at this URL.
     """
     Uses.add()
     template = make_url(_template(dialect, prepare)).database or ''
@@ -151,7 +156,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @cache
 def _template(dialect: str, prepare: Callable[[str], None]) -> str:
-    """Return the URL of a prepared database. It is deleted when this process ends."""
+    """Return the URL of a database to copy. It is deleted when this process ends."""
     if dialect == 'sqlite':
         folder = _templates.enter_context(TemporaryDirectory())
         url = f'sqlite:///{folder}/template.sqlite'
@@ -159,7 +164,8 @@ def _template(dialect: str, prepare: Callable[[str], None]) -> str:
         url = _templates.enter_context(fresh_database('template'))
     prepare(url)
     if dialect == 'sqlite':
-        # If the process was killed, its last pages are in the WAL file, which is not copied.
+        # Write the WAL to the file: only the file is copied, and a killed process leaves pages in
+        # the WAL.
         with closing(sqlite3.connect(f'{folder}/template.sqlite')) as connection:
             connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
     return url

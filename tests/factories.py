@@ -8,7 +8,10 @@ from project.core.database.session import atomic, db
 
 
 class ModelFactory(SQLAlchemyModelFactory):
-    """Factory that commits: a request has its own session and finds committed rows only."""
+    """A factory that commits each row.
+
+    A request has its own session, which finds only committed rows.
+    """
 
     class Meta:
         abstract = True

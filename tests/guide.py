@@ -1,6 +1,7 @@
-"""Checks of docs/guide.md: it has a row for each topic, and all paths and tests in it exist.
+"""Checks of docs/guide.md, whose tables list the code and the tests for each topic.
 
-The first column of a table contains the topic, the second the code, and the last the tests.
+Each topic must have a row, and the named paths and tests must exist. The first column contains the
+topic, the second the code, and the last the tests.
 """
 
 import ast
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tests.architecture import parse
 
-# The topics of the guide. One row must contain the words of each.
+# The topics that the guide must contain. For each topic there must be a row with its words.
 TOPICS = (
     'setup',
     'app discovery',
@@ -62,7 +63,10 @@ TEST = re.compile(r'`(tests/[\w/]+\.py)((?:::\w+)*)`')
 
 
 def faults(text: str, root: Path) -> list[str]:
-    """Return the faults of a guide: topics without a row, rows with missing code or tests."""
+    """Return the faults of a guide.
+
+    A fault is a topic without a row, or a row whose code or test does not exist.
+    """
     rows = list(rows_of(text))
     said = ' | '.join(rows).replace('`', '').lower()
     found = [f'no row for: {topic}' for topic in TOPICS if not has_words(said, topic)]
@@ -82,7 +86,7 @@ def faults(text: str, root: Path) -> list[str]:
 
 
 def rows_of(text: str) -> Iterator[str]:
-    """Yield the rows of all tables, without their headings."""
+    """Yield the rows of all Markdown tables, without their headings."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         below = lines[number + 1] if number + 1 < len(lines) else ''
@@ -91,17 +95,17 @@ def rows_of(text: str) -> Iterator[str]:
 
 
 def is_ruler(line: str) -> bool:
-    """Return whether a line separates the heading of a table from its rows."""
+    """Return whether a line is the separator `|---|` between heading and rows."""
     return line.startswith('|') and set(line) <= set('|-: ')
 
 
 def has_words(text: str, words: str) -> bool:
-    """Return whether a text contains these words, and not only as parts of longer words."""
+    """Return whether a text contains these words as whole words."""
     return re.search(rf'(?<![\w-]){re.escape(words)}(?![\w-])', text) is not None
 
 
 def is_test(root: Path, file: str, name: str) -> bool:
-    """Return whether a file has the test class, method or function `::A::b`."""
+    """Return whether a file contains the test class, method or function in `file::A::b`."""
     if not (root / file).is_file():
         return False
     place: ast.AST = parse((root / file).read_text(encoding='utf-8'))

@@ -1,4 +1,4 @@
-"""Operations that store objects, and ways to interrupt them at each step."""
+"""Operations that store objects, and faults that interrupt them after each of their steps."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -38,7 +38,8 @@ from tests.reliability.harness import IS_LONG
 IMAGE = encoded(halves(), 'PNG').getvalue()
 EXIT_KILLED = 9
 
-# Steps of a publication (docs/adr/0034). A fault interrupts the operation after one of them.
+# The steps of an operation that stores an object (docs/adr/0034). A fault interrupts the operation
+# after one of them.
 STEPS = ('write', 'prepare', 'rows', 'save', 'commit', 'committed')
 # After the commit, an operation raises no error: only the end of its process can interrupt it.
 CASES = [
@@ -52,17 +53,17 @@ ROUNDS = 504 // len(CASES) if IS_LONG else 1
 
 
 class Interrupted(Exception):
-    """Unexpected error."""
+    """An unexpected error, such as a bug would raise."""
 
 
 class Rejected(Conflict):
-    """Error of a service."""
+    """An error of the API, such as a service raises for an invalid request."""
 
     field, reason = 'test', 'Rejected by the test'
 
 
 def reject() -> None:
-    """Raise an error of a service."""
+    """Raise an error of the API."""
     raise Rejected
 
 
@@ -77,7 +78,7 @@ def break_down() -> None:
 
 
 def kill() -> None:
-    """End this process without any cleanup."""
+    """Exit this process without running any cleanup code."""
     os._exit(EXIT_KILLED)
 
 
@@ -88,13 +89,13 @@ FAULTS: dict[str, Callable[[], None]] = {
 
 @dataclass
 class Writer:
-    """User who stores objects in all ways."""
+    """A user who stores objects in every way that the service offers."""
 
     owner_id: int
     numbers: Iterator[int] = field(default_factory=count)
 
     def content(self) -> BytesIO:
-        """Return bytes that are not stored yet."""
+        """Return new bytes, which no other call returns."""
         return BytesIO(b'%d of %d' % (next(self.numbers), self.owner_id) + bytes(1000))
 
     def upload(self) -> None:
@@ -102,18 +103,18 @@ class Writer:
         files.store_file(self.owner_id, self.content())
 
     def replace(self) -> None:
-        """Store a version."""
+        """Upload a new version of a file."""
         file = files.store_file(self.owner_id, BytesIO(b'The same.'))
         files.replace_content(self.owner_id, file.id, self.content())
 
     def replace_stale(self) -> None:
-        """Try to replace an outdated version."""
+        """Upload a new version with an outdated version number, which is rejected."""
         file = files.store_file(self.owner_id, BytesIO(b'The same.'))
         with suppress(FileChanged):
             files.replace_content(self.owner_id, file.id, self.content(), expected=frozenset({99}))
 
     def resume(self) -> None:
-        """Store a file in two chunks."""
+        """Upload a file in two chunks, by the resumable protocol."""
         upload = files.create_upload(self.owner_id, length=2000, name='a')
         files.append(self.owner_id, upload.id, BytesIO(bytes(1000)), offset=0)
         last = self.content().getvalue()[:1000]
@@ -150,7 +151,7 @@ OPERATIONS: dict[str, Callable[[Writer], None]] = {
 
 
 def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str) -> None:
-    """Run an operation, and interrupt it after one of its steps."""
+    """Run an operation, and cause a fault after one of its steps."""
     if fault == 'kill':
         child = os.fork()
         if child == 0:
@@ -163,12 +164,16 @@ def interrupt(app: Flask, writer: Writer, operation: str, step: str, fault: str)
         ):
             OPERATIONS[operation](writer)
         db.session.remove()
-    # A child process does not advance this counter: the next operation needs other bytes.
+    # A child process does not advance the counter of this process, but the next operation needs
+    # other bytes.
     next(writer.numbers)
 
 
 def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None:
-    """Run an operation in this child process with separate connections, and exit."""
+    """Run an operation in this child process, and kill the process after one step.
+
+    The child process opens its own database connections.
+    """
     try:
         with app.app_context():
             db.engine.dispose(close=False)
@@ -181,7 +186,7 @@ def _run_and_exit(app: Flask, writer: Writer, operation: str, step: str) -> None
 
 @contextmanager
 def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
-    """Call `fault` after each execution of a step."""
+    """Call `fault` after each execution of a step, until the end of the block."""
     storage_class, publishing = type(storage()), []
 
     def then_fault(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -222,7 +227,10 @@ def interrupted_after(step: str, fault: Callable[[], None]) -> Iterator[None]:
 
 
 def collect_everything() -> None:
-    """Collect all garbage five minutes later: reservations of dead processes have expired."""
+    """Run all clean-up with the clock five minutes ahead.
+
+    Reservations of killed processes have expired by this time.
+    """
     with time_machine.travel(now() + timedelta(minutes=5)):
         release_expired_reservations()
         collect_released_objects()
@@ -231,9 +239,9 @@ def collect_everything() -> None:
 
 
 def assert_consistent() -> None:
-    """Ensure that objects, their content and quotas match the rows.
+    """Check that the stored objects and the quotas match the rows.
 
-    No staging file may be left, and no partial upload without a row.
+    There must be no staging file, and no partial upload without a row.
     """
     assert sizes_in_storage() == sizes_by_rows()
     assert list(storage().incoming.glob('*')) == []

@@ -6,7 +6,7 @@ MIB = 1024 * 1024
 
 
 def large_content(size: int) -> bytes:
-    """Return bytes that differ in each chunk, for any chunk size that is a power of two.
+    """Return bytes of which no two chunks are equal, if the chunk size is a power of two.
 
     Only the first block is random: random bytes take 2 ms per MiB, in each process that collects
     the tests.

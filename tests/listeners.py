@@ -1,4 +1,4 @@
-"""Servers that accept connections and send little, for the time limits of clients."""
+"""Servers that accept connections and send at most a greeting, to test time limits of clients."""
 
 import socket
 import threading
@@ -9,14 +9,17 @@ from queue import Queue
 
 @contextmanager
 def listener(greeting: bytes = b'') -> Iterator[int]:
-    """Accept connections on a port and send a greeting to each. Yields the port."""
+    """Run a server that accepts connections and sends a greeting; yield its port."""
     with accepting_server(greeting) as (port, _):
         yield port
 
 
 @contextmanager
 def accepting_server(greeting: bytes = b'') -> Iterator[tuple[int, Queue[socket.socket]]]:
-    """Like `listener`. Yields the port and the accepted connections."""
+    """Run a server that accepts connections and sends a greeting.
+
+    Yields its port, and a queue of the accepted connections.
+    """
     connections: Queue[socket.socket] = Queue()
     with socket.create_server(('127.0.0.1', 0)) as server:
 
@@ -36,7 +39,7 @@ def accepting_server(greeting: bytes = b'') -> Iterator[tuple[int, Queue[socket.
         try:
             yield server.getsockname()[1], connections
         finally:
-            # Wakes the thread that accepts; closing the socket does not.
+            # This connection wakes the thread that waits in `accept`; closing the socket would not.
             server.shutdown(socket.SHUT_RDWR)
             thread.join(5)
             for connection in accepted:

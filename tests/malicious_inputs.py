@@ -1,6 +1,6 @@
-"""Malicious file names and contents: path traversal, scripts, wrong sizes and bombs.
+"""Malicious file names and contents: path traversal, scripts, wrong sizes and image bombs.
 
-Tests create them at run time: the repository contains none of them.
+Tests create them at run time, so that the repository contains no such files.
 """
 
 import gzip
@@ -16,7 +16,7 @@ MARKER = 'hostile-marker'
 
 
 def names() -> list[str]:
-    """Return 55 names of known attacks on folders, headers and pages."""
+    """Return 55 file names that attack folders, headers or web pages."""
     return [
         # Path traversal and shell commands.
         f'../{MARKER}', f'../../../../../../tmp/{MARKER}', f'/tmp/{MARKER}',
@@ -41,12 +41,18 @@ def names() -> list[str]:
 
 
 def contents(beacon: str) -> dict[str, bytes]:
-    """Return malicious contents by name; active ones call the URL `beacon` with their name."""
+    """Return malicious file contents by name.
+
+    Contents with a script request the URL `beacon` with their name if the script runs.
+    """
     return {**_active(beacon), **_polyglots(beacon), **_images(), **_archives()}
 
 
 def bombs() -> dict[str, bytes]:
-    """Return small image files with many pixels, some of them within the limit."""
+    """Return image files that are small but have many pixels.
+
+    Those whose name begins with `allowed` are within the limit of pixels.
+    """
     plain = halves(5000, 4990)
     return {
         'allowed PNG': encoded(plain).getvalue(),

@@ -1,7 +1,7 @@
-"""Misspelt names, each of which the type checker must report. No test runs this code.
+"""Code with misspelt names, each of which the type checker must report. It is never run.
 
-`make types` checks it: every misspelt line has `type: ignore` with the code of its error, and mypy
-reports an ignored error that does not occur (`warn_unused_ignores`).
+`make types` checks this module. Each misspelt line has a `type: ignore` comment with the code of
+its error. If mypy does not find this error, it reports the comment (`warn_unused_ignores`).
 """
 
 from uuid import UUID

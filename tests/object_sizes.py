@@ -1,4 +1,4 @@
-"""Sizes of stored objects, by storage and by rows, and deletion of released objects."""
+"""Sizes of stored objects, according to the storage and according to the database rows."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from project.core.stored_objects.released_objects import ReleasedObject
 
 
 def collect_released() -> None:
-    """Delete the released objects, as if their delay were over."""
+    """Delete the released objects now, although their delay is not over."""
     with atomic():
         long_ago = now() - timedelta(hours=1)
         db.session.execute(update(ReleasedObject).values(released_at=long_ago))
@@ -20,7 +20,7 @@ def collect_released() -> None:
 
 
 def sizes_in_storage() -> dict[str, int]:
-    """Return the size of each object of a registered kind, as the storage lists it."""
+    """Return the size of each stored object of a registered kind, from the storage."""
     return {
         listed.name: listed.size
         for prefix in object_kinds()
@@ -29,5 +29,5 @@ def sizes_in_storage() -> dict[str, int]:
 
 
 def sizes_by_rows() -> dict[str, int | None]:
-    """Return the size of each object, as the rows that refer to it contain it."""
+    """Return the size of each stored object, from the rows that refer to the objects."""
     return {key: size for kind in object_kinds().values() for key, size in kind.iterate_sizes()}

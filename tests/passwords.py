@@ -1,4 +1,4 @@
-"""Recorder of routes that hash passwords and do not declare it."""
+"""Detection of routes that hash a password but do not declare `hashes_password`."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,10 @@ from project.core.security import password_hashing
 
 @contextmanager
 def recording_undeclared_hashing() -> Iterator[list[str]]:
-    """Record the routes that hash a password without `@endpoint(hashes_password=…)`."""
+    """Yield a list of the routes that hash a password but do not declare it.
+
+    The declaration is `@endpoint(hashes_password=…)`.
+    """
     found: list[str] = []
     slot = password_hashing._hashing_slot
 

@@ -1,4 +1,4 @@
-"""Execution of outbox tasks in the process of the test."""
+"""Execution of tasks from the outbox in the process of the test, without task workers."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from project.core.tasks.outbox import OutboxTask
 
 
 class NoWatchdog:
-    """Watchdog without a time limit, for tasks that run in the process of the test."""
+    """A watchdog without a time limit, for tasks that run in the process of the test."""
 
     def start_watch(self, task_id: UUID, limit: timedelta) -> None:
         """Do nothing."""
@@ -23,7 +23,7 @@ class NoWatchdog:
 
 
 def run_pending_tasks(app: Flask) -> int:
-    """Run all due tasks and return the number of attempts."""
+    """Run all due tasks in this process; return the number of attempts."""
     lease, count = uuid4(), 0
     while run_next_task(app, lease, NoWatchdog()):
         count += 1
@@ -31,7 +31,7 @@ def run_pending_tasks(app: Flask) -> int:
 
 
 def run_tasks_later(app: Flask) -> None:
-    """Run all tasks of the outbox, including those scheduled for later."""
+    """Run all tasks in the outbox, as if the time of the scheduled ones had come."""
     with atomic():
         db.session.execute(update(OutboxTask).values(available_at=now(), scheduled_at=now()))
     run_pending_tasks(app)

@@ -1,4 +1,4 @@
-"""Copies of the repository, which a test may change, and processes that run on a copy."""
+"""Copies of the repository that tests may change, and commands that run in a copy."""
 
 import json
 import os
@@ -29,7 +29,7 @@ for command in json.loads(sys.argv[1]):
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the code into a folder and return its path."""
+    """Copy the code into a folder; return the path of the copy."""
     copy = folder / 'copy'
     copy.mkdir()
     for name in CODE:
@@ -44,7 +44,7 @@ def copy_repository(folder: Path) -> Path:
 
 @contextmanager
 def migrated_copy(folder: Path) -> Iterator[Path]:
-    """Copy the code and a migrated SQLite database, and return the path of the copy."""
+    """Copy the code, add a migrated SQLite database, and yield the path of the copy."""
     copy = copy_repository(folder)
     (copy / 'var').mkdir()
     with prepared_database('sqlite', 'copy', copy / 'var', migrate):
@@ -52,13 +52,13 @@ def migrated_copy(folder: Path) -> Iterator[Path]:
 
 
 def python(copy: Path, *arguments: str) -> str:
-    """Run Python on a copy, with the SQLite database of the copy; return its output."""
+    """Run Python in a copy, with the database of the copy; return the output."""
     environment = {
         'PATH': os.environ['PATH'],
         'PYTHONPATH': str(copy),
         'PYTHON_DOTENV_DISABLED': '1',
         'APP_ENV': 'development',
-        # The file of `prepared_database`.
+        # The file that `prepared_database` creates.
         'DATABASE_URL': f'sqlite:///{copy}/var/service.sqlite',
     }
     ended = subprocess.run(
@@ -75,7 +75,7 @@ def python(copy: Path, *arguments: str) -> str:
 
 
 def flask(copy: Path, *commands: str, then: str = '') -> str:
-    """Run `flask` commands on a copy, one after the other in one process; return their output.
+    """Run several `flask` commands in a copy, in one process; return their output.
 
     :param then: Python code to run afterwards in the same process, because a start takes a second.
     """
@@ -84,13 +84,13 @@ def flask(copy: Path, *commands: str, then: str = '') -> str:
 
 
 def python_files(root: Path) -> dict[str, str]:
-    """Return the text of each module of the project in a repository or a copy."""
+    """Return the source text of each Python module in a repository, by path."""
     paths = (root / 'project').rglob('*.py')
     return {str(path.relative_to(root)): path.read_text(encoding='utf-8') for path in paths}
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:
-    """Run import-linter on a copy; return its exit code and its output."""
+    """Run import-linter in a copy; return its exit code and its output."""
     ended = subprocess.run(
         [str(Path(sys.executable).parent / 'lint-imports'), '--no-cache'],
         cwd=copy,

@@ -17,24 +17,24 @@ KEY, SECRET, BUCKET = 'tests', 'tests-of-storage', 'bucket'
 
 @dataclass(frozen=True)
 class Seaweed:
-    """Running server with one bucket."""
+    """A running SeaweedFS server with one bucket."""
 
     endpoint: str
 
     @property
     def url(self) -> str:
-        """Return the `STORAGE_URL` of the bucket."""
+        """Return the value of `STORAGE_URL` for the bucket."""
         return f's3://{BUCKET}/some/where?endpoint={self.endpoint}&region=us-east-1'
 
     @property
     def keys(self) -> dict[str, str]:
-        """Return the environment variables with the keys of the server."""
+        """Return the environment variables with the access keys of the server."""
         return {'AWS_ACCESS_KEY_ID': KEY, 'AWS_SECRET_ACCESS_KEY': SECRET}
 
 
 @contextmanager
 def running_seaweed(folder: Path) -> Iterator[Seaweed]:
-    """Start a server on an empty folder, and stop it at the end."""
+    """Start a server with empty storage, and stop it at the end."""
     ports = {name: free_port() for name in ('s3', 'master', 'volume', 'filer', 'admin')}
     identity = {
         'name': 'tests', 'actions': ['Admin', 'Read', 'Write', 'List', 'Tagging'],
@@ -46,7 +46,7 @@ def running_seaweed(folder: Path) -> Iterator[Seaweed]:
         f'-s3.config={folder}/s3.json', '-s3.autoCreateBucket=false', '-s3.port.iceberg=0',
         '-s3.port.lance=0', '-admin.ui=false', '-webdav=false',
         '-master.telemetry=false', *(f'-{name}.port={port}' for name, port in ports.items()),
-        # The default gRPC port is 10000 higher, which exceeds 65535 if the port is high.
+        # By default the gRPC port is the HTTP port plus 10000, which can exceed 65535.
         *(f'-{name}.port.grpc={free_port()}' for name in ports),
     ]  # fmt: skip
     endpoint = f'http://127.0.0.1:{ports["s3"]}'

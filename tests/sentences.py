@@ -22,7 +22,7 @@ EXCEPTION = re.compile(r'sentences: keep, because \w+')
 
 
 class Pattern(NamedTuple):
-    """A construction that readers must read twice, and its replacement."""
+    """A construction that readers must read twice, and the recommended replacement."""
 
     is_strict: bool
     meaning: str
@@ -60,7 +60,7 @@ PATTERNS = (
 
 
 def main(root: Path = ROOT, names: Iterable[str] = ()) -> int:
-    """Print the issues in files, by default the changed ones; return the exit code."""
+    """Print the issues in these files, by default in changed files; return the exit code."""
     paths = list(names) or changed_files(root)
     if paths is None:
         sys.stdout.write('Sentences: not checked, the repository has no main branch to compare\n')
@@ -75,7 +75,7 @@ def main(root: Path = ROOT, names: Iterable[str] = ()) -> int:
 
 
 def changed_files(root: Path) -> list[str] | None:
-    """Return the files that differ from the merge base with the main branch; None without one."""
+    """Return the files that differ from the main branch, or None if there is no main branch."""
     for branch in MAIN_BRANCHES:
         if base := _git(root, 'merge-base', 'HEAD', branch):
             changed = _git(root, 'diff', '--name-only', '--no-renames', '--diff-filter=d', *base)
@@ -92,7 +92,7 @@ def _git(root: Path, *arguments: str) -> list[str]:
 
 
 def issues(file: Path) -> Iterator[tuple[int, Pattern]]:
-    """Yield the line and the pattern of each match in a file. Code in backticks is skipped."""
+    """Yield the line and the pattern of each match in a file; ignore code in backticks."""
     for line, text in _units(file):
         if not EXCEPTION.search(text):
             plain = re.sub(r'`[^`]*`', '`…`', text)
@@ -126,7 +126,7 @@ def _python(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _comments(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Yield comments; those on consecutive lines are one."""
+    """Yield each comment; comments on consecutive lines are joined to one."""
     start, last, text = 0, -1, ''
     for number, line in lines:
         if number != last + 1:
@@ -137,7 +137,7 @@ def _comments(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 
 def _markdown(text: str) -> Iterator[tuple[int, str]]:
-    """Yield headings, table rows, list items and paragraphs, without blocks of code."""
+    """Yield the headings, table rows, list items and paragraphs, without code blocks."""
     prose = re.sub(r'^ *```.*?^ *```', lambda m: '\n' * m[0].count('\n'), text, flags=re.M | re.S)
     start, unit = 0, ''
     for number, line in enumerate(prose.splitlines(), 1):

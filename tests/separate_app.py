@@ -1,4 +1,4 @@
-"""Separate applications, for tests that commit, migrate or use several threads."""
+"""Applications with their own database, for tests that commit, migrate or use threads."""
 
 import os
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from tests.databases import fresh_database, prepared_database
 
 @contextmanager
 def application(folder: Path, name: str) -> Iterator[Flask]:
-    """Create an application on an empty database, and enter its context.
+    """Create an application with an empty database, and enter its context.
 
-    On SQLite the database is a file: one in memory has only one connection.
+    SQLite uses a file: a database in memory would have only one connection.
     """
     with (
         fresh_database(name) as url,
@@ -31,7 +31,7 @@ def application(folder: Path, name: str) -> Iterator[Flask]:
 
 @contextmanager
 def migrated_application(folder: Path, name: str) -> Iterator[Flask]:
-    """Create an application on a copy of a migrated database, and enter its context."""
+    """Create an application with a copy of a migrated database, and enter its context."""
     dialect = 'postgresql' if os.environ.get('TEST_DATABASE_URL') else 'sqlite'
     with (
         prepared_database(dialect, name, folder, migrate) as url,
@@ -41,7 +41,7 @@ def migrated_application(folder: Path, name: str) -> Iterator[Flask]:
 
 
 def migrate(url: str) -> None:
-    """Run all migrations on a database, in this process."""
+    """Run all migrations on the database at this URL, in this process."""
     with TemporaryDirectory() as folder, _application(Path(folder), url) as app:
         result = app.test_cli_runner().invoke(args=['db', 'upgrade'])
     assert result.exit_code == 0, f'{result.output}{result.exception!r}'

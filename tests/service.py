@@ -1,4 +1,4 @@
-"""The complete service for tests: migrated, run by gunicorn, in separate processes."""
+"""The complete service, run by gunicorn in separate processes with a migrated database."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ START_TIMEOUT_SECONDS = 20
 
 @dataclass(frozen=True)
 class Service:
-    """Running service: its URL, its folder, and the environment of its commands."""
+    """A running service: its URL, its folder, and the environment of its `flask` commands."""
 
     url: str
     var: Path
@@ -36,7 +36,7 @@ class Service:
         return flask(self.env, *arguments)
 
     def mails(self) -> list[str]:
-        """Wait for the first mail; return the texts of all sent mails, oldest first."""
+        """Wait for the first mail; return the text of all mails, oldest first."""
         wait_for(lambda: any((self.var / 'mail').glob('*.eml')))
         found = []
         for path in sorted((self.var / 'mail').glob('*.eml')):
@@ -47,7 +47,7 @@ class Service:
 
 
 def flask(env: dict[str, str], *arguments: str) -> str:
-    """Run a `flask` command and return its output."""
+    """Run a `flask` command in this environment; return the output."""
     command = [str(BIN / 'flask'), *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -79,7 +79,7 @@ def running_service(var: Path, **settings: str) -> Iterator[Service]:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the variables that all processes of a service inherit from this one."""
+    """Return the few variables of this process that all service processes inherit."""
     return {name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ}
 
 
@@ -87,9 +87,9 @@ def inherited_environment() -> dict[str, str]:
 def started(
     env: dict[str, str], var: Path, wrap: Callable[..., list[str]] = lambda *words: list(words)
 ) -> Iterator[Service]:
-    """Start the service in an environment, and stop it at the end.
+    """Start the service in this environment, and stop it at the end.
 
-    :param wrap: returns the command that runs the given one, such as `UnprivilegedUser.command`.
+    :param wrap: extends the start command, as `UnprivilegedUser.command` does.
     """
     command = wrap(str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', 'wsgi:create_app()')
     with (var / 'service.log').open('wb') as log:
@@ -108,7 +108,7 @@ def started(
 
 
 def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
-    """Return whether the service responds; fail with its log if the process has ended."""
+    """Return whether the service responds; fail with its log if its process has ended."""
     assert process.poll() is None, log.read_text()
     try:
         return requests.get(f'{url}/healthz', timeout=1).ok
@@ -117,7 +117,7 @@ def is_serving(process: 'subprocess.Popen[bytes]', url: str, log: Path) -> bool:
 
 
 def wait_for(condition: object) -> None:
-    """Poll a condition until it is true; fail after `START_TIMEOUT_SECONDS`."""
+    """Call a function until it returns true; fail after `START_TIMEOUT_SECONDS`."""
     assert callable(condition)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not condition():
@@ -126,7 +126,7 @@ def wait_for(condition: object) -> None:
 
 
 def free_port() -> int:
-    """Return a free port."""
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port: int = probe.getsockname()[1]

@@ -1,9 +1,9 @@
 """Selection of the tests that execute SQL.
 
-A run on SQLite appends the ids of tests without SQL to the file `TESTS_WITHOUT_SQL`. A run on
-PostgreSQL with this variable skips them: the result would be the same. They are half of all tests
-and take a fifth of the CPU time. A test without a record runs. `.ci/run` sets the variable for two
-runs of one commit.
+The environment variable `TESTS_WITHOUT_SQL` names a file. A run on SQLite writes the ids of the
+tests without SQL to it. A run on PostgreSQL skips these tests, because the result would be the
+same. They are half of all tests and take a fifth of the CPU time. Tests that are not in the file
+run. `.ci/run` sets the variable for two runs of the same commit.
 """
 
 import os
@@ -25,18 +25,18 @@ if RECORD and IS_ON_SQLITE:
 
     @event.listens_for(Engine, 'before_cursor_execute')
     def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        # The fixture `transaction` begins one for every test.
+        # The fixture `transaction` executes this statement for every test.
         if statement != 'BEGIN IMMEDIATE':
             Uses.add()
 
     @event.listens_for(Engine, 'do_connect')
     def _count_connection(*_: Any) -> None:
-        # A failing connection counts as well: the database of the test is down.
+        # A failed connection counts, too: some tests use a database that is down.
         Uses.add()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
-        """Record a fixture of several tests that uses a database, except the application."""
+        """Record a fixture if several tests share it and it uses a database; not `app`."""
         before = Uses.count
         try:
             return (yield)
@@ -50,7 +50,7 @@ if RECORD and IS_ON_SQLITE:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-        """Store whether a test passed: skipped tests are not recorded."""
+        """Store whether a test passed. Only passed tests are recorded as tests without SQL."""
         report = yield
         if report.when == 'call':
             item.stash[HAS_PASSED] = report.passed
@@ -58,7 +58,7 @@ if RECORD and IS_ON_SQLITE:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(item: pytest.Function) -> Iterator[None]:
-        """Record a test that uses no database and no Redis."""
+        """Record the test if it used neither a database nor Redis."""
         before = Uses.count
         result = yield
         uses_fixture = Uses.fixtures.intersection(item.fixturenames)

@@ -4,7 +4,7 @@ from project.core.storage import Storage
 
 
 def put(place: Storage, key: str, data: bytes) -> None:
-    """Store bytes under a key."""
+    """Store bytes as an object under a key."""
     with place.create_staged() as staged:
         staged.write(data)
         staged.prepare(key)
@@ -18,5 +18,5 @@ def read(place: Storage, key: str) -> bytes:
 
 
 def contents(place: Storage) -> dict[str, bytes]:
-    """Return the bytes of all objects, by key."""
+    """Return the bytes of all objects by key."""
     return {listed.name: read(place, listed.name) for listed in place.iterate_names()}

@@ -1,4 +1,4 @@
-"""`@task` for tests, which run no task twice unless they say so."""
+"""`@task` for tests, with a value for `idempotent=`, so that tests need not give one."""
 
 from functools import partial
 

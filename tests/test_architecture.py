@@ -1,4 +1,4 @@
-"""The rules of the architecture: the repository keeps them, and each check finds violations."""
+"""The rules of the architecture: the code obeys them, and each check detects a violation."""
 
 import re
 import shutil
@@ -18,7 +18,8 @@ CONTRACTS = [
 ]
 BORDERS, CORE, WEB, FEATURE, SERVICES, NO_CONFIG, NO_PROJECT, ROUTES = CONTRACTS
 
-# Violations of the contracts: path, text, contract, and a part of the output of import-linter.
+# Violations of the import contracts: path, added text, contract, and a part of import-linter's
+# output.
 IMPORTS = (
     ('project/files/routes/files.py', 'from project.auth import service as s', BORDERS,
      "imports project.auth.service. Remedy: add 'auth' to requires in project/files/__init__.py"),
@@ -90,7 +91,8 @@ ROUTE = 'from flask import Blueprint\n@x.get("/")\n@endpoint(allow=public)\ndef 
 ATOMIC = '@atomic()\ndef change(password):\n    {}\n'
 BLOCK = 'def change(password):\n    with atomic():\n        {}\n'
 
-# Violations of the checks in tests/architecture.py: check, path, text, and a part of the output.
+# Violations of the checks in tests/architecture.py: check, path, added text, and a part of the
+# result.
 BREACHES = (
     ('unknown_settings', 'files/a.py', 'x = app.config["FILES_QUTOA"]', 'a.py:1: FILES_QUTOA'),
     ('unknown_settings', 'auth/a.py', 'x = config.get("PUBLIC_ULR", "")', 'a.py:1: PUBLIC_ULR'),
@@ -181,7 +183,7 @@ class TestContracts:
     @pytest.fixture(scope='class')
     @classmethod
     def complaints(cls, tmp_path_factory):
-        """The output of import-linter for a copy with all violations, by contract."""
+        """The output of import-linter by contract, for a copy with all these violations."""
         copy = copy_repository(tmp_path_factory.mktemp('breaches'))
         for path, text, _, _ in IMPORTS:
             file = copy / path
@@ -268,7 +270,7 @@ class TestChecks:
 
 class TestBenchmarks:
     def test_can_be_imported(self):
-        """No other test runs the benchmarks, so only this one finds renamed functions."""
+        """Only this test imports the benchmarks, so only it detects a renamed function."""
         names = {path.stem for path in (ROOT / 'benchmarks').glob('*.py')} - {'__main__'}
 
         assert all(import_module(f'benchmarks.{name}') for name in sorted(names))

@@ -1,4 +1,7 @@
-"""Configuration with the checks of all packages, and the start of the application with it."""
+"""Configuration checks of all packages together, and the start of the application.
+
+The application does not start with a wrong configuration.
+"""
 
 import pytest
 
@@ -62,7 +65,7 @@ MALFORMED = [
 
 @pytest.fixture
 def set_production(monkeypatch, tmp_path):
-    """Return a function that sets the variables of production, with changes."""
+    """Return a function that sets the environment variables of production, with changes."""
     monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'key')
     monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
     good = good_environment(tmp_path)

@@ -1,4 +1,4 @@
-"""Pages in docs/adr/: each has a number, a status and a date, and is in the index."""
+"""The decision pages in docs/adr/: each has a number, status and date, and is in the index."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Checks that the links, paths, commands, targets and variables in the documentation exist."""
+"""Documentation: its links, paths, commands, `make` targets and variables must exist."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,8 @@ CODE = re.compile(r'`([^`\n]+)`')
 HEADING = re.compile(r'^#+ +(.+)$', re.MULTILINE)
 FOLDERS = ('.ci', 'benchmarks', 'config', 'deploy', 'docs', 'migrations', 'project', 'requirements')
 PATH = re.compile(rf'(?:{"|".join(map(re.escape, FOLDERS))}|tests)/[\w./-]*')
-# One or two words after `flask`, which is at the start, or follows a path or a prompt.
+# The one or two words after `flask`. The word `flask` is at the start, or after a path or a shell
+# prompt.
 COMMAND = re.compile(r'(?:^|(?<=[\s/]))flask ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)', re.MULTILINE)
 TARGET = re.compile(r'(?:^|(?<=\s))make ([a-z]+)', re.MULTILINE)
 VARIABLE = re.compile(r'^\| `([A-Z][A-Z_]+)` \|', re.MULTILINE)
@@ -31,24 +32,24 @@ EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
 
 
 def faults_of_pages(find):
-    """Return the results of a function for each page, without empty results."""
+    """Call `find` for each page; return the faults of the pages that have any."""
     found = {str(page.relative_to(ROOT)): find(page, page.read_text()) for page in PAGES}
     return {page: faults for page, faults in found.items() if faults}
 
 
 def prose_of(text):
-    """Return a page without its code blocks, where brackets and hashes are not Markdown."""
+    """Return a page without code blocks, in which brackets and hashes are not Markdown."""
     return FENCE.sub('', text)
 
 
 def snippets_of(text):
-    """Return the code of a page, inline and in blocks, except blocks of Python."""
+    """Return the inline code and the code blocks of a page, except Python blocks."""
     blocks = [block for block in FENCE.findall(text) if not block.lstrip().startswith('```python')]
     return [*blocks, *CODE.findall(prose_of(text))]
 
 
 def anchors_of(text):
-    """Return the anchors of a page's headings, as hosting sites generate them."""
+    """Return the anchors of the headings of a page, as GitHub generates them."""
     kept = (re.sub(r'[^\w\- ]', '', heading.lower()) for heading in HEADING.findall(prose_of(text)))
     return {heading.replace(' ', '-') for heading in kept}
 
@@ -73,7 +74,7 @@ def dead_paths(text):
 
 
 def commands_of(app):
-    """Return all commands without the word `flask`, including those of Flask itself."""
+    """Return all `flask` commands without the word `flask`, including Flask's own."""
     group = FlaskGroup()
     context = click.Context(group, obj=ScriptInfo(create_app=lambda: app))
     known = {name: group.get_command(context, name) for name in group.list_commands(context)}
@@ -89,7 +90,8 @@ def unknown_commands(app, text):
     return [
         words
         for words in shown
-        # The word after a group is a command; the word after a command is an argument.
+        # After a command group such as `users`, the second word is a command. After a command, it
+        # is an argument.
         if (words if words.split()[0] in groups else words.split()[0]) not in known
     ]
 
@@ -131,7 +133,7 @@ class TestCommands:
 
     def test_are_all_in_the_operations_page(self, app):
         reference = (ROOT / 'docs' / 'operations.md').read_text()
-        # The page describes the commands of Flask-Migrate by their uses.
+        # The page describes the `flask db` commands of Flask-Migrate by their purpose.
         own = [name for name in commands_of(app) if not name.startswith('db ')]
 
         assert [name for name in own if f'`flask {name}' not in reference] == []
@@ -171,7 +173,7 @@ class TestMails:
 
 class TestLimits:
     def test_the_api_page_names_every_limited_route(self, app):
-        """Client developers must be able to read the limits."""
+        """Client developers must find the rate limit of each route in docs/api.md."""
         page = (ROOT / 'docs' / 'api.md').read_text(encoding='utf-8')
         named = {
             (method, path, calls)

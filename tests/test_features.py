@@ -1,4 +1,4 @@
-"""The feature of docs/features.md, added to a copy of the repository, used and removed."""
+"""The example feature in docs/features.md, added to a copy of the repository and run."""
 
 import re
 import shutil
@@ -54,19 +54,19 @@ def write_blocks(copy):
 
 
 def commands(section):
-    """Return the `flask` commands of a section of the page."""
+    """Return the `flask` commands in a section of docs/features.md."""
     return re.findall(r'^\$ flask (.+)$', PAGE.split(f'## {section}')[1].split('\n## ')[0], re.M)
 
 
 def split(command):
-    """Return a command without quotes, as `tests.repository_copy.flask` expects it."""
+    """Return a command without its quotes: `tests.repository_copy.flask` cannot read them."""
     return command.replace("'", '')
 
 
 class TestFeaturesPage:
     @pytest.fixture
     def copy(self, tmp_path):
-        """Yield a copy of the repository with tests and the feature of the page."""
+        """Yield a copy of the repository to which the example feature is added."""
         with migrated_copy(tmp_path) as copy:
             shutil.copytree(ROOT / 'tests', copy / 'tests', dirs_exist_ok=True)
             (copy / 'docs').mkdir()
@@ -78,7 +78,8 @@ class TestFeaturesPage:
     def test_adds_uses_and_removes_a_feature(self, copy):
         downgrade, *rest = map(split, commands('Removing it'))
 
-        # One process migrates, uses the feature and downgrades, because each start takes a second.
+        # A single process migrates, uses the feature and downgrades, because each start takes a
+        # second.
         migrate = *map(split, commands('6. Migrate')), 'db check', 'api check'
         output = flask(copy, *migrate, then=f'{ROUND_TRIP}\n{INVOKE.format(downgrade)}')
         [migration] = (copy / 'migrations/versions/notes').glob('*.py')
@@ -99,5 +100,6 @@ class TestFeaturesPage:
             shutil.rmtree(copy / folder)
         flask(copy, *rest, 'db upgrade', 'api check')
         assert 'notes' not in (copy / 'docs/matrix.md').read_text()
-        # import-linter passes on the same files in the original (tests/test_architecture.py).
+        # tests/test_architecture.py runs import-linter on the same files in the original
+        # repository.
         assert python_files(copy) == python_files(ROOT)

@@ -1,4 +1,4 @@
-"""The rows of docs/guide.md: each topic has code and a test, and both exist."""
+"""docs/guide.md: its rows list the code and a test for each topic, and both must exist."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class TestFaults:
                 'a: no tests/test_guide.py::TestFaults::test_nothing',
             ),
             (
-                # A helper is not a test.
+                # `faults` is a function, but not a test.
                 '| a | `project/api.py` | `tests/guide.py::faults` |',
                 'a: no tests/guide.py::faults',
             ),
@@ -66,7 +66,7 @@ class TestFaults:
 
         found = guide.faults('\n'.join(rows), ROOT)
 
-        # The row of another topic may contain the words of this one.
+        # Another topic can contain the words of this one, so that its row suffices for both.
         elsewhere = any(topic != other and topic in other for other in guide.TOPICS)
         assert found == ([] if elsewhere and not found else [f'no row for: {topic}'])
 

@@ -1,4 +1,4 @@
-"""Migrations: upgrade, downgrade, the check of models, and one branch per feature."""
+"""Migrations: upgrade, downgrade, no difference to the models, and one branch per feature."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from tests.separate_app import application, migrated_application
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
 
-# A migration may depend only on features with a lower number.
+# A migration may depend only on migrations of features with a lower number.
 LAYERS = {'core': 0, 'users': 1, 'auth': 2, 'files': 2}
 
 
@@ -54,29 +54,30 @@ def run_migrated(migrated_app):
 
 @pytest.fixture(scope='module')
 def script(app):
-    """Return the folder of migrations in the form of Alembic."""
+    """Return Alembic's object for the folder of migrations."""
     with app.app_context():
         return ScriptDirectory.from_config(migrate.get_config())
 
 
 def table_names():
-    """Return the names of the tables in the database."""
+    """Return the names of all tables in the database."""
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
 
 
 def changed_tables(path):
-    """Return the tables that a migration changes."""
+    """Return the names of the tables that a migration file changes."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     on_op = [
         c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
     ]
     data_of = [call for call in calls if ast.unparse(call.func) == 'sa.table']
-    # The first argument of `op.f` is a constraint; that of all other functions is a table.
+    # The first argument of `op.f` is the name of a constraint. For all other functions, it is a
+    # table.
     return {table_of(call) for call in on_op + data_of if call.args and call.func.attr != 'f'}
 
 
 def table_of(call):
-    """Return the table in the first argument of a call, or the table that its SQL changes."""
+    """Return the name of the table in a call: its first argument, or the table in its SQL."""
     [first] = [ast.literal_eval(argument) for argument in call.args[:1]]
     sql = re.match(r'(?:UPDATE |INSERT INTO |DELETE FROM |ALTER INDEX pk_)(\w+)', first)
     return sql[1] if sql else first
@@ -147,7 +148,7 @@ class TestDowngrade:
 
 
 class TestEmailKeys:
-    """Migrations that compute keys with IDNA domains, and the rows that they change."""
+    """The migrations that compute `email_key` again, with the ASCII form (IDNA) of domains."""
 
     ADDRESSES = (
         ('ada@bücher.example', 'ada@bücher.example', 'ada@xn--bcher-kva.example'),
@@ -159,7 +160,7 @@ class TestEmailKeys:
 
     @pytest.fixture
     def execute(self, run):
-        """Migrate to the revisions before these; return a function that runs SQL."""
+        """Migrate to the revisions before these migrations; return a function that runs SQL."""
         run('upgrade', 'users@9e40c7a2b3d6')
         run('upgrade', 'auth@d27e5b9c1f48')
 
@@ -171,7 +172,7 @@ class TestEmailKeys:
         return execute
 
     def insert(self, execute, user_id, email, key):
-        """Insert a row for an email address into each table."""
+        """Insert a row with this email address into each table."""
         values = {'id': user_id, 'email': email, 'key': key, 'at': '2026-11-29 12:00:00+00:00'}
         for sql in (
             'INSERT INTO users (id, username, email, email_key, name, bio, status, version,'
@@ -190,7 +191,7 @@ class TestEmailKeys:
             execute(sql, **{name: value for name, value in values.items() if f':{name}' in sql})
 
     def keys(self, execute, table):
-        """Return the keys of the rows of a table, by email address."""
+        """Return the `email_key` of each row of a table, by email address."""
         return dict(map(tuple, execute(f'SELECT email, email_key FROM {table}')))
 
     @pytest.mark.slow('runs all migrations')
@@ -203,7 +204,8 @@ class TestEmailKeys:
         for table in self.TABLES:
             assert self.keys(execute, table) == {email: new for email, _, new in self.ADDRESSES}
         pins = {key for (key,) in execute('SELECT email_key FROM auth_pins')}
-        # The old key of straße.test was the same as that of strasse.test, so the PIN keeps it.
+        # straße.test and strasse.test had the same old key. The PIN may belong to either, so it
+        # keeps this key.
         assert pins == {old if 'bob' in old else new for _, old, new in self.ADDRESSES}
 
         run('downgrade', 'auth@d27e5b9c1f48')
@@ -284,7 +286,7 @@ class TestBranches:
 class TestSplitByFeature:
     @pytest.fixture
     def copy(self, tmp_path):
-        """Yield a copy of the repository with changed models of three features."""
+        """Yield a copy of the repository in which the models of three features are changed."""
         with migrated_copy(tmp_path) as copy:
             models = copy / 'project'
             insert_after(
@@ -334,7 +336,7 @@ class Badge(Base):
 
 
 def insert_after(path, line, addition):
-    """Insert a line into a class, after another line of that class."""
+    """Insert a line into a source file, after another line."""
     code = path.read_text()
     assert line in code
     path.write_text(code.replace(line, f'{line}\n    {addition}', 1))

@@ -1,4 +1,4 @@
-"""Check of sentences: each pattern matches its construction, and correct sentences pass."""
+"""The check of sentences: each pattern finds its construction, and correct sentences pass."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.sentences import PATTERNS, changed_files, issues, main
 
-# For each pattern, by its meaning: sentences that it reports.
+# By the meaning of each pattern: sentences that the pattern must find.
 REPORTED = {
     'a person without a noun': ['The file is given to who asks.', 'Whoever has it may read.'],
     'a clause instead of a noun': ['Return a copy of what is stored.', 'What waits is done.'],
@@ -33,7 +33,7 @@ CORRECT = [
 
 
 def found(folder, name, text):
-    """Return the line and the meaning of each issue in a file with this text."""
+    """Write a file with this text; return the line and the meaning of each issue in it."""
     file = folder / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
@@ -42,7 +42,7 @@ def found(folder, name, text):
 
 @pytest.fixture
 def repository(tmp_path):
-    """Return a Git repository with one committed page on the branch main."""
+    """Return a Git repository whose branch `main` contains one page."""
     root = tmp_path / 'repository'
     root.mkdir()
     (root / 'old.md').write_text('Whoever reads this.\n')

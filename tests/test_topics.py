@@ -1,4 +1,4 @@
-"""Topics of `docs/guide.md` that no other test module covers."""
+"""Tests for topics of `docs/guide.md` that no other test module covers."""
 
 import ast
 import os
@@ -23,7 +23,7 @@ PROJECT = ROOT / 'project'
 
 
 def sources() -> list[tuple[Path, ast.Module]]:
-    """Return the path and syntax tree of each module of the project."""
+    """Return the path and the syntax tree of each module of the project."""
     return [(path, parse(path.read_text(encoding='utf-8'))) for path in PROJECT.rglob('*.py')]
 
 
@@ -42,7 +42,7 @@ class TestDiscovery:
         )
 
         assert 'api_v1.users.user_me' in done.stdout
-        # Slow imports that only some commands and settings need.
+        # Packages that are slow to import. Only some commands and settings need them.
         slow = {'boto3', 'dramatiq', 'email_validator', 'redis', 'rich', 'zxcvbn'}
         assert {line.split()[-1] for line in done.stderr.splitlines()} & slow == set()
 

@@ -1,6 +1,7 @@
-"""Commands as the user of the image, without capabilities and without an /etc/passwd entry.
+"""Commands that run as the user of the container image.
 
-Many limits do not apply to root. If the test run is not root, commands run as its own user.
+This user has no capabilities and no entry in /etc/passwd. Many limits do not apply to root. If the
+tests do not run as root, the commands run as the user of the tests.
 """
 
 import os
@@ -19,13 +20,13 @@ UID = 10001  # as in the Dockerfile
 
 @dataclass(frozen=True)
 class UnprivilegedUser:
-    """User without privileges, and the folder that the user owns."""
+    """A user without privileges, and a folder that belongs to this user."""
 
     uid: int
     folder: Path
 
     def command(self, *words: str) -> list[str]:
-        """Return a command that executes `words` as this user, in the same process."""
+        """Return a command that runs `words` as this user; both have the same process id."""
         if os.getuid() != 0:
             return list(words)
         drop = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', *words]
@@ -33,15 +34,15 @@ class UnprivilegedUser:
 
     @property
     def env(self) -> dict[str, str]:
-        """Return the environment of the commands, without the variables of the test run."""
+        """Return environment variables for the commands, without those of the test run."""
         folders = dict.fromkeys(('HOME', 'TMPDIR', 'PYTEST_DEBUG_TEMPROOT'), str(self.folder))
         return {'PATH': os.environ['PATH'], 'LOGNAME': 'unprivileged', **folders}
 
     def _mounts(self) -> str:
-        """Return shell commands that make Python and the checkout visible, for one process only.
+        """Return shell commands that make Python and the repository readable for the user.
 
         Both may be in a folder that only root can enter. The commands mount an empty folder over
-        it, and mount the needed folders inside.
+        it, and mount the needed folders inside. Only the started process can see these mounts.
         """
         needed = {path: hidden_by(path) for path in (ROOT, Path(sys.prefix), Path(sys.base_prefix))}
         lines = []
@@ -64,7 +65,7 @@ def hidden_by(path: Path) -> Path | None:
 
 @contextmanager
 def unprivileged_user() -> Iterator[UnprivilegedUser]:
-    """Provide the user with a new folder, and delete the folder at the end."""
+    """Yield the user with a new folder, and delete the folder at the end."""
     folder = Path(tempfile.mkdtemp(prefix='unprivileged-'))
     try:
         if os.getuid() == 0:

@@ -1,4 +1,4 @@
-"""Fixtures of the ASVS tests: users who send requests over HTTP."""
+"""Fixtures for the tests of the security standard OWASP ASVS: users who send requests."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ SESSIONS = f'{API}/auth/sessions'
 
 
 class Person:
-    """User with their own client and the tokens of their last login."""
+    """A user with a test client and the tokens of the user's last login."""
 
     def __init__(self, app: Flask, name: str, password: str = PASSWORD) -> None:
         self.client = app.test_client()
@@ -26,14 +26,14 @@ class Person:
         self.tokens: dict[str, Any] = {}
 
     def call(self, method: str, path: str, json: Any = None, **headers: str) -> Any:
-        """Send a request with the token of the last login."""
+        """Send a request with the access token of the last login."""
         if self.tokens:
             headers = {'Authorization': f'Bearer {self.tokens["token"]}', **headers}
         url = path if path.startswith(API) else API + path
         return self.client.open(url, method=method, json=json, headers=headers, buffered=True)
 
     def log_in(self, **more: Any) -> Any:
-        """Log in and keep the tokens."""
+        """Log in and store the new tokens."""
         body = {'user_or_email': self.name, 'password': self.password, **more}
         response = self.client.post(SESSIONS, json=body)
         if response.status_code == 201:
@@ -41,7 +41,7 @@ class Person:
         return response
 
     def refresh(self) -> Any:
-        """Refresh the session and keep the new tokens."""
+        """Refresh the session and store the new tokens."""
         body = {'refresh_token': self.tokens['refresh_token']}
         response = self.client.post(f'{SESSIONS}/refresh', json=body)
         if response.status_code == 200:
@@ -49,13 +49,13 @@ class Person:
         return response
 
     def is_logged_in(self) -> bool:
-        """Return whether the access token is valid."""
+        """Return whether the service accepts the access token."""
         return bool(self.call('GET', '/users/me').status_code == 200)
 
 
 @pytest.fixture
 def make_person(app: Flask) -> Callable[..., Person]:
-    """Return a function that creates a user and returns them as a `Person`, logged out."""
+    """Return a function that creates a user and returns a `Person`, not logged in."""
 
     def make(name: str, password: str = PASSWORD, **user: Any) -> Person:
         account(password, username=name, email=f'{name}@example.com', **user)
@@ -82,14 +82,14 @@ def admin(make_person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
-    """Return a clock that only tests advance."""
+    """Yield a stopped clock, which only the test moves."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
-    """Return a function that returns the code in the newest mail to an email address."""
+    """Return a function that returns the code in the newest mail to this email address."""
 
     def code_to(address: str) -> str:
         mail = [mail for mail in mailbox() if mail['To'] == address][-1]
@@ -103,5 +103,5 @@ def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
 
 @pytest.fixture
 def anonymous(client: IsolatedClient) -> IsolatedClient:
-    """Return a client without tokens."""
+    """Return a test client that is not logged in."""
     return client

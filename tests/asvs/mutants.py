@@ -1,4 +1,4 @@
-"""Mutants of the rows of docs/asvs.md, as `mutants.toml` lists them."""
+"""The mutants in `mutants.toml`: code changes that break a requirement in docs/asvs.md."""
 
 import tomllib
 from pathlib import Path
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Edit(NamedTuple):
-    """Text in a file, and its replacement."""
+    """A replacement of a text in one file."""
 
     path: str
     old: str
@@ -16,7 +16,7 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """Row, and the edits that break its claim."""
+    """A requirement of docs/asvs.md, and the edits that break it in the code."""
 
     row: str
     edits: tuple[Edit, ...]

@@ -1,9 +1,11 @@
-"""Command `make mutants`: break the code for each row of docs/asvs.md, and run the row's tests.
+"""The command `make mutants`: check that the ASVS tests detect broken requirements.
 
-    python -m tests.asvs.run_mutants [ROW …]
+The command is `python -m tests.asvs.run_mutants [ROW …]`. A row of docs/asvs.md is a requirement,
+such as 6.3.7.
 
-The command applies each mutant to a copy of the repository and runs the tests of its row there. It
-prints the mutants that no test detects or that do not apply, and then exits with code 1.
+For each requirement the command breaks a copy of the code, and runs the tests of the requirement
+there. It prints the mutants that no test detects, and those whose edits do not apply. In both cases
+it exits with code 1.
 """
 
 import os
@@ -24,7 +26,7 @@ TESTS_FAILED = 1  # pytest's exit code; others are errors of the command or of t
 
 
 def main(rows: list[str]) -> int:
-    """Run the mutants of these rows, or of all; return the exit code."""
+    """Run the mutants of these requirements, by default of all; return the exit code."""
     chosen = [mutant for mutant in load_mutants() if not rows or mutant.row in rows]
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
@@ -40,7 +42,7 @@ def main(rows: list[str]) -> int:
 
 
 def copy_repository(folder: Path) -> Path:
-    """Copy the files that the tests need to a folder, and return it."""
+    """Copy the files that the tests need to a folder; return the folder."""
     folder.mkdir()
     for name in COPIED:
         source = ROOT / name
@@ -53,7 +55,7 @@ def copy_repository(folder: Path) -> Path:
 
 @contextmanager
 def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
-    """Apply a mutant to a copy, and restore the copy at the end."""
+    """Apply the edits of a mutant to a copy, and undo them at the end of the block."""
     files = {copy / edit.path for edit in mutant.edits}
     originals = {file: file.read_text(encoding='utf-8') for file in files}
     try:
@@ -68,7 +70,7 @@ def applied(mutant: Mutant, copy: Path) -> Iterator[None]:
 
 
 def _run_tests(mutant: Mutant, copies: 'SimpleQueue[Path]') -> str:
-    """Return why a mutant is not detected, or an empty text."""
+    """Return the reason why the tests do not detect a mutant, or an empty text."""
     copy = copies.get()
     name = f'test_v{mutant.row.replace(".", "_")}_'
     command = [

@@ -1,4 +1,4 @@
-"""Comparison of docs/asvs.md with the tests: exactly its met rows have tests of their name."""
+"""docs/asvs.md: exactly the requirements that it marks as met have a test of their number."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / 'docs' / 'asvs.md').read_text(encoding='utf-8')
 ROWS = re.findall(r'^\| (\d+\.\d+\.\d+) \| (\d) \| (.*?) \| (.*) \|$', PAGE, re.MULTILINE)
 
-# The number of rows in each section of the standard.
+# The number of requirements in each section of the standard.
 SECTIONS = {
     '6.1': 3, '6.2': 12, '6.3': 8, '6.4': 6, '6.5': 8, '6.6': 4, '6.7': 2, '6.8': 4,
     '7.1': 3, '7.2': 4, '7.3': 2, '7.4': 5, '7.5': 3, '7.6': 2,
@@ -21,7 +21,7 @@ SECTIONS = {
 
 
 def named_ids():
-    """Return the row ids in the names of tests."""
+    """Return the requirements in the names of tests: `test_v6_3_7_…` gives `6.3.7`."""
     found = set()
     for path in HERE.glob('test_v*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):

@@ -1,4 +1,7 @@
-"""ASVS 5.0, V6 Authentication: the rows that apply, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V6 Authentication: tests of the applicable requirements, over HTTP.
+
+docs/asvs.md lists all requirements.
+"""
 
 import random
 import re
@@ -34,19 +37,19 @@ STEP = timedelta(seconds=30)
 
 
 def register(client, name='ada', password=PASSWORD, email=None):
-    """Send a registration, without a login."""
+    """Send the request to register; the client is not logged in."""
     body = {'username': name, 'email': email or f'{name}@example.com', 'password': password}
     return client.post(f'{API}/auth/accounts', json=body)
 
 
 def password_reasons(client, password, name='ada'):
-    """Return why a registration rejects a password, or None."""
+    """Return the reasons why a registration rejects a password, or None."""
     response = register(client, name, password)
     return None if response.status_code == 202 else reasons(response).get('password')
 
 
 def enrol(person, clock):
-    """Enable the second factor of a logged-in user; return the secret and recovery codes."""
+    """Enable the second factor of a user; return the TOTP secret and recovery codes."""
     secret = data(person.call('POST', '/auth/totp'))['secret']
     answer = person.call('PUT', '/auth/totp', {'otp': pyotp.TOTP(secret).at(now())})
     clock.shift(STEP * 2)
@@ -54,7 +57,7 @@ def enrol(person, clock):
 
 
 def otp_of(secret, steps=0):
-    """Return the code that an authenticator shows in `steps` steps of 30 seconds."""
+    """Return the code that an authenticator app shows, `steps` × 30 seconds from now."""
     return pyotp.TOTP(secret).at(now() + steps * STEP)
 
 
@@ -174,7 +177,7 @@ class TestPasswords:
 
 class TestGeneral:
     def test_v6_3_1_verifies_no_more_passwords_than_documented(self, make_person, monkeypatch):
-        """tests/reliability/test_guessing.py sends 1,000 attempts at once to two workers."""
+        """tests/reliability/test_guessing.py sends 1,000 attempts at once to two web workers."""
         eve, seen = make_person('eve'), []
         known = eve.log_in().json['data']['device']
         real = __import__(
@@ -216,17 +219,17 @@ class TestGeneral:
     ):
         enrol(ada, clock)
 
-        # A reauthentication requires it.
+        # A reauthentication requires the second factor.
         again = ada.call('POST', '/auth/sessions/current/reauthentication', {'password': PASSWORD})
         assert (again.status_code, set(reasons(again))) == (401, {'otp'})
-        # A reset does not log in, and the login after it requires the second factor.
+        # A password reset does not create a session; the login after it requires the second factor.
         anonymous.post(f'{API}/auth/password-resets', json={'email': 'ada@example.com'})
         body = {'email': 'ada@example.com', 'pin': mailed('ada@example.com'), 'new_password': NEW}
         reset = anonymous.put(f'{API}/auth/password-resets', json=body)
         assert (reset.status_code, set(data(reset))) == (200, {'device'})
         ada.password = NEW
         assert set(reasons(ada.log_in())) == {'otp'}
-        # With a wrong password, the response does not depend on the code.
+        # With a wrong password, the response is the same for a right and a wrong code.
         ada.password = 'wrong password'
         assert set(reasons(ada.log_in(otp='000000'))) == {'credentials'}
 
@@ -406,7 +409,7 @@ class TestLifecycle:
 
 class TestFactors:
     def test_v6_5_1_accept_each_code_once(self, ada, clock):
-        """tests/reliability/test_races.py sends eight at once to two workers."""
+        """tests/reliability/test_races.py sends the same code eight times at once."""
         secret, codes = enrol(ada, clock)
         otp = otp_of(secret)
 
@@ -508,7 +511,8 @@ class TestOutOfBand:
         register(anonymous, 'bob')
         other = pin_in(mailbox()[-1])
 
-        # It rejects codes of an earlier request, of another email address and of another purpose.
+        # A reset rejects the codes of an earlier reset, of another email address and of an email
+        # change.
         body = {'email': 'ada@example.com', 'new_password': NEW}
         for pin in {first, own} - {newest}:
             response = anonymous.put(f'{API}/auth/password-resets', json={**body, 'pin': pin})

@@ -1,4 +1,7 @@
-"""ASVS 5.0, V7 Session management: the rows that apply, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V7 Session management: tests of the applicable requirements, over HTTP.
+
+docs/asvs.md lists all requirements.
+"""
 
 from collections import Counter
 from datetime import timedelta
@@ -168,7 +171,7 @@ class TestAbuse:
         response = ada.call(method, path, body)
 
         assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
-        # A refresh does not make the login fresh; a reauthentication does.
+        # A refresh does not count as a fresh login; a reauthentication does.
         ada.refresh()
         assert ada.call(method, path, body).status_code == 403
         again = {'password': PASSWORD}
@@ -213,7 +216,7 @@ class TestAbuse:
         assert User.find_by_username('ada')
 
     def test_v7_6_2_cannot_log_in_by_a_link(self, app, anonymous, mailbox):
-        """Programs that fetch the URLs in a mail create no session: no GET route does."""
+        """Mail programs fetch the URLs in a mail. This cannot create a session by a GET request."""
         body = {'username': 'ada', 'email': 'ada@example.com', 'password': PASSWORD}
         anonymous.post(f'{API}/auth/accounts', json=body)
         (mail,) = mailbox()

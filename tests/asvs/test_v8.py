@@ -1,4 +1,7 @@
-"""ASVS 5.0, V8 Authorization: the rows that apply, over HTTP. docs/asvs.md lists all."""
+"""ASVS 5.0, V8 Authorization: tests of the applicable requirements, over HTTP.
+
+docs/asvs.md lists all requirements.
+"""
 
 import re
 from pathlib import Path
@@ -17,7 +20,7 @@ DOCS = Path(__file__).parents[2] / 'docs'
 
 TUS = {'Tus-Resumable': '1.0.0'}
 
-# Fields that responses show and only the service writes.
+# Fields that responses contain, but that no client can set.
 PROTECTED = [
     'id', 'roles', 'status', 'version', 'created_at', 'updated_at', 'permissions', 'last_login',
     'avatar', 'profile_image', 'owner_id', 'user_id', 'sha256', 'size', 'type', 'is_admin',
@@ -26,14 +29,17 @@ PROTECTED = [
 
 @pytest.fixture
 def eve(make_person):
-    """Return another logged-in user."""
+    """Return a second user, who has just logged in."""
     person = make_person('eve')
     person.log_in()
     return person
 
 
 def resource_calls(person):
-    """Create one of each resource with an id; return the calls that its owner may send."""
+    """Create objects of all kinds that have an id.
+
+    Returns the requests on these objects, which only their owner may send.
+    """
     upload = person.client.post(
         f'{API}/files?name=a.txt',
         data=b'bytes',
@@ -67,7 +73,7 @@ def resource_calls(person):
 
 
 def unknown(path):
-    """Return the same path with an unknown id."""
+    """Return the path with the ids of objects that do not exist."""
     other = re.sub('[0-9a-f]{8}-[0-9a-f-]{27}', str(uuid4()), path)
     return re.sub(r'(?<=/users/)\d+', '2147483646', other)
 
@@ -123,14 +129,14 @@ class TestAccess:
             missing = eve.call(method, unknown(path), body, **TUS)
 
             assert foreign.status_code == 404, path
-            # The response does not reveal that the resource exists.
+            # The response is the same as for an object that does not exist.
             assert foreign.data == missing.data
             told = [
                 {name: value for name, value in each.headers if name != 'X-Request-ID'}
                 for each in (foreign, missing)
             ]
             assert told[0] == told[1]
-        # The calls of the other user had no effect.
+        # The requests of the other user had no effect.
         assert ada.is_logged_in()
 
     def test_v8_2_2_is_granted_to_the_owner(self, ada):

@@ -6,13 +6,13 @@ import re
 import pytest
 
 KEY = 'q8Zr2vLx0mWc5nTy7bKd1hFj4gPs6aEu9iOo3RtY'
-# `load_config` compares every other name with all settings. With the variables of a shell, that
-# takes half of its time.
+# Variables to keep. The others are deleted, because `load_config` compares each of them with all
+# settings. With the variables of a shell, that takes half of its time.
 KEPT_NAMES = re.compile(r'PATH|HOME|TMPDIR|(AWS|TEST)_\w+')
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: object) -> None:
-    """Set variables, and delete all others except `KEPT_NAMES`."""
+    """Set these environment variables, and delete all others except `KEPT_NAMES`."""
     for name in list(os.environ):
         if not KEPT_NAMES.fullmatch(name):
             monkeypatch.delenv(name)
@@ -21,7 +21,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: object) -> Non
 
 
 def good_environment(folder: os.PathLike[str]) -> dict[str, str]:
-    """Return the variables that production needs to start."""
+    """Return a valid set of environment variables for production."""
     return {
         'APP_ENV': 'production',
         'SECRET_KEY': KEY,

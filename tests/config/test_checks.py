@@ -1,4 +1,4 @@
-"""Checks of a whole configuration."""
+"""`config.checks`: checks of combinations of settings, and of the rules for production."""
 
 import pytest
 
@@ -23,7 +23,7 @@ GOOD = {
 
 
 def faults(**changes):
-    """Return the faults of the good configuration with changed values."""
+    """Return the faults of a valid configuration after these changes."""
     found = list(checks.find_faults({**GOOD, **changes}))
     assert all(len(fault.splitlines()) == 1 for fault in found)
     return found

@@ -1,4 +1,4 @@
-"""Configuration classes of the environments, and processes that start with them."""
+"""The configuration classes, such as for production, and processes that start with them."""
 
 import os
 import resource
@@ -19,7 +19,7 @@ BASE_VARIABLES = {'PATH': os.environ['PATH'], 'PYTHON_DOTENV_DISABLED': '1', 'HO
 
 
 def run(command, environment):
-    """Run a command in the repository with only `BASE_VARIABLES` and the given ones."""
+    """Run a command in the repository with only `BASE_VARIABLES` and these variables."""
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -32,7 +32,7 @@ def run(command, environment):
 
 
 def rejection_of(ended):
-    """Return the only line on stderr of a failed process."""
+    """Return the only line on stderr; check that the process failed."""
     assert ended.returncode not in (0, None)
     assert ended.stdout == ''
     [line] = ended.stderr.splitlines()
@@ -90,7 +90,7 @@ class TestConfigFor:
 class TestSetUmask:
     @pytest.fixture(autouse=True)
     def umask(self):
-        """Restore the umask of the tests."""
+        """Restore the umask of the test process afterwards."""
         before = os.umask(0o022)
         yield
         os.umask(before)
@@ -107,10 +107,13 @@ class TestSetUmask:
 
 @pytest.mark.slow('starts a process for each configuration')
 class TestProduction:
-    """Starts in production, each in a separate process."""
+    """Starts of the application with the configuration class for production.
+
+    Each start is a separate process.
+    """
 
     def test_rejects_an_empty_environment_within_four_cpu_seconds(self):
-        # CPU time, because the elapsed time depends on other processes.
+        # Measure the CPU time, because the elapsed time depends on other processes.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
         line = rejection_of(run([sys.executable, '-c', START], {}))
@@ -137,9 +140,9 @@ class TestProduction:
 
 @pytest.mark.servers
 class TestProcesses:
-    """Commands of operators with a faulty configuration."""
+    """Commands that operators run with a wrong configuration: `flask` and `gunicorn`."""
 
-    # tests/test_configuration.py tests all faults.
+    # tests/test_configuration.py tests all possible faults.
     @pytest.mark.parametrize(
         ('faults', 'reason'),
         [
@@ -157,9 +160,9 @@ class TestProcesses:
     @pytest.mark.parametrize(
         'faults',
         [
-            # config/gunicorn.py finds these before it loads the application.
+            # config/gunicorn.py detects these faults before it loads the application.
             {'APP_CONFIG_FILE': 'nowhere', 'HOST': 'unix:/x', 'FILES_QUOTA': '-1'},
-            # The application finds these.
+            # The application detects these faults.
             {'MAIL_FROM': 'API', 'SECRET_KEY': 'short', 'FILES_SCANNER': 'x'},
         ],
     )

@@ -1,6 +1,6 @@
-"""Deployment files: compose, Dockerfile, Makefile, requirements, Procfile, health check.
+"""Deployment files, such as docker-compose.yml, Dockerfile, Makefile and Procfile.
 
-They must be valid, and match their comments and each other.
+They must be valid, do what their comments describe, and not contradict each other.
 """
 
 import json
@@ -23,7 +23,7 @@ WORKER = ['flask', 'jobs', 'work']
 
 
 def passes(program: str, *arguments: str | Path) -> bool:
-    """Return whether a checker accepts its arguments; it prints the faults."""
+    """Run a program that checks files; return whether it found no fault."""
     return subprocess.run([BIN / program, *arguments], cwd=ROOT).returncode == 0
 
 
@@ -52,7 +52,7 @@ class TestCompose:
     def test_has_a_health_check_for_each_service_except_migrate_and_worker(self) -> None:
         checks = {name: service.get('healthcheck') for name, service in self.SERVICES.items()}
 
-        # The image has its own health check, which requests /healthz.
+        # The `api` service uses the health check in the Dockerfile, which requests /healthz.
         assert {name for name, check in checks.items() if not check} == {'api'}
         assert 'HEALTHCHECK' in (ROOT / 'Dockerfile').read_text()
         assert {name for name, check in checks.items() if check == {'disable': True}} == {
@@ -79,10 +79,11 @@ class TestCompose:
         broker = self.SERVICES['api']['environment']['TASKS_BROKER_URL']
         command = self.SERVICES['redis']['command']
 
-        # Without a colon, because an empty value does not mean the default here.
+        # `${NAME-default}` instead of `${NAME:-default}`: an empty value must stay empty.
         assert broker == '${TASKS_BROKER_URL-redis://redis:6379/1}'
         assert counters == 'redis://redis:6379/0'
-        # Redis may evict only keys that expire: counters do, messages do not.
+        # Redis may delete only keys with an expiry when its memory is full. Counters have an
+        # expiry, messages do not.
         assert command[command.index('--maxmemory-policy') + 1] == 'volatile-lru'
 
     def test_sets_only_known_variables(self) -> None:
@@ -90,7 +91,7 @@ class TestCompose:
 
         unknown = self.SERVICES['api']['environment'].keys() - known
 
-        # The S3 library reads these.
+        # The S3 library reads these variables itself.
         assert unknown == {'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'}
 
     def test_passes_all_documented_variables_except_those_of_the_container(self) -> None:
@@ -190,7 +191,10 @@ class TestDockerfile:
 
 class TestMakefile:
     def run_make(self, folder: Path, code: int) -> tuple[int, str, str]:
-        """Run `make contracts` with a fake checker; return exit code, output and list of runs."""
+        """Run `make contracts` with a script that replaces import-linter.
+
+        Returns the exit code, the output, and a line for each run of the script.
+        """
         checker = folder / 'lint-imports'
         checker.write_text(f'#!/bin/sh\necho run >> {folder}/runs\necho "x KEPT"; exit {code}\n')
         checker.chmod(0o755)

@@ -38,7 +38,7 @@ SMALL_APP = 'tests.core.server.small_app:create_app()'
 class TestStart:
     def test_exits_with_one_line_at_once_when_the_application_exits(self) -> None:
         app = 'tests.core.server.small_app:reject()'
-        # CPU time, because the elapsed time depends on other processes.
+        # Measure the CPU time, because the elapsed time depends on other processes.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
         ended = subprocess.run(
@@ -133,7 +133,7 @@ class TestStart:
 
 class TestLogLines:
     def start(self, environment: str) -> list[str]:
-        """Return the log lines of gunicorn for a start and a stop."""
+        """Start and stop gunicorn; return the lines that it logs."""
         port = free_port()
         settings = {'PORT': str(port), 'WEB_CONCURRENCY': '1', 'APP_ENV': environment}
         settings['TASKS_CONCURRENCY'] = '0'
@@ -159,7 +159,7 @@ class TestLogLines:
 
 
 class Server:
-    """Model of gunicorn's arbiter: starts workers, and stops the oldest surplus ones."""
+    """A simplified gunicorn master: it starts workers and stops the oldest surplus ones."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
@@ -209,14 +209,17 @@ class Server:
 
     @property
     def roles(self) -> list[bool]:
-        """Return whether each worker serves tasks, for the oldest worker first."""
+        """Return, from the oldest to the newest worker, whether it is the task worker process."""
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         return [worker.serves_tasks for worker in workers]
 
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Return a function that returns the settings of gunicorn in an environment."""
+    """Return a function that runs config/gunicorn.py with these environment variables.
+
+    The function returns the settings of gunicorn.
+    """
 
     def load_settings(**environment: str) -> dict[str, Any]:
         for name in (
@@ -255,7 +258,7 @@ class TestWorkerTmpDir:
 
         monkeypatch.setattr(Path, 'is_dir', lambda _self: False)
 
-        # With None, gunicorn uses the folder for temporary files.
+        # With None, gunicorn uses the system's folder for temporary files.
         assert settings()['worker_tmp_dir'] is None
 
 
@@ -350,7 +353,10 @@ class TestNworkersChanged:
 
 
 class TestTasks:
-    """The worker that serves tasks, in real processes: it starts and stops like the others."""
+    """The task worker process, which gunicorn starts beside its web workers.
+
+    Like a web worker, it is replaced when it dies, and stops with gunicorn.
+    """
 
     @pytest.fixture
     def service(self, tmp_path: Path) -> Iterator[Service]:
@@ -362,9 +368,9 @@ class TestTasks:
             yield service
 
     def wait_for_task_worker(self, folder: Path, other_than: int = 0) -> int:
-        """Wait until exactly one worker serves tasks; return its process id.
+        """Wait until there is exactly one task worker process; return its process id.
 
-        :param other_than: the process id of the previous worker, which does not count.
+        :param other_than: the process id of the previous one, which does not count.
         """
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Loading of a configuration class, and of the file that overrides it."""
+"""Loading of a configuration class and of the file whose settings override it."""
 
 import re
 
@@ -12,7 +12,7 @@ from .environment import good_environment, set_environment
 
 @pytest.fixture
 def load_file(monkeypatch, tmp_path):
-    """Return a function that loads `TestingConfig`, overridden by a file with a text."""
+    """Return a function that loads `TestingConfig`, overridden by a file with this text."""
 
     def load(text):
         path = tmp_path / 'settings.py'

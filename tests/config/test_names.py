@@ -1,4 +1,4 @@
-"""Warnings about unknown names that resemble settings."""
+"""Warnings about environment variables whose name resembles that of a setting."""
 
 import pytest
 

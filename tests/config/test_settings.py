@@ -1,4 +1,4 @@
-"""Declarations of settings; tests set each number at and beyond its bounds."""
+"""Declarations of settings. Each number is tested at its bounds and beyond them."""
 
 import re
 from datetime import timedelta
@@ -26,7 +26,7 @@ SHARED = {'APP_ENV', 'APP_CONFIG_FILE'}
 
 
 def bounds_of(setting: Setting) -> tuple[int, int]:
-    """Return the bounds in the error message of a setting."""
+    """Return the smallest and largest value that the error message of a setting names."""
     low, high = re.search(r'from (\d+) to (\d+)', setting.kind.wanted).groups()
     return int(low), int(high)
 
@@ -295,7 +295,7 @@ class TestShortened:
 
 
 class TestDescriptions:
-    """`.env.example` and docs/operations.md repeat the declarations."""
+    """`.env.example` and docs/operations.md must describe the settings as declared."""
 
     EXAMPLE = (ROOT / '.env.example').read_text(encoding='utf-8')
     PAGE = (ROOT / 'docs' / 'operations.md').read_text(encoding='utf-8')
