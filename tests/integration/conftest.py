@@ -1,4 +1,4 @@
-"""Fixtures of the files tests that integration tests share."""
+"""Fixtures of the feature `files` that the integration tests use, too."""
 
 from tests.files.conftest import ada, kept, own_app, run_concurrently
 

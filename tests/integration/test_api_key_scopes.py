@@ -1,4 +1,4 @@
-"""HTTP: an API key of an admin has no effect beyond its scope on any route."""
+"""HTTP: an API key of an admin can change only what its scopes allow, on any route."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -21,7 +21,7 @@ from tests.files.factories import FileFactory
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 API = '/api/v1'
-# Counters, events and the time of the last use do not count as effects.
+# Changes of counters, events and the time of the last use are not counted as effects.
 IGNORED_TABLES = {'core_throttle_counters', 'auth_events'}
 IGNORED_COLUMNS = {'last_used_at', 'updated_at', 'version'}
 
@@ -34,7 +34,7 @@ EFFECTS = [
 
 
 class Cell(NamedTuple):
-    """Request, and the scopes that each allow its effect."""
+    """A request, and the scopes of which each allows its effect."""
 
     method: str
     path: str
@@ -55,7 +55,8 @@ WRITE = 'files:write'
 TUS = {'Tus_Resumable': '1.0.0'}
 CHUNK = {**TUS, 'Upload_Offset': '0', 'Content_Type': 'application/offset+octet-stream'}
 
-# `{me}` is the owner of the key, `{admin}` another admin, `{member}` an ordinary user.
+# Placeholders: `{me}` is the owner of the key, `{admin}` another admin, and `{member}` an ordinary
+# user.
 CELLS = [
     cell('POST', '/users', NEW, 'users:write'),
     cell('POST', '/users', {**NEW, 'roles': ['admin']}),
@@ -102,7 +103,7 @@ CELLS = [
     cell('DELETE', '/auth/sessions/current'),
     cell('DELETE', '/auth/sessions/{uuid}'),
     cell('POST', '/auth/sessions/current/reauthentication', {'password': 'x' * 8}),
-    # The bodies of raw uploads are JSON because the test sends nothing else.
+    # The bodies of uploads are JSON, because this test sends all bodies as JSON.
     cell('POST', '/files?name=a.json', {'a': 1}, WRITE),
     cell('PATCH', '/files/{file}', {'name': 'b.txt'}, WRITE),
     cell('DELETE', '/files/{file}', None, WRITE),
@@ -111,7 +112,7 @@ CELLS = [
     cell('POST', '/files/{trashed}/restore', None, WRITE),
     cell('DELETE', '/files/trash', None, WRITE),
     cell('POST', '/files/archives', {'ids': []}),
-    # A link grants read access, which a key with write access only does not have.
+    # A share link grants read access, which a key with the scope `files:write` does not have.
     cell('POST', '/files/{file}/links', {}),
     cell('DELETE', '/files/links/{link}', None, WRITE),
     cell('POST', '/files/uploads', None, WRITE, Upload_Length='3', **TUS),
@@ -122,13 +123,13 @@ CELLS = [
 
 
 def snapshot():
-    """Return the rows of all tables except ignored tables and columns."""
+    """Return the rows of all tables, except the ignored tables and columns."""
     return [sorted(map(repr, db.session.execute(query))) for query in EFFECTS]
 
 
 @pytest.fixture
 def people(app):
-    """Return the owner of the keys, another admin, and a member."""
+    """Create the owner of the API keys, another admin and a member."""
     with atomic():
         db.session.add(RoleDefinition(name='deleters', permissions=['users:delete']))
     me = account(roles=['member', 'admin'])
@@ -137,7 +138,11 @@ def people(app):
 
 @pytest.fixture
 def objects(people):
-    """Create a file with two versions and a link, a trashed file and an upload; return the ids."""
+    """Create the files and uploads that the requests change; return their ids.
+
+    These are a file with two versions and a share link, a file in the trash, and an unfinished
+    upload.
+    """
     me = people['me']
     file, trashed = FileFactory(owner=me), FileFactory(owner=me, trashed=True)
     replace_content(me.id, file.id, BytesIO(b'The second version.'))
@@ -147,7 +152,7 @@ def objects(people):
 
 
 def path_of(cell, ids):
-    """Return the path of a cell, without its query."""
+    """Return the path of a request, without its query string."""
     return API + cell.path.format(**ids).partition('?')[0]
 
 

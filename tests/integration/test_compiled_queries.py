@@ -1,4 +1,7 @@
-"""Compiled queries of features return the same rows by the driver and by SQLAlchemy."""
+"""Compiled queries of the features: called directly on the driver, they return the same rows.
+
+The comparison is the same query, executed by SQLAlchemy.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +33,7 @@ TOKEN = new_token('pst')
 
 @pytest.fixture(scope='module')
 def app_with_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Yield a separate application with a user who has a session, a password and a file."""
+    """Yield an application whose database contains a row for each compiled query."""
     with application(tmp_path_factory.mktemp('queries'), 'queries') as app:
         create_tables()
         user = UserFactory(username='ada', roles=['member', 'admin'], last_login=now())
@@ -44,7 +47,7 @@ def app_with_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 def values_of(user: Any, file: Any) -> list[tuple[CompiledQuery, dict[str, Any]]]:
-    """Return all compiled queries of features, with values for which they return a row."""
+    """Return all compiled queries of the features, with parameters that find a row."""
     return [
         (USER_BY_ID, {'id': user.id}),
         (USER_BY_USERNAME, {'username': 'ada'}),

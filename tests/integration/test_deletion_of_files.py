@@ -16,7 +16,7 @@ from tests.users.factories import AdminFactory, UserFactory
 
 
 def count(table):
-    """Return the number of rows of a table."""
+    """Return the number of rows in a table."""
     return db.session.scalar(select(func.count()).select_from(table))
 
 

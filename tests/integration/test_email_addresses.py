@@ -1,4 +1,4 @@
-"""All forms of one email address, at all entry points that accept one."""
+"""Different spellings of one email address, at all entry points that accept an address."""
 
 import pytest
 
@@ -24,7 +24,7 @@ every_form = pytest.mark.parametrize('form', FORMS)
 
 @pytest.fixture
 def ada():
-    """Return a user with this email address who can log in."""
+    """Return a user who has this email address and can log in."""
     return account(username='ada', email=CANONICAL)
 
 

@@ -1,4 +1,4 @@
-"""Rules for the endpoint specs of all routes."""
+"""Rules that the endpoint specs of all routes obey."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ OTHER_TIME_FIELDS = (fields.DateTime, fields.Date, fields.Time, fields.TimeDelta
 
 
 def fields_of(schema):
-    """Yield all fields of a schema, including those of nested schemas and lists."""
+    """Yield all fields of a schema, including the fields of nested schemas and lists."""
     for name, field in schema().fields.items():
         while isinstance(field, fields.List):
             field = field.inner
@@ -63,8 +63,11 @@ class TestCachePolicy:
 
 class TestLimits:
     def test_are_declared_by_all_public_and_all_writing_routes(self, app):
-        """Only writes send mail or do costly work. The list names the deletions that do."""
-        # Probes must not be rejected because of their number.
+        """Only writing requests send mails or do costly work.
+
+        Most deletions do neither; the test lists those that do.
+        """
+        # Health checks must not be rejected, however frequent they are.
         unlimited = {'health.healthz', 'health.readyz'}
         deletions_with_mail = {('api_v1.auth.totp_delete', 'DELETE')}
         without = {

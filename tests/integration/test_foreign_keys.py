@@ -1,4 +1,4 @@
-"""Foreign keys of all features: a deletion finds the referring rows by an index."""
+"""Foreign keys of all features: each column has an index, with which a deletion finds its rows."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,14 @@ from sqlalchemy import (
 
 from project.core.database.session import Base
 
-# `table.column`, and why it needs no index.
+# Foreign keys without an index (`table.column`), and the reason why they need none.
 WITHOUT_INDEX: dict[str, str] = {}
 
 
 def indexed_columns(table: Table) -> Iterator[list[str]]:
-    """Yield the columns of each index, key and unique constraint.
+    """Yield the columns of each index, primary key and unique constraint.
 
-    A partial index does not count: it contains some of the rows only.
+    A partial index does not count, because it does not contain all rows.
     """
     for index in table.indexes:
         if all(options.get('where') is None for options in index.dialect_options.values()):
@@ -34,7 +34,7 @@ def indexed_columns(table: Table) -> Iterator[list[str]]:
 
 
 def without_index(metadata: MetaData) -> set[str]:
-    """Return the foreign keys whose columns are not the first ones of an index."""
+    """Return the foreign keys whose columns are not the first columns of any index."""
     found = set()
     for table in metadata.sorted_tables:
         for key in table.foreign_key_constraints:
@@ -45,7 +45,7 @@ def without_index(metadata: MetaData) -> set[str]:
 
 
 def tables_with(*index: Index) -> MetaData:
-    """Return two tables; one refers to the other and has the given indexes."""
+    """Return the tables `users` and `bills`; `bills` refers to `users` and has this index."""
     metadata = MetaData()
     Table('users', metadata, Column('id', Integer, primary_key=True))
     user_id = Column('user_id', Integer, ForeignKey('users.id'))

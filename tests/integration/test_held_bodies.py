@@ -1,4 +1,4 @@
-"""HTTP: permissions revoked while a request body arrives have no effect."""
+"""HTTP: a permission that is revoked while a request body arrives no longer has an effect."""
 
 import io
 from collections.abc import Callable
@@ -17,7 +17,8 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 from .test_matrix import bearing, path_of
 
-# A failed request adds an event, and a task releases the reservation of its upload.
+# Tables that are not compared. A failed request adds an event, and a task deletes the reservation
+# of its upload.
 UNCOUNTED_TABLES = {'core_throttle_counters', 'auth_events', 'files_uploads'}
 
 
@@ -45,7 +46,7 @@ BY_KEY = {
 
 
 class HeldBody(io.RawIOBase):
-    """Body whose first byte arrives after an event."""
+    """A request body that calls a function before its first byte arrives."""
 
     def __init__(self, body: bytes, event: Callable[[], Any]) -> None:
         self.body = io.BytesIO(body)
@@ -62,15 +63,15 @@ class HeldBody(io.RawIOBase):
 
 
 def count_rows() -> list[Any]:
-    """Return the number of rows of each table."""
+    """Return the number of rows in each compared table."""
     tables = [each for each in Base.metadata.sorted_tables if each.name not in UNCOUNTED_TABLES]
     return [db.session.scalar(select(func.count()).select_from(table)) for table in tables]
 
 
 def send(app: Any, method: str, path: str, token: str, body: bytes, mime: str, event: Any) -> Any:
-    """Send a request, and call `event` while its body arrives.
+    """Send a request, and call `event` before its body arrives.
 
-    :returns: the status, and whether any number of rows changed after the event.
+    :returns: the status, and whether the number of rows in any table changed after the event.
     """
     rows: list[Any] = []
 
@@ -90,7 +91,7 @@ def send(app: Any, method: str, path: str, token: str, body: bytes, mime: str, e
 
 
 def calls(app: Any) -> list[tuple[str, str, Any]]:
-    """Return method, rule and spec of all routes that read JSON and are not public."""
+    """Return the method, URL rule and endpoint spec of all non-public JSON routes."""
     return [
         (method, rule.rule, spec)
         for rule in app.url_map.iter_rules()
@@ -150,7 +151,7 @@ def test_a_streamed_body_is_authorized_again_when_it_is_committed(
 
 
 def token_of(user: Any, credential: str) -> str:
-    """Return a token of a new session, or of a new API key with all scopes."""
+    """Return the token of a new session, or of a new API key with all scopes."""
     if credential == 'session':
         token = new_token('pst')
         SessionFactory(user=user, token=token)

@@ -1,4 +1,7 @@
-"""Rejections, errors and kills at each step of a publication, then one garbage collection."""
+"""Operations that store objects, interrupted by an error or a kill after each step.
+
+One garbage collection afterwards must be enough to delete all unused objects.
+"""
 
 from contextlib import suppress
 
@@ -32,7 +35,7 @@ EXAMPLES, STEPS_PER_EXAMPLE = (100, 40) if IS_LONG else (3, 12)
 
 @pytest.fixture
 def app_of_writes(tmp_path, monkeypatch):
-    """Yield an application that commits and does not decode images."""
+    """Yield an application that really commits, and that does not decode images."""
     for module in ('users.service.avatars', 'files.service.thumbnails'):
         monkeypatch.setattr(f'project.{module}.resize_to_webp', lambda *_, **__: b'RIFF picture')
     with separate_app(tmp_path) as app:
@@ -63,7 +66,7 @@ class TestEveryStep:
 
 
 class InterruptedWrites(RuleBasedStateMachine):
-    """State machine of interrupted writes, deletions and collections in any order."""
+    """State machine that interrupts writes, deletions and garbage collections in any order."""
 
     app = None
 
@@ -106,7 +109,7 @@ class InterruptedWrites(RuleBasedStateMachine):
         assert_consistent()
 
     def teardown(self):
-        """Check that one collection is enough after any sequence of steps."""
+        """Check that one garbage collection is enough after all these operations."""
         self.collect()
 
 
@@ -127,7 +130,7 @@ def test_one_collection_is_enough_after_any_interrupted_writes(app_of_writes, mo
 
 
 def new_writer():
-    """Return a writer whose quota is large enough for all objects of a test."""
+    """Return a `Writer` with a quota that no test exceeds."""
     user = UserFactory()
     files.set_quota(user.id, 10**9)
     return Writer(user.id)

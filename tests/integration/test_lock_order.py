@@ -14,7 +14,7 @@ from tests.users.factories import UserFactory
 
 
 def failed(found):
-    """Return the exceptions that are not an `ApiError`."""
+    """Return the unexpected exceptions, which are not an `ApiError`."""
     return [
         each for each in found if isinstance(each, Exception) and not isinstance(each, ApiError)
     ]

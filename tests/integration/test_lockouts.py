@@ -1,4 +1,7 @@
-"""HTTP: requests of strangers lock no owner out for more than 15 minutes (ASVS 6.1.1)."""
+"""HTTP: strangers cannot lock the owner out of an account for more than 15 minutes.
+
+This is requirement 6.1.1 of OWASP ASVS.
+"""
 
 import pyotp
 import pytest
@@ -20,20 +23,20 @@ OWN_IP_ADDRESS, OTHER_IP_ADDRESS = '203.0.113.7', '198.51.100.7'
 
 @pytest.fixture
 def clock():
-    """Return a clock that only tests advance."""
+    """Yield a stopped clock, which only the test moves."""
     with time_machine.travel(now(), tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
 def ada():
-    """Return the owner of an account."""
+    """Return the user whom the strangers try to lock out."""
     return account(username='ada', email=ADA)
 
 
 @pytest.fixture
 def send(app):
-    """Return a function that sends a request and returns status and data."""
+    """Return a function that sends a JSON request from an IP address."""
 
     def send(method, path, address=OWN_IP_ADDRESS, token=None, **body):
         headers = {'Authorization': f'Bearer {token}'} if token else {}
@@ -47,7 +50,7 @@ def send(app):
 
 @pytest.fixture
 def enter(send):
-    """Return a function that logs Ada in."""
+    """Return a function that sends the request to log in as Ada."""
 
     def enter(password=PASSWORD, address=OWN_IP_ADDRESS, login='ada', **more):
         return send('POST', '/sessions', address, user_or_email=login, password=password, **more)
@@ -57,7 +60,10 @@ def enter(send):
 
 @pytest.fixture
 def request_pin(send, mailbox):
-    """Return a function that requests a reset and returns the PIN or code of the newest mail."""
+    """Return a function that requests a reset.
+
+    It returns the PIN or code in the newest mail.
+    """
 
     def request_pin(address=OWN_IP_ADDRESS):
         assert send('POST', '/password-resets', address, email=ADA).status_code == 202
@@ -69,7 +75,7 @@ def request_pin(send, mailbox):
 
 @pytest.fixture
 def reset(send):
-    """Return a function that resets Ada's password."""
+    """Return a function that sends the request to reset Ada's password with a PIN."""
 
     def reset(pin, address=OWN_IP_ADDRESS):
         return send('PUT', '/password-resets', address, email=ADA, pin=pin, new_password=NEW)
@@ -78,7 +84,7 @@ def reset(send):
 
 
 def enrol(user):
-    """Enable a second factor; return the authenticator and the recovery codes."""
+    """Enable a second factor; return the authenticator app and the recovery codes."""
     authenticator = pyotp.TOTP(start_totp_enrolment(principal_of(user)).secret)
     return authenticator, confirm_totp(principal_of(user), authenticator.at(now()))
 
@@ -87,7 +93,7 @@ class TestPins:
     def test_allow_a_reset_after_wrong_pins_from_many_networks(
         self, ada, request_pin, reset, enter
     ):
-        """Strangers use up each PIN of the owner immediately; the third mail contains a code."""
+        """Strangers immediately use up the attempts of each PIN. The third mail contains a code."""
         for mail in range(3):
             pin = request_pin()
             for number in range(20):
@@ -143,7 +149,7 @@ class TestPins:
 class TestRegistrations:
     @pytest.fixture
     def register(self, send, mailbox):
-        """Return a function that registers an account and returns the newest mail."""
+        """Return a function that registers an account; it returns the newest mail."""
 
         def register(username, email, password=PASSWORD, address=OWN_IP_ADDRESS):
             body = {'username': username, 'email': email, 'password': password}
@@ -154,7 +160,7 @@ class TestRegistrations:
 
     @pytest.fixture
     def verify(self, send):
-        """Return a function that verifies Ada's email address."""
+        """Return a function that confirms Ada's registration."""
 
         def verify(mail):
             body = {'email': ADA, 'pin': pin_in(mail), 'password': PASSWORD}
@@ -171,7 +177,7 @@ class TestRegistrations:
     def test_can_be_verified_after_all_mails_to_another_spelling(
         self, register, verify, send, mailbox
     ):
-        """Both spellings may belong to one mailbox."""
+        """Two spellings of an email address may be one mailbox."""
         other = ADA.capitalize()
         register('mallory', other, NEW, OTHER_IP_ADDRESS)
         for _ in range(10):
@@ -198,7 +204,10 @@ def test_invitation_can_be_accepted_after_wrong_codes(send, mailbox, as_user, ap
 class TestPasswords:
     @pytest.fixture
     def lock_names(self, enter):
-        """Return a function that uses up the attempts at the username and the email address."""
+        """Return a function that uses up the attempts of both login names.
+
+        Ada's login names are her username and her email address.
+        """
 
         def lock_names():
             for login in ('ada', ADA) * 11:
@@ -232,11 +241,14 @@ class TestPasswords:
 
 
 class TestSecondFactors:
-    """Second factors, when a stranger knows the password."""
+    """A stranger knows the password, but not the second factor."""
 
     @pytest.fixture
     def enrolled(self, ada, clock, enter):
-        """Use up the attempts; return authenticator, recovery codes and an earlier login."""
+        """Enable the second factor, and use up its attempts from another IP address.
+
+        :returns: the authenticator app, the recovery codes, and a session from before.
+        """
         before = log_in(user_or_email='ada', password=PASSWORD)
         authenticator, codes = enrol(ada)
         clock.shift(60)
@@ -267,12 +279,12 @@ class TestSecondFactors:
         assert enter(NEW, device=device, otp=enrolled[0].at(now())).status_code == 201
 
     def test_cause_a_notice_to_the_owner(self, enrolled, mailbox):
-        """ASVS 6.3.5."""
+        """ASVS 6.3.5 requires this notice."""
         assert 'A wrong second factor at a login' in [mail['Subject'] for mail in mailbox()]
 
 
 def test_rate_limits_last_15_minutes_at_most(app):
-    """Rate limits of requests without a login apply to a network."""
+    """Rate limits of routes without a login count the requests of a network, not of a user."""
     limits = {
         f'{route[1]} {route[0]}': parse(spec.limit).get_expiry()
         for route, spec in app.extensions['endpoint_specs'].items()

@@ -1,4 +1,4 @@
-"""HTTP: the guard accepts and rejects callers as `docs/matrix.md` documents."""
+"""HTTP: `docs/matrix.md` lists which callers each route accepts; the guard decides the same."""
 
 import re
 from base64 import b64encode
@@ -24,12 +24,15 @@ from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / 'docs' / 'matrix.md'
 
-# Fields in the response of the guard, by status. Handlers have other fields.
+# Error keys that only the guard uses, by status. Handlers use other keys.
 GUARD = {401: {'authorization'}, 403: {'permission', 'scope', 'reauthentication'}}
 
 
 class MatrixRow(NamedTuple):
-    """A row of the document: a route, the verdict for each caller, and the scope of a key."""
+    """A row of docs/matrix.md: a route, its verdicts, and the scope that an API key needs.
+
+    A verdict is `ok` or an error status, for each kind of caller.
+    """
 
     method: str
     rule: str
@@ -40,7 +43,7 @@ class MatrixRow(NamedTuple):
 
 
 def rows():
-    """Return the rows of the document."""
+    """Return the rows of docs/matrix.md."""
     table = [line for line in DOCUMENT.read_text(encoding='utf-8').splitlines() if '`' in line]
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
     found = []
@@ -53,13 +56,13 @@ def rows():
 
 @pytest.fixture(autouse=True)
 def readiness(app, monkeypatch):
-    """Replace the checks of /readyz, which would wait for the transaction of the test."""
+    """Disable the health checks of /readyz, which would wait for the test's transaction."""
     monkeypatch.setattr(app.extensions['readiness'], 'current', dict)
 
 
 @pytest.fixture
 def other_admin():
-    """An admin, because the last one cannot be removed."""
+    """A second admin: the last admin cannot be deleted."""
     return AdminFactory()
 
 
@@ -67,7 +70,7 @@ ROWS = rows()
 
 
 def path_of(rule, user_id):
-    """Return a path that matches a rule, with the given user as its argument."""
+    """Return a path that matches a URL rule, with this user as its argument."""
     named = {
         'user_id': str(user_id),
         'username': 'nobody-of-that-name',
@@ -77,12 +80,12 @@ def path_of(rule, user_id):
         'token': 'psl_nobody',
     }
     kinds = {'uuid': str(uuid4())}
-    # Add a value above if an argument is missing here.
+    # If a KeyError occurs here, add a value for the new argument above.
     return re.sub(r'<(\w+):(\w+)>', lambda part: kinds.get(part[1]) or named[part[2]], rule)
 
 
 def call(client, row, user_id):
-    """Call a route and return the verdict of the guard: `ok`, or the status of its rejection."""
+    """Call a route and return the verdict of the guard: `ok`, or its error status."""
     body = {} if row.method in ('POST', 'PUT', 'PATCH') else None
     response = client.open(path_of(row.rule, user_id), method=row.method, json=body, buffered=True)
     if response.status_code >= 500:
@@ -100,24 +103,24 @@ def key_of(user, *scopes):
 
 
 def bearing(app, token):
-    """Return a client that sends a token."""
+    """Return a test client with a bearer token."""
     client = app.test_client()
     client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
     return client
 
 
 def basic_auth(username, password):
-    """Return a header with a password, which no route reads."""
+    """Return an `Authorization` header with a password; no route accepts it."""
     return f'Basic {b64encode(f"{username}:{password}".encode()).decode()}'
 
 
 def contradictions(verdict, wanted, rows=ROWS):
-    """Return the routes whose verdict differs from the wanted one, with both verdicts.
+    """Return the routes whose verdict is not the wanted one, with both verdicts.
 
-    Rolls back each call, so that a route does not depend on the calls of others.
+    Each call is rolled back, so that it does not affect the next one.
     """
     found = []
-    # Its savepoint would be inside of the first one below.
+    # Close the session: its savepoint would otherwise be inside the first savepoint below.
     db.session.remove()
     for row in rows:
         savepoint = db.engines[None].begin_nested()
@@ -130,7 +133,10 @@ def contradictions(verdict, wanted, rows=ROWS):
 
 
 def expected(verdict, *, own=False):
-    """Return the verdict in a cell for a caller with a fresh login."""
+    """Return the verdict in a table cell, for a caller with a fresh login.
+
+    :param own: whether the caller calls the route for the own user.
+    """
     verdict = verdict.replace(', freshly logged in', '')
     others, _, for_own = verdict.partition(', own: ')
     return for_own if own and for_own else others
@@ -248,7 +254,7 @@ class TestMatrix:
         assert found == []
 
     def test_treats_an_unverified_user_as_one_without_a_credential(self, app):
-        """Login fails, so a password is all that the user can send."""
+        """The user cannot log in, so the password is the only credential the user has."""
         register(username='ada', email='ada@example.com', password=PASSWORD)
         with pytest.raises(EmailNotVerified):
             log_in(user_or_email='ada', password=PASSWORD)
@@ -272,11 +278,11 @@ class TestMatrix:
         scopes = {row.scope: {row.scope.strip('`')} for row in rows}
         if not has_needed:
             scopes = {scope: every - needed for scope, needed in scopes.items()}
-        # One key for all routes of a scope: each call is rolled back.
+        # All routes of a scope can use the same key, because each call is rolled back.
         clients = {scope: bearing(app, key_of(owner, *held)) for scope, held in scopes.items()}
 
         def verdict(row):
-            # Users delete themselves with a fresh login only, and a key never has one.
+            # Only a fresh login can delete the own user, and an API key has no fresh login.
             target = user if row.method == 'DELETE' else owner
             return call(clients[row.scope], row, target.id)
 

@@ -1,4 +1,7 @@
-"""Personal data of all features: exports contain it, and the deletion of a user erases it."""
+"""Personal data of all features: exports contain it, and the deletion of a user erases it.
+
+A new table about users fails these tests until its feature registers the table.
+"""
 
 import io
 import json
@@ -39,12 +42,12 @@ from tests.files.factories import FileFactory
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
-# Columns that refer to a user without a foreign key.
+# Names of columns that contain the id of a user, even without a foreign key.
 NAMES = {'user_id', 'owner_id', 'subject_id', 'invited_by'}
 
 
 def tables_about_users(metadata: MetaData) -> set[str]:
-    """Return the tables that refer to users by a foreign key, a name or an email address."""
+    """Return tables that refer to users: by foreign key, by column name or by email address."""
     found = set()
     for table in metadata.sorted_tables:
         keys = {key.column.table.name for key in table.foreign_keys}
@@ -52,7 +55,7 @@ def tables_about_users(metadata: MetaData) -> set[str]:
             found.add(table.name)
         if 'email_key' in table.columns and table.name != 'users':
             found.add(table.name)
-    # Rows that refer to one of these tables are deleted with its rows.
+    # Tables that refer to one of these tables also contain data about users.
     for table in metadata.sorted_tables:
         if {key.column.table.name for key in table.foreign_keys} & (found - {'users'}):
             found.add(table.name)
@@ -60,7 +63,7 @@ def tables_about_users(metadata: MetaData) -> set[str]:
 
 
 def registered_tables() -> set[str]:
-    """Return the tables that features have registered."""
+    """Return the tables that the features have registered as personal data."""
     return {table for feature in personal_data_registry() for table in feature.tables}
 
 
@@ -82,7 +85,7 @@ class TestPersonalDataRegistry:
 
 
 def count_rows_of_user(user_id: int, key: str) -> dict[str, int]:
-    """Return the number of rows of each table that refer to a user."""
+    """Return the number of rows about a user in each table."""
     found = {}
     for table in Base.metadata.sorted_tables:
         columns = [column for column in table.columns if column.name in NAMES]
@@ -97,10 +100,10 @@ def count_rows_of_user(user_id: int, key: str) -> dict[str, int]:
 
 
 def full_account() -> Any:
-    """Return a user with rows in all tables about users."""
+    """Create a user with at least one row in each table about users."""
     user = account(username='ada', email='ada@example.com', roles=['member', 'admin'])
     asker = principal_of(user)
-    # A second registration with the same email address. The invitation follows below.
+    # Another person also registers this email address. The invitation follows below.
     register(username='ada2', email='ada@example.com', password=PASSWORD)
     log_in(user_or_email='ada', password=PASSWORD)
     create_key(asker, name='ci', scopes=['files:read'], expires_at=now() + timedelta(days=30))
@@ -128,7 +131,7 @@ def full_account() -> Any:
 
 
 def exported(user_id: int) -> dict[str, bytes]:
-    """Return all parts of a user's export, by path."""
+    """Return the files in a user's export, by path."""
     parts = [part for feature in personal_data_registry() for part in feature.export(user_id)]
     found = {}
     for feature in personal_data_registry():
@@ -138,11 +141,11 @@ def exported(user_id: int) -> dict[str, bytes]:
     return found
 
 
-# Columns that no export contains: secrets, and values that only the service needs for lookups.
+# Endings of columns that no export contains: secrets and hashes.
 SECRETS = ('_hmac', '_hash', 'encrypted', 'encrypted_arguments', 'encrypted_secret')
 
 
-# Columns that the export shows under the field names of the API.
+# Columns that the export contains under the field name of the API.
 FIELDS = {
     'auth_sessions.ip_address': 'address', 'auth_sessions.refresh_expires_at': 'lapses_at',
     'auth_sessions.absolute_expires_at': 'ends_at', 'auth_events.ip_address': 'address',
@@ -151,10 +154,11 @@ FIELDS = {
     'files_uploads.declared_size': 'length', 'files_uploads.tus_metadata': 'described',
 }  # fmt: skip
 
-# Columns that only link rows.
+# Columns that only refer to other rows; no export contains them.
 LINKS = {'email_key', 'user_id', 'owner_id', 'invited_by', 'device_id'}
 
-# Columns exported under another name, or without meaning outside of this service.
+# Columns that no export contains, because they have no meaning outside of this service, or are
+# exported under another name.
 WITHHELD = {
     'users.avatar', 'users.avatar_size', 'users_roles.role', 'users_exports.task_id',
     'users_exports.storage_key', 'files_tags.tag', 'files_tags.file_id', 'files_uploads.lease_id',
@@ -173,7 +177,7 @@ class TestExport:
                 assert path is None or json.loads(parts[path]), f'{table} is not shown'
 
     def test_contains_no_secret(self):
-        """ASVS 15.3.1: an export contains nothing that authenticates a client."""
+        """ASVS 15.3.1: an export contains nothing with which a client could authenticate."""
         user = full_account()
         secrets = set()
         for table in Base.metadata.sorted_tables:
@@ -207,12 +211,12 @@ class TestExport:
 
 @pytest.fixture
 def user():
-    """Return a user."""
+    """Return a new user."""
     return UserFactory(username='ada', email='ada@example.com')
 
 
 def opened(user, export_id):
-    """Return the archive of an export."""
+    """Return the ZIP archive of an export."""
     _, stream = open_export(user.id, export_id)
     with stream:
         return ZipFile(io.BytesIO(stream.read()))
@@ -257,7 +261,7 @@ class TestMakeExport:
 
 class TestDeleteUser:
     def test_deletes_the_user_from_all_tables(self, app):
-        """ASVS 14.2.7."""
+        """ASVS 14.2.7: personal data is deleted when it is no longer needed."""
         user = full_account()
         before = count_rows_of_user(user.id, email_key(user.email))
         assert {table for table, count in before.items() if not count} == set()

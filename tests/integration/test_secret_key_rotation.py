@@ -1,4 +1,7 @@
-"""Replacement of SECRET_KEY by the steps of docs/operations.md, for a user who is away."""
+"""Rotation of SECRET_KEY by the steps in docs/operations.md.
+
+The user does not log in during the rotation.
+"""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -37,7 +40,10 @@ def user():
 
 @pytest.fixture
 def totp(user):
-    """Return the authenticator of the user; one of its codes was used."""
+    """Enable the user's second factor; return the authenticator app.
+
+    One of its codes has been used.
+    """
     secret = start_totp_enrolment(principal_of(user)).secret
     confirm_totp(principal_of(user), pyotp.TOTP(secret).now())
     return pyotp.TOTP(secret)
@@ -45,7 +51,7 @@ def totp(user):
 
 @pytest.fixture
 def set_keys(app, monkeypatch):
-    """Return a function that sets the secret keys, as a restart of all processes does."""
+    """Return a function that sets the secret keys, as if all processes had been restarted."""
 
     def set_keys(key, *fallbacks):
         monkeypatch.setitem(app.config, 'SECRET_KEY', key)
@@ -56,7 +62,7 @@ def set_keys(app, monkeypatch):
 
 @pytest.fixture
 def flask(cli):
-    """Return a function that runs a command and returns its output."""
+    """Return a function that runs a `flask` command and returns its output."""
 
     def run(*arguments):
         result = cli.invoke(args=list(arguments))
@@ -67,16 +73,18 @@ def flask(cli):
 
 
 def second_page(cursor=None):
-    """Return a cursor and the second page of all users.
+    """Return the second page of the list of users.
 
-    :param cursor: an existing cursor; by default a new one.
+    :param cursor: a cursor from an earlier call; by default the function requests a new one.
+
+    :returns: the cursor, and the page.
     """
     cursor = cursor or users.list_users(PageRequest(limit=1)).next
     return cursor, users.list_users(PageRequest(limit=1, cursor=cursor)).items
 
 
 def pin_under_the_old_key(app, user):
-    """Request a reset and issue its PIN; the mail with the PIN stays in the outbox."""
+    """Request a reset under the old key; do not deliver the mail with the PIN yet."""
     run_pending_tasks(app)
     request_reset(user.email)
     assert run_next_task(app, uuid4(), NoWatchdog())
@@ -95,18 +103,18 @@ class TestProcedure:
         assert second_page(cursor)[1]
         flask('secrets', 'rotate')  # Step 2.
         assert 'can be removed at' in flask('secrets', 'status')
-        set_keys(new)  # Step 3, without the wait that it demands.
+        set_keys(new)  # Step 3, before its waiting time is over.
         assert 'There is no fallback key.' in flask('secrets', 'status')
 
-        # The mail is sent. Its PIN is invalid (the omitted wait prevents that), and a new one is
-        # valid.
+        # The mail with the PIN is delivered now. The PIN is invalid, because the waiting time was
+        # skipped. A new PIN is valid.
         with pytest.raises(WrongPin):
             reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
         request_reset(user.email)
         reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
         with pytest.raises(CursorInvalid):
             second_page(cursor)
-        # An invitation does not depend on the key.
+        # The code of an invitation does not depend on SECRET_KEY.
         assert accept_invitation(
             email='eve@example.com', code=code, password=NEW_PASSWORD, username='eve'
         )

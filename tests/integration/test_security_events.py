@@ -1,4 +1,4 @@
-"""HTTP: each route that changes credentials, permissions or identity records an event."""
+"""HTTP: each route that changes credentials, permissions or an identity records an event."""
 
 from types import SimpleNamespace
 
@@ -19,16 +19,16 @@ API = '/api/v1'
 NEW = 'Difference engine, 1822'
 ADA, EVE = 'ada@example.com', 'eve@example.com'
 
-# Routes that change neither permissions nor identity, and one without a new authentication.
+# Writing routes that record no event: they change neither permissions nor identity.
 EXEMPT = {
-    ('POST', '/auth/sessions/refresh'),  # Continues a session; a used token is recorded.
+    ('POST', '/auth/sessions/refresh'),  # Only the reuse of an old token is recorded.
     ('PATCH', '/users/me'), ('PUT', '/users/me/avatar'), ('DELETE', '/users/me/avatar'),
 }  # fmt: skip
 
 
 @pytest.fixture
 def world(app, mailbox):
-    """Return clients of Ada, of an admin and without a login, with ids and mailbox."""
+    """Return a namespace: clients of Ada, an admin and a stranger, ids, and the mailbox."""
     world = SimpleNamespace(anonymous=app.test_client(), mailbox=mailbox)
     for name, roles in (('ada', ['member']), ('admin', ['member', 'admin'])):
         user = account(username=name, email=f'{name}@example.com', roles=roles)
@@ -41,43 +41,43 @@ def world(app, mailbox):
 
 
 def pin_to(world, email):
-    """Return the newest PIN or code sent to an email address."""
+    """Return the PIN or code in the newest mail to this email address."""
     return pin_in([mail for mail in world.mailbox() if mail['To'] == email][-1])
 
 
 def send(client, method, path, **body):
-    """Send a request."""
+    """Send a request with a JSON body."""
     return client.open(API + path, method=method, json=body or None)
 
 
 def register(world):
-    """Register Eve."""
+    """Register the new user Eve."""
     return send(
         world.anonymous, 'POST', '/auth/accounts', username='eve', email=EVE, password=PASSWORD
     )
 
 
 def verify(world, pin=None):
-    """Register Eve and verify her email address."""
+    """Register Eve and confirm her registration."""
     register(world)
     body = {'email': EVE, 'pin': pin or pin_to(world, EVE), 'password': PASSWORD}
     return send(world.anonymous, 'PUT', '/auth/verifications', **body)
 
 
 def resend(world):
-    """Register Eve and request another PIN."""
+    """Register Eve and request a second mail with a PIN."""
     register(world)
     return send(world.anonymous, 'POST', '/auth/verifications', email=EVE)
 
 
 def enter(world, password=PASSWORD, **factor):
-    """Log Ada in."""
+    """Log Ada in, possibly with a wrong password."""
     body = {'user_or_email': 'ada', 'password': password, **factor}
     return send(world.anonymous, 'POST', '/auth/sessions', **body)
 
 
 def reauthenticate(world, password=PASSWORD):
-    """Reauthenticate Ada."""
+    """Enter Ada's password again in her session."""
     return send(world.ada, 'POST', '/auth/sessions/current/reauthentication', password=password)
 
 
@@ -88,25 +88,25 @@ def change_password(world, password=PASSWORD):
 
 
 def reset(world, pin=None):
-    """Reset Ada's password."""
+    """Request and complete a reset of Ada's password."""
     send(world.anonymous, 'POST', '/auth/password-resets', email=ADA)
     body = {'email': ADA, 'pin': pin or pin_to(world, ADA), 'new_password': NEW}
     return send(world.anonymous, 'PUT', '/auth/password-resets', **body)
 
 
 def change_email(world, pin=None):
-    """Change Ada's email address."""
+    """Request and confirm a change of Ada's email address."""
     send(world.ada, 'POST', '/auth/email-changes', new_email=EVE)
     return send(world.ada, 'PUT', '/auth/email-changes', pin=pin or pin_to(world, EVE))
 
 
 def invite(world):
-    """Invite Eve."""
+    """Invite Eve as an admin."""
     return send(world.admin, 'POST', '/auth/invitations', email=EVE)
 
 
 def accept(world, code=None):
-    """Accept Eve's invitation."""
+    """Invite Eve and accept the invitation."""
     invite(world)
     body = {'code': code or pin_to(world, EVE), 'password': PASSWORD, 'username': 'eve'}
     return send(world.anonymous, 'PUT', '/auth/invitations', email=EVE, **body)
@@ -119,46 +119,46 @@ def enrol(world, otp=None):
 
 
 def after_enrolment(method, path):
-    """Return a function that enables Ada's second factor and sends a request."""
+    """Return a function that enables Ada's second factor and then sends this request."""
     return lambda world: (enrol(world), send(world.ada, method, path))[1]
 
 
 def create_key(world):
-    """Create an API key of Ada."""
+    """Create an API key for Ada."""
     return send(world.ada, 'POST', '/auth/keys', name='ci', scopes=['files:read'])
 
 
 def delete_key(world):
-    """Create an API key of Ada and delete it."""
+    """Create an API key for Ada and delete it."""
     key = data(create_key(world))['id']
     return send(world.ada, 'DELETE', f'/auth/keys/{key}')
 
 
 def end_session(world):
-    """End another session of Ada."""
+    """Log Ada in a second time and end this session."""
     session = data(enter(world))['session']['id']
     return send(world.ada, 'DELETE', f'/auth/sessions/{session}')
 
 
 def share(world):
-    """Create a share link to a file of Ada."""
+    """Upload a file as Ada and create a share link."""
     file = data(send(world.ada, 'POST', '/files?name=a.json', a=1))['id']
     return send(world.ada, 'POST', f'/files/{file}/links', password=None)
 
 
 def stop_sharing(world):
-    """Create a share link of Ada and delete it."""
+    """Create a share link as Ada and delete it."""
     link = data(share(world))['id']
     return send(world.ada, 'DELETE', f'/files/links/{link}')
 
 
 def replace(world, **changes):
-    """Replace Ada."""
+    """Replace all fields of the user Ada (PUT), as an admin."""
     body = {'username': 'ada', 'email': ADA, 'name': '', 'bio': '', **changes}
     return send(world.admin, 'PUT', f'/users/{world.ada_id}', **body)
 
 
-# Route, event, outcome, and the function that causes it.
+# Method and path of the route, the event, its outcome, and the function that causes the event.
 CASES = [
     ('POST /auth/accounts', 'registered', 'success', register),
     ('POST /auth/verifications', 'verification_requested', 'success', resend),
@@ -233,9 +233,9 @@ def test_cases_contain_all_writing_routes(app):
     ('route', 'kind', 'outcome', 'act'), CASES, ids=[f'{c[0]} {c[1]} {c[2]}' for c in CASES]
 )
 def test_records_its_event(world, route, kind, outcome, act):
-    """ASVS 16.3.1."""
+    """ASVS 16.3.1 requires a log of all authentications."""
     response = act(world)
-    world.mailbox()  # The task that sends a mail records some events.
+    world.mailbox()  # Some events are recorded by the task that sends a mail.
 
     assert (response.status_code < 300) is (outcome == 'success')
     found = db.session.execute(select(Event.event_type, Event.outcome)).all()

@@ -1,4 +1,7 @@
-"""Numeric settings of features at their bounds: requests and nightly tasks succeed."""
+"""Numeric settings of the features, at their smallest and largest value.
+
+Requests and nightly clean-up must work with all of these values.
+"""
 
 import re
 from datetime import timedelta
@@ -21,7 +24,8 @@ KEYS = [
     if setting.kind.of in (int, timedelta)
     and key.startswith(('AUTH_', 'FILES_', 'USERS_', 'FRESH_'))
 ]
-# A hash of this cost takes seconds: at the start, the application measures and rejects it.
+# With the largest value, a hash takes seconds. The application measures that at its start, and
+# rejects the value.
 MEASURED = {'AUTH_HASH_MEMORY_KIB', 'AUTH_HASH_ROUNDS'}
 
 
@@ -51,7 +55,7 @@ def test_works_at_its_bounds(app, client, monkeypatch, key, bound):
     assert ada.get('/api/v1/users/me').status_code == 200
     refresh = {'refresh_token': data(login)['refresh_token']}
     assert client.post(f'{SESSIONS}/refresh', json=refresh).status_code == 200
-    # With a quota of 0 no byte can be stored. The other bounds allow one byte.
+    # A quota of 0 allows no upload. All other values allow a file of one byte.
     assert multipart(ada, b'x').status_code == (413 if (key, value) == ('FILES_QUOTA', 0) else 201)
     assert {batch.error for batch in delete_expired(dry_run=True)} == {None}
     assert [item for item in collect_garbage(dry_run=True) if item.kind == 'trash'] == []

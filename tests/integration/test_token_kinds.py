@@ -1,4 +1,4 @@
-"""All registered kinds of tokens: masked in logs, documented, and revoked if leaked."""
+"""All registered kinds of tokens: masked in logs, documented, and revoked after a leak."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ KINDS = sorted(token_kinds())
 
 
 def issue(prefix):
-    """Return a valid token of a kind, which belongs to Ada, and a function that uses it."""
+    """Create a token of this kind for Ada; return it with a function that uses it."""
     ada = account(username='ada')
     if prefix == 'psl':
         token = create_link(principal_of(ada), store(ada.id).id)['token']

@@ -23,12 +23,12 @@ URL = '/api/v1/users'
 
 @pytest.fixture
 def admin(as_user):
-    """Return the client of an admin."""
+    """Return a test client that is logged in as an admin."""
     return as_user(AdminFactory())
 
 
 def tables_with_rows_of(user_id):
-    """Return the table name of each row with a foreign key to the user."""
+    """Return the table of each row that refers to the user by a foreign key."""
     found = []
     for table in db.metadata.sorted_tables:
         for key in table.foreign_keys:
@@ -53,7 +53,7 @@ class TestUserDelete:
         assert (File.count_by_type(user.id), Usage.find(user.id)) == ([], None)
 
     def test_hides_all_data_of_the_user_immediately(self, client, as_user, admin):
-        """No task has erased anything yet."""
+        """The data is still stored: the task that erases it has not run yet."""
         user = account(username='ada', email='ada@example.com')
         login = log_in(user_or_email='ada', password=PASSWORD)
         asker = principal_of(user)
