@@ -1,4 +1,4 @@
-"""Chromium, and a server of test pages on a separate origin."""
+"""Chromium, and a web server for test pages, whose origin differs from that of the service."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -21,14 +21,14 @@ CHROMIUM = [
 
 
 def browse(url: str, folder: Path, *options: str) -> tuple[str, list[str]]:
-    """Open a page; return its document after all scripts, and the lines of the console."""
+    """Open a page in Chromium; return its HTML after all scripts, and its console lines."""
     command = [*CHROMIUM, f'--user-data-dir={folder}', *options, '--dump-dom', url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
 
 
 class Page(SimpleHTTPRequestHandler):
-    """Handler of requests for the pages, and for results of functions of the test."""
+    """A request handler that returns the test pages, and results of functions of the test."""
 
     def __init__(
         self, *args: Any, functions: Mapping[str, Callable[..., str]], **kwargs: Any
@@ -37,7 +37,7 @@ class Page(SimpleHTTPRequestHandler):
         super().__init__(*args, directory=str(PAGES), **kwargs)
 
     def do_GET(self) -> None:
-        """Send the result of the function with the name of the path, or a file."""
+        """Call the function whose name is the path and return its result; otherwise a file."""
         url = urlsplit(self.path)
         function = self.functions.get(url.path.removeprefix('/'))
         if function is None:
@@ -57,9 +57,10 @@ class Page(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(**functions: Callable[..., str]) -> Iterator[str]:
-    """Serve the pages on a separate origin; yield that origin.
+    """Serve the test pages on a separate origin; yield this origin.
 
-    :param functions: called for the path of their name; they return the body of the response.
+    :param functions: a GET request for `/name` calls the function `name`, which returns the
+        response body.
     """
     with ThreadingHTTPServer(('127.0.0.1', 0), partial(Page, functions=functions)) as server:
         thread = Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""Registration and all kinds of logins by a page on another origin, in a browser with CORS."""
+"""A web page on another origin than the service registers and logs in, in a real browser (CORS)."""
 
 import html
 import json
@@ -19,26 +19,29 @@ pytestmark = pytest.mark.servers
 
 
 def recorded(document: str) -> dict[str, Any]:
-    """Return the results that the page recorded."""
+    """Return the results that the script of the page has written into its HTML."""
     [text] = re.findall(r'<pre id="said">(.*?)</pre>', document, re.DOTALL)
     found: dict[str, Any] = json.loads(html.unescape(text))
     return found
 
 
 def otp(secret: str, step: str) -> str:
-    """Return the code that an authenticator shows now (step 0) or in 30 seconds (step 1)."""
+    """Return the code of an authenticator app: step 0 is now, step 1 is in 30 seconds."""
     return pyotp.TOTP(secret).at(int(time.time()) + 30 * int(step))
 
 
 @pytest.fixture(scope='module')
 def started() -> list[Service]:
-    """Return a list for the service, which starts after the server of its page."""
+    """Return an empty list to which the fixture `service` adds the service.
+
+    The page needs the service, but its server must start first.
+    """
     return []
 
 
 @pytest.fixture(scope='module')
 def origin(started: list[Service]) -> Iterator[str]:
-    """Serve a page that may call the service; yield its origin."""
+    """Serve a page whose script calls the service; yield the origin of the page."""
 
     def pin() -> str:
         return re.findall(r'\b\d{6}\b', started[0].mails()[-1])[0]
@@ -51,7 +54,7 @@ def origin(started: list[Service]) -> Iterator[str]:
 def service(
     started: list[Service], origin: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """Run a service that allows the origin of the page."""
+    """Run a service whose CORS settings allow the origin of the page."""
     var = tmp_path_factory.mktemp('service')
     with running_service(var, CORS_ORIGINS=origin) as service:
         started.append(service)
@@ -78,7 +81,7 @@ def test_page_of_an_allowed_site_registers_and_logs_in_and_out(
         'afterwards': 401,
         'refreshedAfterwards': 401,
     }
-    # The browser itself logs responses with status 401; it must log nothing else.
+    # The browser itself logs each response with status 401. It must log nothing else.
     assert all(' 401 ' in line for line in console)
 
 

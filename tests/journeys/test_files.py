@@ -1,4 +1,4 @@
-"""Files over HTTP and by commands, from upload to deletion: in local storage and in S3.
+"""Files from upload to deletion, over HTTP and by commands, in local storage and in S3.
 
 At the end, a command moves all objects to another storage while the service runs.
 """
@@ -23,7 +23,7 @@ from tests.large_content import MIB, large_content
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 
-# With S3, it takes 40 CPU seconds while other tests run.
+# With S3, the test takes 40 CPU seconds while other tests run.
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 LARGE = large_content(40 * MIB)  # three parts in S3
@@ -38,7 +38,7 @@ CHUNK = {**TUS, 'Content-Type': 'application/offset+octet-stream'}
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """Run a service with local storage or with S3."""
+    """Run a service, once with local storage and once with S3."""
     var = tmp_path_factory.mktemp('service')
     settings = {}
     with ExitStack() as stack:
@@ -50,7 +50,7 @@ def service(
 
 
 class Ada:
-    """Logged-in client."""
+    """An HTTP client that is logged in as the user Ada."""
 
     def __init__(self, service: Service) -> None:
         self.api = f'{service.url}/api/v1'
@@ -63,7 +63,7 @@ class Ada:
         self.session.headers['Authorization'] = f'Bearer {login.json()["data"]["token"]}'
 
     def ask(self, method: str, path: str, code: int = 200, **given: Any) -> requests.Response:
-        """Send a request; return the response, which must have this status."""
+        """Send a request and check the status of the response; return the response."""
         url = path if path.startswith('http') else self.api + path
         response = self.session.request(method, url, timeout=60, **given)
         assert response.status_code == code, response.text
@@ -74,13 +74,13 @@ class Ada:
         return self.ask(method, path, code, **given).json()['data']
 
     def upload(self, content: bytes, name: str) -> str:
-        """Upload bytes as a raw body; return the id of the file."""
+        """Upload bytes as the request body; return the id of the file."""
         return str(self.data('POST', f'/files?name={name}', 201, data=content)['id'])
 
 
 @pytest.fixture(scope='module')
 def ada(service: Service) -> Iterator[Ada]:
-    """Yield a logged-in client."""
+    """Yield an HTTP client that is logged in as the user Ada."""
     ada = Ada(service)
     with ada.session:
         yield ada
@@ -107,7 +107,7 @@ def test_clients_and_operators_use_files_in_all_ways(
     assert (collected['trash'], collected['bytes']) == (0, 1)
     assert json.loads(service.flask('files', 'fsck', '--json')) == []
     usage = ada.data('GET', '/files/usage')
-    # The large file has three versions: LARGE, NEWER, and LARGE, which was restored.
+    # The large file has three versions: LARGE, NEWER, and LARGE again after the restore.
     assert usage['used'] == 2 * len(LARGE) + len(NEWER) + len(PICTURE)
     assert (usage['reserved'], usage['files']) == (0, 2)
 
@@ -123,21 +123,28 @@ def upload_in_chunks(ada: Ada, content: bytes) -> str:
 
 
 def begin_upload(ada: Ada, content: bytes) -> str:
-    """Create a resumable upload; return its path below the URL of the API."""
+    """Create a resumable upload; return its path, relative to the URL of the API."""
     headers = {**TUS, 'Upload-Length': str(len(content))}
     path = ada.ask('POST', '/files/uploads', 201, headers=headers).headers['Location']
     return path.removeprefix('/api/v1')
 
 
 def send_chunk(ada: Ada, path: str, chunk: bytes, offset: int) -> str | None:
-    """Check the offset of an upload and send a chunk; return the file id after the last one."""
+    """Check the offset of an upload and send a chunk.
+
+    Returns the id of the file after the last chunk.
+    """
     assert ada.ask('HEAD', path, headers=TUS).headers['Upload-Offset'] == str(offset)
     headers = {**CHUNK, 'Upload-Offset': str(offset)}
     return ada.ask('PATCH', path, 204, headers=headers, data=chunk).headers.get('X-File-Id')
 
 
 def check_ranges(ada: Ada, file_id: str) -> None:
-    """Request one range, several, one beyond the end, and a file with a known ETag."""
+    """Download parts of a file.
+
+    Requests one range, several ranges, a range beyond the end, and the file with an ETag that the
+    client already has.
+    """
     url = f'/files/{file_id}/content'
     head = ada.ask('HEAD', url)
     assert head.headers['Content-Length'] == str(len(LARGE))
@@ -157,7 +164,7 @@ def check_ranges(ada: Ada, file_id: str) -> None:
 
 
 def check_versions(ada: Ada, file_id: str) -> None:
-    """Replace the content, and restore the first version."""
+    """Replace the content of a file, and restore its first version."""
     ada.ask('PUT', f'/files/{file_id}/content', data=NEWER)
     assert ada.ask('GET', f'/files/{file_id}/content').content == NEWER
     assert ada.ask('GET', f'/files/{file_id}/versions/1/content').content == LARGE
@@ -166,7 +173,7 @@ def check_versions(ada: Ada, file_id: str) -> None:
 
 
 def check_thumbnail(ada: Ada, file_id: str) -> None:
-    """Request a thumbnail until it is ready."""
+    """Request the thumbnail of an image until the task has made it."""
     url, deadline = f'{ada.api}/files/{file_id}/thumbnail?size=64', time.monotonic() + 30
     while (found := ada.session.get(url, timeout=10)).status_code == 202:
         assert time.monotonic() < deadline
@@ -175,7 +182,7 @@ def check_thumbnail(ada: Ada, file_id: str) -> None:
 
 
 def check_share_link(ada: Ada, file_id: str) -> None:
-    """Download once without a login, with a share link and its password."""
+    """Download a file once without a login, by a share link with a password."""
     body = {'password': 'Open sesame', 'max_downloads': 1}
     link = ada.data('POST', f'/files/{file_id}/links', 201, json=body)
     url = f'{ada.api}/files/shared/{link["token"]}/content'
@@ -186,7 +193,7 @@ def check_share_link(ada: Ada, file_id: str) -> None:
 
 
 def check_archive(ada: Ada, expected: dict[str, bytes]) -> None:
-    """Download several files in one archive."""
+    """Download several files in one ZIP archive."""
     answer = ada.ask('POST', '/files/archives', json={'ids': list(expected)})
     assert len(answer.content) == int(answer.headers['Content-Length'])
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -218,7 +225,10 @@ def check_export(ada: Ada) -> None:
 
 
 def check_move(service: Service, ada: Ada, file_id: str, folder: Path) -> None:
-    """Move all objects while clients read and upload; then serve from the new storage only."""
+    """Move all objects to another storage while clients read and upload.
+
+    Afterwards, a service with only the new storage must find them.
+    """
     over, read = threading.Event(), []
 
     def reading() -> None:
@@ -253,7 +263,7 @@ def check_move(service: Service, ada: Ada, file_id: str, folder: Path) -> None:
         again = json.loads(
             successor.flask('files', 'move', '--to', f'file://{folder}/new', '--json')
         )
-        assert (again['moved'], again['failed']) == (2, 0)  # The late file and the waiting upload.
+        assert (again['moved'], again['failed']) == (2, 0)  # file and partial upload
     alone = {**between, 'STORAGE_OLD_URL': '', 'PORT': str(free_port())}
     with started(alone, service.var) as successor:
         ada.api = f'{successor.url}/api/v1'

@@ -17,7 +17,8 @@ ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct h
 
 def test_clients_and_operators_use_one_service(tmp_path: Path) -> None:
     migrate_an_empty_database(tmp_path)
-    # One test, because each test may run in another process and would start a service there.
+    # A single test, because pytest may run each test in another process, which would start its own
+    # service.
     with running_service(tmp_path) as service:
         register_upload_download_and_log_out(service, file_of(SIZE_BYTES, tmp_path / 'upload.bin'))
         create_admin_while_the_service_runs(service)

@@ -34,7 +34,8 @@ def test_serves_a_request_and_sends_its_mail(tmp_path: Path, database_url: str) 
         'MAIL_URL': f'file://{tmp_path}/mail',
     }
     command = [str(BIN / 'flask'), 'run', '--port', str(port)]
-    # A shell lets background processes ignore SIGINT, and their children inherit that.
+    # Background processes of a shell, and their child processes, ignore SIGINT. Restore the default
+    # for the service.
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     with (tmp_path / 'log').open('wb') as log:
         server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
@@ -54,5 +55,5 @@ def test_serves_a_request_and_sends_its_mail(tmp_path: Path, database_url: str) 
         finally:
             server.kill()
             server.wait()
-    # Killed processes, and processes with a running child, end with another code.
+    # The code is not 0 if the process was killed or left a child process.
     assert server.returncode == 0

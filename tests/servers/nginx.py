@@ -1,4 +1,4 @@
-"""nginx with `deploy/nginx.conf`, in front of services of a test."""
+"""nginx with the configuration `deploy/nginx.conf`, in front of the services of a test."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ def proxy(
 ) -> Iterator[int]:
     """Run nginx in front of the ports of one or more services; yield its port.
 
-    :param folder: the folder of its files, which replaces the paths of the image.
-    :param own: the port of its own health check.
+    :param folder: the folder for the files of nginx, instead of the paths in the container image.
+    :param own: the port on which nginx responds to its own health check.
     :param read_timeout: how long nginx waits for the service, by default as in production. Only
         tests of this limit set a short one, because a busy machine exceeds it.
     """
@@ -42,7 +42,7 @@ def proxy(
         assert original in text
         text = text.replace(original, replacement)
     (folder / 'nginx.conf').write_text(text)
-    # Started by root, nginx would by default run as a user who cannot read the folder.
+    # If root starts nginx, its workers would by default run as a user who cannot read the folder.
     user = ' user root;' if os.geteuid() == 0 else ''
     command = [nginx, '-p', str(folder), '-c', 'nginx.conf', '-g', f'daemon off;{user}']
     with running(command, port):

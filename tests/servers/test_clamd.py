@@ -1,4 +1,4 @@
-"""The tests of malware scanning, with clamd instead of the fake server."""
+"""The tests of malware scanning, repeated with the real clamd instead of the fake server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,33 +21,33 @@ __all__ = ['client', 'down', 'scanner']
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of clamd."""
+    """Return the folder for the files of clamd."""
     return tmp_path_factory.mktemp('clamd')
 
 
 @pytest.fixture(scope='module')
 def address(folder: Path) -> Iterator[str]:
-    """Run clamd and yield its URL."""
+    """Run clamd and yield the URL of its port."""
     with running_clamd(folder) as address:
         yield address
 
 
 @pytest.fixture
 def ada() -> object:
-    """Return a user."""
+    """Return a new user."""
     return UserFactory()
 
 
 class TestHeldBack(routes.TestHeldBack):
-    """Files held back until they are scanned."""
+    """Downloads are rejected until the file is scanned; these are tests of the routes."""
 
 
 class TestScanOverdue(service.TestScanOverdue):
-    """Scans of overdue files."""
+    """Scans of files whose first scan is overdue; these are tests of the service."""
 
 
 class TestFilesScan(commands.TestFilesScan):
-    """The command `flask files scan`."""
+    """Tests of the command `flask files scan`."""
 
 
 class TestUnixSocket:

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL: the response to each class, and the first request afterwards."""
+"""Errors of PostgreSQL: the response to each class of errors, and the first request after it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ READ = 'SELECT 1'
 
 
 def service(folder: Path, url: str) -> Flask:
-    """Return an application with two routes that execute a statement.
+    """Return an application with two routes that execute any SQL statement.
 
-    `/atomic` executes it inside a transaction, `/alone` as a separate transaction.
+    `/atomic` executes the statement inside `atomic`, `/alone` in its own transaction.
     """
     statements = Blueprint('statements', __name__)
 
@@ -38,13 +38,13 @@ def service(folder: Path, url: str) -> Flask:
     @endpoint(allow=public, limit='1000000/hour')
     @atomic()
     def in_transaction() -> None:
-        """Execute a statement in a transaction."""
+        """Execute a statement inside `atomic`."""
         db.session.execute(text(request.args['sql']))
 
     @statements.post('/alone')
     @endpoint(allow=public, limit='1000000/hour')
     def alone() -> None:
-        """Execute a statement in its own transaction."""
+        """Execute a statement in its own transaction, without `atomic`."""
         execute_in_own_transaction(text(request.args['sql']))
 
     return kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False)
@@ -59,7 +59,10 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope='module')
 def admin(url: str) -> Iterator[Engine]:
-    """Yield an engine for another database of the same server, as an operator uses."""
+    """Yield a connection pool to another database of the server, as an operator uses.
+
+    From there, statements can act on the database of the test.
+    """
     engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
     own = create_engine(url)
     with own.begin() as connection:
@@ -81,12 +84,12 @@ def client(tmp_path: Path, url: str, admin: Engine) -> Iterator[IsolatedClient]:
 
 
 def send(client: IsolatedClient, sql: str, path: str = '/atomic') -> int:
-    """Execute a statement; return the status of the response."""
+    """Send a request that executes a statement; return the status of the response."""
     return client.post(path, query_string={'sql': sql}).status_code
 
 
 def administer(admin: Engine, *statements: str) -> None:
-    """Execute statements as an operator."""
+    """Execute statements through the operator's connection."""
     with admin.connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -94,7 +97,7 @@ def administer(admin: Engine, *statements: str) -> None:
 
 @contextmanager
 def read_only(admin: Engine, url: str) -> Iterator[None]:
-    """Make new sessions of the database read-only, as after a failover."""
+    """Make new connections to the database read-only, as after a failover."""
     name = make_url(url).database
     administer(admin, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
@@ -104,7 +107,7 @@ def read_only(admin: Engine, url: str) -> Iterator[None]:
 
 
 def end_sessions(admin: Engine, url: str) -> None:
-    """End all sessions of the database, as a restart of the server does."""
+    """End all connections to the database, as a restart of the server does."""
     name = make_url(url).database
     administer(
         admin,
@@ -112,7 +115,7 @@ def end_sessions(admin: Engine, url: str) -> None:
     )
 
 
-# SQLSTATE, status of the response, `Retry-After`.
+# Each line: the SQLSTATE of an error, the status of the response, and its `Retry-After`.
 CLASSES = (
     ('08006', 503, '5'),
     ('25006', 503, '5'),
@@ -173,7 +176,7 @@ def test_the_first_write_after_a_read_only_period_succeeds(
 
     assert codes == [503] * 16
     assert reads == [200] * 16
-    # Otherwise read-only connections of that period would still be in the pool.
+    # If the pool had kept the read-only connections, these writes would fail.
     with ThreadPoolExecutor(8) as many:
         assert list(many.map(lambda _: send(client, WRITE, path), range(16))) == [200] * 16
 
@@ -197,7 +200,7 @@ def test_a_notice_keeps_the_connection(client: IsolatedClient, admin: Engine) ->
 
 
 def backend(client: IsolatedClient) -> Any:
-    """Return the id of the database session that the pool returns."""
+    """Return the process id of the PostgreSQL server process of a pooled connection."""
     with client.application.app_context():
         [row] = execute_in_own_transaction(text('SELECT pg_backend_pid()'))
         return row[0]

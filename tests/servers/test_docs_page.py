@@ -1,4 +1,4 @@
-"""Documentation page in a browser that can reach no other host: the page needs none."""
+"""The documentation page in a browser without access to other hosts, which it does not need."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Held bodies on the running service: revoked permissions have no effect in any worker.
+"""Permissions that are revoked while request bodies arrive, on a running service.
 
-`tests/integration/test_held_bodies.py` tests the rule for each route. This module uses sockets,
-two web workers and commands in other processes.
+No worker may still use such a permission. `tests/integration/test_held_bodies.py` tests this for
+each route; this module adds sockets, two web workers and commands in other processes.
 """
 
 import json
@@ -23,7 +23,8 @@ pytestmark = pytest.mark.servers
 PASSWORD = 'Analytical engine, 1843'
 REVOKED = ['disabled', 'deleted', 'demoted', 'session ended', 'password reset', 'key revoked']
 ARGUMENTS = {'user_id': 1, 'name': 'eves', 'file_id': uuid4()}
-# Bodies that would have an effect; the others are rejected before they are validated.
+# Valid bodies, which would have an effect. All other bodies are invalid, but the service authorizes
+# the request first.
 BODIES = {
     'POST /api/v1/users': {'username': 'eve', 'email': 'eve@example.com', 'roles': ['admin']},
     'POST /api/v1/auth/invitations': {'email': 'eve@example.com', 'roles': ['admin']},
@@ -42,7 +43,7 @@ def service(tmp_path: Path) -> Any:
 
 
 def call(service: Service, method: str, path: str, token: str = '', **body: Any) -> Any:
-    """Send a request and return its data."""
+    """Send a request to the API and return the data of the response."""
     headers = {'Authorization': f'Bearer {token}'} if token else {}
     url = f'{service.url}/api/v1{path}'
     response = requests.request(method, url, json=body, headers=headers, timeout=10)
@@ -51,7 +52,7 @@ def call(service: Service, method: str, path: str, token: str = '', **body: Any)
 
 
 def create_admin(service: Service, name: str) -> tuple[int, str]:
-    """Create an admin; return the id and a token."""
+    """Create a user with the role `admin`; return the id and a token."""
     output = service.flask('create-user', name, '--email', f'{name}@example.com', '--admin')
     password = output.split('Password: ')[1].strip()
     login = call(service, 'POST', '/auth/sessions', user_or_email=name, password=password)
@@ -59,7 +60,7 @@ def create_admin(service: Service, name: str) -> tuple[int, str]:
 
 
 def calls(revoked: str) -> list[tuple[str, str]]:
-    """Return method and path of each JSON route that requires the revoked permission or key."""
+    """Return method and path of each JSON route that needs the revoked permission or key."""
     found = []
     document = json.loads((ROOT / 'openapi.json').read_text())
     for path, operations in document['paths'].items():
@@ -77,10 +78,10 @@ def calls(revoked: str) -> list[tuple[str, str]]:
 
 
 def hold(client: Client, method: str, path: str, token: str) -> bytes:
-    """Send a request except for the last byte of its body; return the rest.
+    """Send a request without the end of its body; return the missing bytes.
 
-    One body per credential is chunked: a thread of the application waits for it. For the others,
-    the worker itself waits.
+    One body per credential is sent in chunks: a thread of the application waits for its end. For
+    the others, the worker waits without a thread.
     """
     body = json.dumps(BODIES.get(f'{method} {path}', {})).encode()
     is_chunked = (method, path) == ('POST', '/api/v1/users')
@@ -125,7 +126,7 @@ def test_permissions_revoked_before_the_last_byte_are_not_used(service: Service)
             client.send(last)
             found.append((revoked, method, path, client.answer().status))
 
-    # 404 as well: without permissions, other users seem not to exist.
+    # 404 is also right: without the permission, the service does not reveal other users.
     assert [each for each in found if each[-1] not in (401, 403, 404)] == []
     assert len(found) > 60
     after = call(service, 'GET', '/users', root)
@@ -143,7 +144,7 @@ def pins(service: Service) -> list[str]:
 
 
 def revoke_all(service: Service, root: str, ids: dict[str, int], owner: str, key: str) -> None:
-    """Revoke the session, key or permissions of each admin, as their name says."""
+    """Revoke a credential of each admin; the username of the admin names the way."""
     service.flask('users', 'disable', 'disabled')
     call(service, 'DELETE', f'/users/{ids["deleted"]}', root)
     call(service, 'PUT', f'/users/{ids["demoted"]}/roles', root, roles=['member'])

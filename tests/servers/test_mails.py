@@ -1,4 +1,4 @@
-"""All mails in a browser, as wide as a phone and as a window: no content overflows."""
+"""All mails in a browser, as wide as a phone and as a desktop window: no text overflows."""
 
 import html
 import json
@@ -33,7 +33,7 @@ FRAME = '<iframe srcdoc="{}" style="width:{}px;height:600px;border:0"></iframe>'
 
 
 def longest(value: Any) -> Any:
-    """Return an example whose texts have maximum length, without a possible line break."""
+    """Return an example in which all texts have the maximum length and no spaces."""
     if isinstance(value, dict):
         return {name: longest(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def longest(value: Any) -> Any:
 
 
 def bodies(app: Flask) -> list[str]:
-    """Return the HTML of all mails, with their examples and with the longest values."""
+    """Return the HTML of all mails: with their example values and with the longest values."""
     found = []
     for name in mail_names():
         source, _, _ = app.jinja_env.loader.get_source(app.jinja_env, f'mail/{name}/example.json')

@@ -1,6 +1,7 @@
-"""Download offloading: the tests of downloads through nginx, and redirects to an S3 server.
+"""Downloads that nginx sends instead of the service, and redirects to an S3 server.
 
-With `FILES_OFFLOAD=x-accel`, clients must not see any difference except the duration.
+The tests of downloads are repeated through nginx. With `FILES_OFFLOAD=x-accel`, clients must not
+notice any difference except the duration.
 """
 
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def ada() -> Any:
 
 @pytest.fixture
 def client(as_user: Any, ada: Any) -> IsolatedClient:
-    """Return the client of Ada."""
+    """Return a test client that is logged in as Ada."""
     return as_user(ada)
 
 
@@ -56,13 +57,13 @@ def anybody(app: Flask) -> Any:
 
 @pytest.fixture
 def kept(var: Path) -> Any:
-    """Return a function that lists the hashes of the blobs in the storage."""
+    """Return a function that lists the SHA-256 of all blobs in the storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
 
 
 @contextmanager
 def served(app: Flask) -> Iterator[int]:
-    """Serve the application of the tests, unchanged, on a port."""
+    """Serve the application of the tests on a port."""
     server = make_server('127.0.0.1', 0, app, threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -76,13 +77,13 @@ def served(app: Flask) -> Iterator[int]:
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the proxy."""
+    """Return the folder for the files of nginx."""
     return tmp_path_factory.mktemp('offload')
 
 
 @pytest.fixture(scope='module')
 def address(app: Flask, folder: Path) -> Iterator[str]:
-    """Run a proxy in front of the application of the tests; yield its URL."""
+    """Run nginx in front of the application of the tests; yield its URL."""
     with served(app) as behind, proxy(behind, folder) as port:
         yield f'http://127.0.0.1:{port}/'
 
@@ -91,7 +92,7 @@ def address(app: Flask, folder: Path) -> Iterator[str]:
 def through_nginx(
     app: Flask, address: str, folder: Path, var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Send the requests of clients to the proxy, which reads the storage of the test."""
+    """Send all requests of test clients through nginx, which reads the storage of the test."""
     targets = {'/api/': {'target': address, 'host': None}}
     distant = ProxyMiddleware(app, targets)
 
@@ -107,12 +108,12 @@ def through_nginx(
 
 @pytest.mark.usefixtures('through_nginx')
 class TestFileContent(contents.TestFileContent):
-    """Downloads."""
+    """The tests of downloads of the newest version."""
 
 
 @pytest.mark.usefixtures('through_nginx')
 class TestVersionContent(contents.TestVersionContent):
-    """Downloads of versions."""
+    """The tests of downloads of a given version."""
 
     @pytest.fixture
     def file(self, ada: Any) -> Any:
@@ -121,9 +122,9 @@ class TestVersionContent(contents.TestVersionContent):
 
 @pytest.mark.usefixtures('through_nginx')
 class TestShared(links.TestShared):
-    """Downloads by share links."""
+    """The tests of downloads by share links."""
 
-    # nginx rejects one of these URLs with 400.
+    # nginx itself rejects one of these URLs with status 400.
     test_returns_404_for_unknown_tokens = None
 
     @pytest.fixture
@@ -133,13 +134,13 @@ class TestShared(links.TestShared):
 
 @pytest.mark.usefixtures('through_nginx')
 class TestMaxDownloads(links.TestMaxDownloads):
-    """Maximum number of downloads by share links."""
+    """The tests of the maximum number of downloads by a share link."""
 
     @pytest.fixture
     def file(self, ada: Any) -> Any:
         return store(ada.id, b'Shared bytes.', name='shared.txt')
 
-    # The test uses a separate application, without nginx.
+    # This test creates its own application, which is not behind nginx.
     test_is_not_exceeded_by_concurrent_requests = None
 
 
@@ -199,14 +200,17 @@ class TestOffloadedResponse:
 
 
 def parts_of(response: Any) -> bytes:
-    """Return a body with its multipart boundary replaced: it differs in each response."""
+    """Return a body in which the multipart boundary, which is random, is replaced."""
     _, _, boundary = response.headers.get('Content-Type', '').partition('boundary=')
     body: bytes = response.data
     return body.replace(boundary.encode(), b'-') if boundary else body
 
 
 def comparable_headers(response: Any) -> dict[str, str]:
-    """Return the comparable headers; of a multipart response, without boundary and length."""
+    """Return the headers that must be equal with and without nginx.
+
+    The boundary and the length of a multipart response may differ.
+    """
     several = response.headers.get('Content-Type', '').startswith('multipart/')
     ignored = {'date', 'server', 'connection', 'transfer-encoding'}
     if several:
@@ -216,7 +220,7 @@ def comparable_headers(response: Any) -> dict[str, str]:
 
 @pytest.fixture(scope='module')
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Run an S3 server."""
+    """Run an S3 server (SeaweedFS)."""
     with running_seaweed(tmp_path_factory.mktemp('seaweed')) as server:
         yield server
 
@@ -279,7 +283,8 @@ class TestRedirect:
         assert client.get(url, headers={'Range': 'bytes=10-'}).status_code == 416
 
     def test_ignores_if_modified_since(self, client: Any, url: str) -> None:
-        # A restored version is older than the content that a client has, and still differs from it.
+        # After a restore, the content has an older date than the content that the client has, but
+        # is another one.
         response = client.get(url, headers={'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'})
 
         assert (response.status_code, response.data) == (200, self.CONTENT)

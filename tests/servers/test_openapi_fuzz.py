@@ -1,12 +1,12 @@
-"""Generated requests, valid and invalid: no server error and no undocumented response.
+"""Generated valid and invalid requests: no server error, and no undocumented response.
 
-A short run is in CI; `make soak` runs 20,000 cases and more (`FUZZ_EXAMPLES`).
+CI makes a short run; `make soak` runs 20,000 cases and more (`FUZZ_EXAMPLES`).
 
-Schemathesis has two phases. `coverage` sends all wrong values of all parameters: 1,700 requests,
-12 CPU seconds. `fuzzing` sends random requests. CI runs `coverage` without a login and as an admin:
-these reach the authentication and the handler of each route. `make soak` runs it as all kinds of
-callers. Each caller costs a process of schemathesis, which needs 10 CPU seconds before its first
-request, so CI leaves out callers that only get other errors.
+Schemathesis has two phases. `coverage` sends all wrong values of all parameters: 1,700 requests, 12
+CPU seconds. `fuzzing` sends random requests. CI runs `coverage` without a login and as an admin:
+these requests reach the authentication and the handler of each route. `make soak` runs `coverage`
+as all kinds of callers. Each caller needs a process of schemathesis, which takes 10 CPU seconds
+before its first request. So CI leaves out the callers whose requests are all rejected.
 """
 
 import os
@@ -34,7 +34,7 @@ SCOPES = [
     'users:delete', 'users:invite', 'users:read', 'users:write',
 ]  # fmt: skip
 
-# These operations may end the session that the others need: each runs with its own session.
+# These operations may end the session of the caller, so each gets its own session.
 ENDING = ('session_delete', 'session_delete_current', 'user_me_delete', 'user_delete')
 
 
@@ -42,7 +42,7 @@ ENDING = ('session_delete', 'session_delete_current', 'user_me_delete', 'user_de
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {'RATELIMIT_ENABLED': 'false', 'AUTH_HASH_MEMORY_KIB': '8', 'AUTH_HASH_ROUNDS': '1'}
     with running_service(tmp_path_factory.mktemp('service'), **settings) as service:
-        # There are two admins, because the last one cannot be deleted.
+        # Two admins, because the last one cannot be deleted.
         for name, *options in (('ada', '--admin'), ('eve', '--admin'), ('bob',)):
             service.flask('create-user', name, '--email', f'{name}@example.com', *options)
         yield service
@@ -68,11 +68,11 @@ def token_of(service: Service, caller: str) -> str:
 
 
 def authorization_of(service: Service, caller: str) -> str | None:
-    """Return the `Authorization` header of a kind of caller, or None."""
+    """Return the `Authorization` header for a kind of caller, or None."""
     if caller == 'nobody':
         return None
     if caller == 'unverified':
-        # A registration returns no token: the client has only a password.
+        # A client with an unconfirmed registration has no token, only a password.
         name, password = f'waits{os.urandom(4).hex()}', 'Analytical engine, 1843'
         account = {'username': name, 'email': f'{name}@example.com', 'password': password}
         post(service, '/auth/accounts', account)
@@ -85,14 +85,14 @@ def authorization_of(service: Service, caller: str) -> str | None:
 
 
 def phases(caller: str) -> str:
-    """Return the phases that run as a kind of caller."""
+    """Return the phases of schemathesis to run as this kind of caller."""
     return 'examples,coverage,fuzzing' if IS_LONG or caller in ('nobody', 'admin') else 'fuzzing'
 
 
 def fuzz(
     service: Service, authorization: str | None, phases: str, *options: str
 ) -> tuple[int, str]:
-    """Run schemathesis with all checks, its default; return the number of cases and the output."""
+    """Run schemathesis with all of its checks; return the number of cases and the output."""
     command = [
         str(BIN / 'schemathesis'),
         '--config-file', str(Path(__file__).with_name('schemathesis.toml')),
@@ -115,7 +115,7 @@ def fuzz(
 
 
 def is_valid(service: Service, authorization: str) -> bool:
-    """Return whether a token is still valid: a run with an invalid one would test nothing."""
+    """Return whether the service accepts a token: a run without login would test little."""
     headers = {'Authorization': authorization}
     return requests.get(f'{service.url}/api/v1/users/me', headers=headers, timeout=10).ok
 

@@ -1,6 +1,6 @@
-"""The service on a system without Linux-only system calls, such as macOS or a BSD.
+"""The service without Linux-only system calls, as on macOS or a BSD.
 
-Image decoders load their sandbox in a separate process: tests/core/images/test_sandbox.py.
+Image decoders have their own test for such systems: tests/core/images/test_sandbox.py.
 """
 
 import os
@@ -17,8 +17,9 @@ from tests.service import Service, running_service, wait_for
 
 pytestmark = pytest.mark.servers
 
-# Python imports this module at its start. All names exist on Linux, with Python 3.11 or newer. Each
-# module is imported by name, so that none uses a name before it is deleted.
+# Python runs this code at the start of each process; it deletes Linux-only names. All of them exist
+# on Linux, with Python 3.11 or newer. Each module is imported by name, so that none uses a name
+# before it is deleted.
 WITHOUT_LINUX = """
 from importlib import import_module
 
@@ -49,7 +50,7 @@ ctypes.CDLL = Library
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """Run the service with task workers."""
+    """Run the service with task workers on such a system."""
     (tmp_path / 'sitecustomize.py').write_text(WITHOUT_LINUX)
     with running_service(tmp_path, PYTHONPATH=str(tmp_path), WEB_CONCURRENCY='1') as service:
         yield service
@@ -71,7 +72,7 @@ def test_service_works_and_logs_missing_protections(service: Service) -> None:
 
     assert avatar.status_code == 200
     assert content.content == image
-    # A task creates the thumbnail.
+    # A task worker makes the thumbnail.
     wait_for(lambda: requests.get(f'{path}/thumbnail', headers=headers).status_code == 200)
     thumbnail = requests.get(f'{path}/thumbnail', headers=headers, timeout=20)
     assert decoded(thumbnail.content).format == 'WEBP'

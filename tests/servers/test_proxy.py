@@ -23,7 +23,7 @@ UPLOAD = '/api/v1/files'
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the proxy, with one stored file."""
+    """Return the folder for the files of nginx, with one stored object."""
     folder = tmp_path_factory.mktemp('proxy')
     stored = folder / 'var' / 'storage' / 'ab'
     stored.mkdir(parents=True)
@@ -33,21 +33,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def service_port() -> Iterator[int]:
-    """Run a service and yield its port."""
+    """Run the small service and yield its port."""
     with small_service() as service:
         yield service.port
 
 
 @pytest.fixture(scope='module')
 def port(service_port: int, folder: Path) -> Iterator[int]:
-    """Run a proxy in front of the service; yield its port."""
+    """Run nginx in front of the service; yield the port of nginx."""
     with proxy(service_port, folder) as port:
         yield port
 
 
 @pytest.fixture
 def client(port: int) -> Iterator[Client]:
-    """Yield a connection to the proxy."""
+    """Yield a connection to nginx."""
     with Client(port) as client:
         yield client
 
@@ -127,7 +127,7 @@ class TestLimitConn:
         with ExitStack() as stack:
             for _ in range(128):
                 stack.enter_context(Client(port)).send(half)
-            # nginx counts a request only after it has read the head.
+            # nginx counts a request only when it has read all of its headers.
             status = 200
             while status == 200:
                 with Client(port) as one_more:
@@ -152,7 +152,8 @@ class TestHeaders:
 
         received = client.ask(get('/address', *forged)).json
 
-        # The service counts from the end: values of the client never count.
+        # The service reads these lists from the end, so values that the client sends have no
+        # effect.
         assert received['x-forwarded-for'] == '192.0.2.1, 127.0.0.1'
         assert received['x-forwarded-proto'] == 'https, http'
 
@@ -173,13 +174,13 @@ class TestHeaders:
 
 class TestDownloads:
     def test_of_slow_readers_occupy_no_thread(self, port: int, client: Client) -> None:
-        # These clients outnumber the threads of the service, and do not read.
+        # There are more of these clients than threads of the service, and they do not read.
         readers = [Client(port) for _ in range(10)]
         for reader in readers:
             reader.send(get('/large'))
         time.sleep(0.5)
 
-        # On a busy machine the proxy needs some time to fetch all responses.
+        # On a busy machine nginx needs some time to receive all responses from the service.
         end = time.monotonic() + 20
         while (status := client.ask(get()).status) != 200 and time.monotonic() < end:
             pass
@@ -242,7 +243,7 @@ class TestUploads:
     HALF = b'x' * 50_000
 
     def test_of_files_reach_the_service_immediately(self, client: Client) -> None:
-        # The service has no such route, and responds without waiting for the rest.
+        # The service has no such route. It responds before the rest of the body arrives.
         assert client.ask(post(100_000, path=f'{UPLOAD}/none') + self.HALF).status == 404
 
     def test_to_other_routes_are_complete_before_the_service_receives_them(

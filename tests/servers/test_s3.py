@@ -1,4 +1,4 @@
-"""Storage on an S3 server."""
+"""The storage of objects on an S3 server."""
 
 import os
 import time
@@ -31,7 +31,8 @@ from tests.users.factories import UserFactory
 
 pytestmark = pytest.mark.servers
 
-# A rejection and a failing database take the same way as an exception; on the disk, a test has all.
+# Only these faults: a rejection and a database error are handled like an exception. Tests of the
+# local storage run all faults.
 S3_CASES = CASES if IS_LONG else [case for case in CASES if case[1] in ('exception', 'kill')]
 
 LARGE = large_content(40 * MIB)  # uploaded in three parts
@@ -46,12 +47,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def place(app, server, monkeypatch, tmp_path):
-    """Return a storage on the server, without objects."""
+    """Return a storage on the S3 server that contains no objects."""
     for name, value in server.keys.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(app.config, 'STORAGE_SPOOL', str(tmp_path / 'spool'))
     place = storage_from_url(app, server.url)
-    # Delete before the test: tests without this fixture leave objects in the same bucket.
+    # Delete existing objects before the test: other tests leave objects in the same bucket.
     for listed in list(place.iterate_names()):
         place.delete(listed.name)
     return place
@@ -106,7 +107,7 @@ class TestOpen:
 
         with place.open('a') as stored:
             begun = stored.read(1_000_000)
-            # The connection is gone.
+            # The server has closed the connection.
             stored._body.close()
             assert begun + stored.read() == LARGE
 
@@ -158,7 +159,10 @@ class TestDeleteAbandoned:
 
 class TestInterruptedWrites:
     def test_leave_consistent_objects_and_rows(self, server, tmp_path, monkeypatch):
-        """A rejection, an error and a kill at each step, then one garbage collection."""
+        """An error or a kill interrupts the operation after each of its steps.
+
+        Afterwards, one garbage collection must delete all unused objects.
+        """
         for name, value in server.keys.items():
             monkeypatch.setenv(name, value)
         for module in ('users.service.avatars', 'files.service.thumbnails'):

@@ -1,4 +1,4 @@
-"""The service as the user of the image: many limits apply to this user and not to root."""
+"""The service as the user of the container image: many limits do not apply to root."""
 
 import re
 import stat
@@ -36,7 +36,7 @@ def user() -> Iterator[UnprivilegedUser]:
 
 @pytest.fixture
 def service(user: UnprivilegedUser) -> Iterator[Service]:
-    """Run the service as in development, with SQLite and folders that it creates itself."""
+    """Run the service as in development, with SQLite; it creates its own folders."""
     var = user.folder / 'var'
     env = {
         **user.env,
@@ -55,7 +55,7 @@ def service(user: UnprivilegedUser) -> Iterator[Service]:
 
 
 def flask(user: UnprivilegedUser, env: dict[str, str], *words: str) -> str:
-    """Run a `flask` command as the user; return its output."""
+    """Run a `flask` command as the unprivileged user; return its output."""
     command = user.command(str(BIN / 'flask'), *words)
     return subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True
@@ -63,7 +63,7 @@ def flask(user: UnprivilegedUser, env: dict[str, str], *words: str) -> str:
 
 
 def create_user(user: UnprivilegedUser, service: Service) -> dict[str, str]:
-    """Create a user by a command and log in; return the headers of authenticated requests."""
+    """Create a user by a command and log in; return the `Authorization` header."""
     output = flask(user, service.env, 'create-user', 'ada', '--email', 'ada@example.com')
     login = {'user_or_email': 'ada', 'password': output.split('Password: ')[1].strip()}
     response = requests.post(f'{service.url}/api/v1/auth/sessions', json=login, timeout=10)
@@ -71,14 +71,14 @@ def create_user(user: UnprivilegedUser, service: Service) -> dict[str, str]:
 
 
 def send(service: Service, headers: dict[str, str], method: str, path: str, image: Any) -> Any:
-    """Send an image as a form."""
+    """Upload an image in a form."""
     url = f'{service.url}/api/v1{path}'
     form = {'file': ('a.avif', image)}
     return requests.request(method, url, files=form, headers=headers, timeout=20)
 
 
 def processes_of(first: int) -> list[int]:
-    """Return the ids of a process and its descendants."""
+    """Return the ids of a process and of all its descendants."""
     found = [first]
     for pid in found:
         found += children(pid)
@@ -86,14 +86,14 @@ def processes_of(first: int) -> list[int]:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """Return the permissions of all files and folders below a folder."""
+    """Return the permissions of all files and folders in a folder, by path."""
     return {
         str(path.relative_to(folder)): stat.filemode(path.stat().st_mode)
         for path in folder.rglob('*')
     }
 
 
-@pytest.mark.timeout(400)  # 170 tests: 12 s on a quiet machine
+@pytest.mark.timeout(400)  # Runs 170 tests, in 12 s on a quiet machine.
 def test_image_tests_pass(user: UnprivilegedUser) -> None:
     ended = subprocess.run(
         user.command(sys.executable, '-m', 'pytest', '-q', '-p', 'no:schemathesis', *IMAGE_TESTS),
@@ -132,8 +132,8 @@ def test_processes_of_the_service_are_not_readable_by_others_of_the_user(
         user.command(str(BIN / 'flask'), 'jobs', 'work'), cwd=ROOT, env=service.env
     )
     try:
-        # The service: gunicorn, a web worker, the supervisor, its three task workers and the
-        # dispatcher. The command: the last five again.
+        # The service has these processes: gunicorn, a web worker, the supervisor, three task
+        # workers and the dispatcher. The command has the last five.
         wait_for(lambda: len(processes_of(service.pid)) == 7)
         wait_for(lambda: len(processes_of(worker.pid)) == 5)
         processes = [*processes_of(service.pid), *processes_of(worker.pid)]
@@ -148,7 +148,7 @@ def test_processes_of_the_service_are_not_readable_by_others_of_the_user(
 
 
 def can_read(user: UnprivilegedUser, pid: str) -> bool:
-    """Return whether a process of the user can read the environment of a process."""
+    """Return whether the unprivileged user can read the environment of a process."""
     code = f'open("/proc/{pid}/environ", "rb").read()'
     ended = subprocess.run(
         user.command(sys.executable, '-c', code), capture_output=True, text=True, check=False
