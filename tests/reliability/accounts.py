@@ -1,4 +1,7 @@
-"""Clients of the service under test: single and concurrent requests, and measurements."""
+"""Clients of the service under test: single and concurrent requests, and measurements.
+
+`ServiceUnderTest` in `harness.py` is a complete service in its own processes.
+"""
 
 import threading
 import time
@@ -22,7 +25,7 @@ PASSWORD = 'Analytical engine, 1843'
 def call(
     service: ServiceUnderTest, method: str, path: str, json: Any = None, **headers: str
 ) -> requests.Response:
-    """Send one request, on a new connection."""
+    """Send one request to the API on a new connection."""
     named = {name.replace('_', '-'): value for name, value in headers.items()}
     return requests.request(method, service.url + API + path, json=json, headers=named, timeout=60)
 
@@ -34,12 +37,12 @@ def log_in(service: ServiceUnderTest, login: str, password: str = PASSWORD, **mo
 
 
 def create_users(service: ServiceUnderTest, *names: str) -> None:
-    """Create users who can log in. All have the same password, which is hashed once."""
+    """Create users who can log in. All have the same password, so one hash suffices."""
     service.call_workload('/users', names=list(names), password=PASSWORD)
 
 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
-    """Call functions in threads that start together; return their results."""
+    """Call functions in threads that start at the same time; return their results."""
     begin = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
@@ -52,7 +55,7 @@ def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
 
 @dataclass
 class HealthMonitor:
-    """Response times of `/healthz`, and the maximum memory of the service."""
+    """Repeated `/healthz` requests: response times, and the service's maximum memory."""
 
     service: ServiceUnderTest
     seconds: list[float] = field(default_factory=list)
@@ -60,7 +63,7 @@ class HealthMonitor:
     failed: int = 0
 
     def probe(self) -> None:
-        """Send one request and measure the memory."""
+        """Request `/healthz` once, and measure the memory of the service."""
         begin = time.monotonic()
         try:
             found = requests.get(f'{self.service.url}/healthz', timeout=10).status_code

@@ -1,4 +1,4 @@
-"""Disk faults: system calls that fail on demand, and a file system whose power is cut."""
+"""Disk faults: system calls that fail when a test wants it, and power cuts of a file system."""
 
 import fcntl
 import mmap
@@ -13,12 +13,15 @@ from .harness import wait_until
 
 SOURCE = Path(__file__).with_suffix('.c')
 
-# EXT4_IOC_SHUTDOWN without a flush of the journal simulates a power cut.
+# The ioctl EXT4_IOC_SHUTDOWN, without a flush of the journal, simulates a power cut.
 SHUTDOWN, NOT_FLUSHED = 0x8004587D, 2
 
 
 class Kind(IntEnum):
-    """Kind of system call. `OPEN` creates a file; `WRITE` includes `pwrite` and `sendfile`."""
+    """Kind of file system call.
+
+    `OPEN` creates a file; `WRITE` includes `pwrite` and `sendfile`.
+    """
 
     OPEN = 0
     WRITE = 1
@@ -30,7 +33,11 @@ class Kind(IntEnum):
 
 
 class Action(IntEnum):
-    """Effect on a call: none, return -1, return 0 without executing it, or SIGKILL."""
+    """What happens at a file system call: nothing, an error, a fake success, or SIGKILL.
+
+    `FAKE_SUCCESS` returns 0 without executing the call. `KILL_BEFORE` and `KILL_AFTER` kill the
+    process.
+    """
 
     PASS = 0
     FAIL = 1
@@ -40,9 +47,9 @@ class Action(IntEnum):
 
 
 class FaultInjector:
-    """Faults of file system calls in all processes that are started with `settings`."""
+    """Replacement of file system calls in all processes that are started with `settings`."""
 
-    # The same fields as `struct faults` in disk.c.
+    # The layout of `struct faults` in disk.c.
     _form = struct.Struct(f'8i{len(Kind)}i4096s4096s')
 
     def __init__(self, folder: Path) -> None:
@@ -64,10 +71,10 @@ class FaultInjector:
         first: int = 0,
         is_permanent: bool = False,
     ) -> None:
-        """Apply an action to one of the next calls below these paths.
+        """Apply an action to one of the next system calls on files in these folders.
 
         :param first: the number of the call, counted from 0.
-        :param is_permanent: whether all calls after it are affected as well.
+        :param is_permanent: whether the action applies to all calls after it as well.
         """
         self.stop()
         bits = sum(1 << kind for kind in kinds)
@@ -79,17 +86,17 @@ class FaultInjector:
         self._arm(is_armed=True)
 
     def stop(self) -> None:
-        """Stop the faults; keep the counters."""
+        """Execute all calls normally again; keep the counters."""
         self._arm(is_armed=False)
 
     @property
     def hit_count(self) -> int:
-        """The number of calls that the action was applied to."""
+        """The number of system calls to which the action was applied."""
         return int(self._form.unpack_from(self._faults)[7])
 
     @property
     def seen(self) -> dict[Kind, int]:
-        """The number of calls of each kind."""
+        """The number of system calls of each kind, with and without a fault."""
         return dict(zip(Kind, self._form.unpack_from(self._faults)[8:], strict=False))
 
     def _arm(self, *, is_armed: bool) -> None:
@@ -98,7 +105,7 @@ class FaultInjector:
 
 @dataclass(frozen=True)
 class Ext4:
-    """ext4 file system in a file, mounted at a folder. Requires root."""
+    """An ext4 file system in a file, mounted at a folder. It requires root."""
 
     image: Path
     at: Path
@@ -110,7 +117,7 @@ class Ext4:
         subprocess.run(['mkfs.ext4', '-q', '-F', self.image], check=True)
 
     def mount(self) -> None:
-        """Mount the file system; this replays its journal."""
+        """Mount the file system; the kernel then replays the journal."""
         self.at.mkdir(exist_ok=True)
         subprocess.run(['mount', '-o', 'loop', self.image, self.at], check=True)
 
@@ -123,7 +130,7 @@ class Ext4:
         subprocess.run(['sync', '-f', self.at], check=True)
 
     def cut(self) -> None:
-        """Cut the power: later writes do not reach the disk, and data in memory is lost."""
+        """Cut the power: later writes do not reach the disk, and unwritten data is lost."""
         folder = os.open(self.at, os.O_RDONLY)
         try:
             fcntl.ioctl(folder, SHUTDOWN, struct.pack('I', NOT_FLUSHED))
@@ -132,7 +139,7 @@ class Ext4:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the journal has nothing to replay, as after a proper unmount."""
+        """Whether the journal is empty, as after a proper unmount."""
         shown = subprocess.run(
             ['dumpe2fs', '-h', self.image], check=True, capture_output=True, text=True
         )

@@ -1,4 +1,7 @@
-"""The service under test: started as by users, on either database, with or without a broker."""
+"""The service under test: a complete service in its own processes.
+
+It uses SQLite or PostgreSQL, with or without a broker.
+"""
 
 import fcntl
 import json
@@ -25,8 +28,8 @@ from project.core.task_workers import worker_queues
 from tests.databases import prepared_database
 from tests.service import BIN, ROOT, free_port, inherited_environment, is_serving
 
-# The variables with the URLs of the servers, which `.ci/run` sets. Without them, tests fail instead
-# of being skipped.
+# The variables with the URLs of the servers; `.ci/run` sets them. If a variable is missing, the
+# tests fail instead of being skipped.
 SERVERS = {
     'postgresql': 'TEST_DATABASE_URL',
     'amqp': 'TEST_AMQP_URL',
@@ -40,7 +43,7 @@ LEASE = 20.0  # seconds: project.core.tasks.leases.LEASE_DURATION
 
 @dataclass
 class ServiceUnderTest:
-    """Running service, with its outbox and its processes."""
+    """A running service, with access to its database and its processes."""
 
     url: str
     var: Path
@@ -56,26 +59,26 @@ class ServiceUnderTest:
         return flask(self.env, *arguments)
 
     def enqueue(self, name: str, count: int, milliseconds: int = 20, owner: int = 0) -> None:
-        """Enqueue many tasks at once."""
+        """Enqueue `count` tasks with one request."""
         self.call_workload('/tasks', name=name, count=count, milliseconds=milliseconds, owner=owner)
 
     def call_workload(self, path: str, **body: Any) -> None:
-        """Call a route of the workload. A command would take a second to start."""
+        """Call a route of `workload.py`, because a command would take a second to start."""
         answer = requests.post(self.url + path, json=body, timeout=60)
         assert answer.ok, answer.text
 
     def scalar(self, statement: str) -> Any:
-        """Query one value from the database."""
+        """Query one value from the database of the service."""
         with self.engine.connect() as connection:
             return connection.execute(text(statement)).scalar()
 
     def rows(self, statement: str) -> list[Any]:
-        """Query rows from the database."""
+        """Query rows from the database of the service."""
         with self.engine.connect() as connection:
             return list(connection.execute(text(statement)).all())
 
     def jobs(self, *options: str) -> list[dict[str, Any]]:
-        """Return the rows of `flask jobs list`."""
+        """Return the tasks that `flask jobs list` prints."""
         shown: list[dict[str, Any]] = json.loads(
             self.flask('jobs', 'list', '--json', '--limit', '5000', *options)
         )
@@ -83,7 +86,7 @@ class ServiceUnderTest:
 
     @property
     def supervisor(self) -> int | None:
-        """The process id of the task worker supervisor."""
+        """The process id of the supervisor of the task workers."""
         if self.task_service:
             return self.task_service.pid
         parents = [pid for pid in children(self.web.pid) if children(pid)]
@@ -101,7 +104,7 @@ class ServiceUnderTest:
         return [pid for pid in children(self.web.pid) if pid != self.supervisor]
 
     def kill_workers(self, times: int, pause: tuple[float, float]) -> int:
-        """Kill random task workers until `times` is reached or the outbox is empty."""
+        """Kill random task workers, `times` times or until no task is left."""
         killed = 0
         while killed < times and self.scalar('SELECT count(*) FROM core_tasks'):
             time.sleep(random.uniform(*pause))
@@ -110,7 +113,7 @@ class ServiceUnderTest:
         return killed
 
     def waits(self, count: int, pause: float) -> list[float]:
-        """Enqueue tasks one by one; return the sorted waiting times, in seconds."""
+        """Enqueue tasks one by one; return the sorted times until their start, in seconds."""
         printed = self.flask('workload', 'trickle', str(count), '--pause', str(pause))
         committed = dict(map(float, line.split()) for line in printed.splitlines())
         begun = 'SELECT count(*) FROM reliability_runs WHERE number >= 0'
@@ -121,18 +124,18 @@ class ServiceUnderTest:
         return sorted(_seconds(moment) - committed[number] for number, moment in began)
 
     def clear(self) -> None:
-        """Delete all tasks and the rows that they added."""
+        """Delete all tasks, and the rows with which tasks recorded their runs and effects."""
         with self.engine.connect() as connection:
             for table in ('core_tasks', 'reliability_runs', 'reliability_effects'):
                 connection.execute(text(f'DELETE FROM {table}'))
 
     @property
     def variant(self) -> str:
-        """The database and the broker, as text for a measurement."""
+        """The names of the database and the broker, for the output of a measurement."""
         return f'{self.engine.name} {urlsplit(self.env["TASKS_BROKER_URL"]).scheme or "embedded"}'
 
     def wait_until_dead(self, count: int, seconds: float) -> None:
-        """Wait until this many tasks are dead letters."""
+        """Wait until there are `count` dead letters."""
         found = "SELECT count(*) FROM core_tasks WHERE state = 'dead'"
         wait_until(lambda: self.scalar(found) == count, seconds)
 
@@ -142,7 +145,7 @@ class ServiceUnderTest:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Measure the longest time that a task runs under one lease, while the block runs."""
+        """Measure the longest time for which a worker owns a task, until the end of the block."""
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -163,7 +166,7 @@ class ServiceUnderTest:
 
 
 def figure(*words: object) -> None:
-    """Print a measurement: `pytest -s` shows it, and docs/operations.md contains the results."""
+    """Print a measurement, which `pytest -s` shows. docs/operations.md contains the results."""
     print(*words)  # noqa: T201
 
 
@@ -174,7 +177,7 @@ def _seconds(moment: datetime | str) -> float:
 
 
 def address_of(server: str) -> str:
-    """Return the URL of a server."""
+    """Return the URL of a server, from its environment variable; fail if it is not set."""
     address = os.environ.get(SERVERS[server])
     assert address, f'this needs a real server: set {SERVERS[server]}'
     return address
@@ -190,7 +193,7 @@ def children(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """Return the name of a process, or an empty text if it has ended."""
+    """Return the name of a process, or an empty text if the process has ended."""
     try:
         return Path(f'/proc/{pid}/comm').read_text().strip()
     except OSError:
@@ -198,7 +201,7 @@ def name_of(pid: int) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, in seconds."""
+    """Return the CPU time that a process has used, in seconds."""
     user, system = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
@@ -213,7 +216,7 @@ def kill(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    """Poll a condition until it is true; fail after a number of seconds."""
+    """Call a function until it returns true; fail after a number of seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f'the condition is not true after {seconds} s'
@@ -221,7 +224,7 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
 
 
 def flask(env: dict[str, str], *arguments: str) -> str:
-    """Run a command of the service under test; return its output."""
+    """Run a `flask` command in this environment; return its output."""
     done = subprocess.run(
         [str(BIN / 'flask'), '--app', APP, *arguments],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
@@ -234,11 +237,11 @@ def flask(env: dict[str, str], *arguments: str) -> str:
 def service_under_test(
     var: Path, database: str, broker: str = '', *, within: Sequence[str] = (), **settings: str
 ) -> Iterator[ServiceUnderTest]:
-    """Start the service on an empty database, and stop it at the end.
+    """Start the service on an empty database, and stop it at the end of the block.
 
-    With a broker, `flask jobs work` runs the task workers.
+    With a broker, the command `flask jobs work` runs the task workers.
 
-    :param within: a command prefix that runs the command after it.
+    :param within: a command such as `sh -c …` that starts the service.
     """
     var.mkdir(parents=True, exist_ok=True)
     broker = address_of(broker) if broker in SERVERS else broker
@@ -272,7 +275,10 @@ def service_under_test(
 
 @contextmanager
 def _alone_at(broker: str) -> Iterator[None]:
-    """Lock a broker for one service: two would receive each other's messages."""
+    """Lock a broker, so that only one service uses it at a time.
+
+    Two services would receive each other's messages.
+    """
     if not broker:
         yield
         return
@@ -284,7 +290,10 @@ def _alone_at(broker: str) -> Iterator[None]:
 def post(
     service: ServiceUnderTest, number: int, *, fail: bool = False
 ) -> 'requests.Response | None':
-    """Request a mail; return None if the process that handled the request was killed."""
+    """Send a request that enqueues a mail.
+
+    Returns None if the process that handled the request was killed.
+    """
     body = {'number': number, 'fail': fail}
     try:
         return requests.post(f'{service.url}/mails', json=body, timeout=20)
@@ -293,7 +302,7 @@ def post(
 
 
 def mailed(service: ServiceUnderTest) -> set[int]:
-    """Return the numbers of the mails that arrived."""
+    """Return the numbers of the delivered mails."""
     found = set()
     for path in (service.var / 'mail').glob('*.eml'):
         [to] = [line for line in path.read_text().splitlines() if line.startswith('To: ')]
@@ -302,7 +311,10 @@ def mailed(service: ServiceUnderTest) -> set[int]:
 
 
 class TcpProxy:
-    """TCP proxy of a server that can be frozen, or shut: it then closes and rejects connections."""
+    """A TCP proxy in front of a server, which can simulate outages.
+
+    A frozen proxy forwards no data. A shut proxy closes all connections and accepts no new ones.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -317,18 +329,18 @@ class TcpProxy:
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Forward all data received in the meantime."""
+        """Continue to forward data, including the data received since `freeze`."""
         self._flowing.set()
 
     def open(self) -> None:
-        """Start to accept and forward connections."""
+        """Begin to accept and forward connections."""
         self._listener = socket.create_server(('127.0.0.1', self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
-        """Close all connections and stop to accept new ones."""
+        """Close all connections and accept no new ones."""
         if self._listener:
-            # The thread in `accept` keeps the socket open; this wakes it.
+            # `close` does not end the thread that waits in `accept`; `shutdown` wakes it.
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         for sock in list(self._open):
@@ -367,7 +379,7 @@ def _hang_up(sock: socket.socket) -> None:
 
 @contextmanager
 def migrated_database(kind: str, var: Path) -> Iterator[str]:
-    """Yield the URL of a database with all tables, including those of the workload."""
+    """Create a database with the tables of the service and of `workload.py`; yield its URL."""
     assert kind == 'sqlite' or address_of('postgresql')
     with prepared_database(kind, 'reliability', var, _prepare) as url:
         yield url

@@ -1,4 +1,4 @@
-"""TCP proxy that breaks connections in the middle of uploads and counts the breaks."""
+"""A TCP proxy that breaks connections in the middle of uploads, and counts the breaks."""
 
 import random
 import re
@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 
 BLOCK = 64 * 1024
 
-#  How a connection ends: closed properly, reset, or reset towards the client only.
+# How the proxy ends a connection: closes it properly, resets it, or resets it towards the client
+# only.
 ENDINGS = ('closed', 'reset', 'silent')
 
 
 @dataclass
 class Link:
-    """Connection from a client to the server."""
+    """A connection from a client through the proxy to the server."""
 
     near: socket.socket
     far: socket.socket
@@ -27,7 +28,7 @@ class Link:
     loses_answer: bool = False
 
     def cut(self, ending: str) -> None:
-        """Break the connection."""
+        """Break the connection in one of the ways of `ENDINGS`."""
         self.is_cut = True
         if ending == 'closed':
             self.close()
@@ -37,7 +38,7 @@ class Link:
             reset(self.far)
 
     def close(self) -> None:
-        """Close both halves properly."""
+        """Close both sockets properly."""
         for sock in (self.near, self.far):
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -46,7 +47,7 @@ class Link:
 
 @dataclass
 class RequestParser:
-    """Parser of the requests on one connection."""
+    """Parser of the HTTP requests on one connection."""
 
     method: str = ''
     offset: int = 0
@@ -56,11 +57,15 @@ class RequestParser:
 
     @property
     def is_chunk(self) -> bool:
-        """Whether the current request contains a chunk of an upload."""
+        """Whether the body of the current request is a chunk of a resumable upload."""
         return self.method == 'PATCH'
 
     def take(self, data: bytes) -> tuple[int, bool]:
-        """Parse data; return the bytes of upload chunks in it, and whether a request began."""
+        """Parse received data.
+
+        :returns: the number of bytes that belong to upload chunks, and whether a new request began
+            in this data.
+        """
         chunk_bytes, has_begun = 0, False
         while data:
             if not self.left:
@@ -82,9 +87,9 @@ class RequestParser:
 
 
 class BreakingProxy:
-    """Proxy that breaks connections repeatedly, after random numbers of chunk bytes.
+    """A proxy that breaks connections repeatedly, each time after a random number of bytes.
 
-    It also drops the response to the last chunk.
+    Only the bytes of upload chunks count. The proxy also drops the response to the last chunk.
 
     :param cuts: the number of breaks.
     """
@@ -93,7 +98,8 @@ class BreakingProxy:
         address = urlsplit(url)
         self.target = (address.hostname, address.port)
         self.size, self.max_cuts = size, cuts
-        # The divisor is larger than the number of cuts, so that the last one is before the end.
+        # With a larger divisor than the number of cuts, the last cut is before the end of the
+        # upload.
         self.every = size // (cuts + 2)
         self.cuts: Counter[str] = Counter()
         self.methods: Counter[str] = Counter()
@@ -112,7 +118,7 @@ class BreakingProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The thread in `accept` keeps the socket open; this wakes it.
+        # `close` does not end the thread that waits in `accept`; `shutdown` wakes it.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for link in self._links:
@@ -160,7 +166,7 @@ class BreakingProxy:
             link.close()
 
     def _count(self, link: Link, request: RequestParser, data: bytes) -> str:
-        """Count bytes and requests; return how to break the link now, or an empty text."""
+        """Count bytes and requests; return how to break the connection, or an empty text."""
         with self._lock:
             chunk_bytes, has_begun = request.take(data)
             self.sent += chunk_bytes
@@ -181,21 +187,22 @@ class BreakingProxy:
         ending = next(self._endings)
         self.cuts[ending] += 1
         self._passed, self._due = 0, self._next()
-        # After every fourth cut, the next connection is rejected.
+        # After every fourth cut, the proxy rejects the next connection.
         self._rejecting = self.cuts.total() % 4 == 0
         return ending
 
 
 def number_in(head: str, name: str) -> int:
-    """Return the number in a request header, or 0."""
+    """Return the number in this header of a request, or 0 without the header."""
     found = re.search(rf'^{name}: *(\d+)', head, re.IGNORECASE | re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def reset(sock: socket.socket) -> None:
-    """Reset one half of a connection."""
+    """Reset one of the two sockets of a connection."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    # The thread in `recv` keeps the socket open; this wakes it and sends nothing to the other end.
+    # The thread in `recv` keeps the socket open. This wakes the thread, and sends nothing to the
+    # other side.
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RD)
     sock.close()

@@ -1,4 +1,4 @@
-"""Resumable uploads over slow connections that break: received bytes are not sent again."""
+"""Resumable uploads over slow connections that break: stored bytes need not be sent again."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 TUS = {'Tus-Resumable': '1.0.0'}
 RATE_BYTES_PER_SECOND = 15_000
-# The long run breaks the connection once a minute, for four minutes.
+# In the long run (`make soak`), the connection breaks once a minute, for four minutes.
 SECONDS, SIZE = (60.0, 3_600_000) if IS_LONG else (2.0, 120_000)
 STEP_SECONDS = 0.05
 MAX_BYTES_SENT_TWICE = 64 * 1024  # per cut
@@ -35,7 +35,7 @@ BURST = 900_000
 
 @dataclass
 class SlowClient:
-    """Client with a slow connection that breaks.
+    """A client that uploads over a slow connection and breaks it.
 
     :param url: the URL of the service or of a proxy.
     """
@@ -51,23 +51,23 @@ class SlowClient:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of all requests."""
+        """The headers that all requests contain."""
         return {**TUS, 'Authorization': f'Bearer {self.token}'}
 
     def begin(self) -> None:
-        """Create the upload."""
+        """Create the resumable upload."""
         headers = {**self.headers, 'Upload-Length': str(len(self.content))}
         answer = requests.post(f'{self.url}{API}/files/uploads', headers=headers, timeout=20)
         self.location = answer.headers['Location']
 
     def shown(self) -> tuple[int, str]:
-        """Return the offset, and the id of the file once there is one."""
+        """Return the offset that the server reports, and the file id if the upload is complete."""
         answer = requests.head(self.url + self.location, headers=self.headers, timeout=20)
         assert answer.status_code == 200
         return int(answer.headers['Upload-Offset']), answer.headers.get('X-File-Id', '')
 
     def connect(self, offset: int) -> socket.socket:
-        """Send the head of a PATCH that announces all remaining bytes."""
+        """Connect and send the head of a PATCH request with all remaining bytes."""
         target = urlsplit(self.url)
         sock = socket.create_connection((target.hostname, target.port), timeout=30)
         body = f'Content-Length: {len(self.content) - offset}'
@@ -81,7 +81,7 @@ class SlowClient:
         return sock
 
     def send(self, sock: socket.socket, block: bytes) -> None:
-        """Send bytes of the body."""
+        """Send a part of the request body."""
         framed = b'%x\r\n%s\r\n' % (len(block), block) if self.is_chunked else block
         sock.sendall(framed)
         self.sent += len(block)
@@ -91,7 +91,8 @@ class SlowClient:
     ) -> socket.socket:
         """Send until the time is over, the upload is complete or a response arrives.
 
-        The response is 409 if the previous request stored its last bytes after the offset was read.
+        A response before the end is a 409: the previous request stored its last bytes after this
+        client had read the offset.
         """
         sock, deadline = self.connect(offset), time.monotonic() + seconds
         while time.monotonic() < deadline and offset < len(self.content):
@@ -108,7 +109,7 @@ class SlowClient:
         return sock
 
     def end(self, sock: socket.socket, ending: str) -> None:
-        """Break the connection; `silent` does not notify the server."""
+        """Break the connection. With `silent`, the server does not notice it."""
         if ending == 'silent':
             self._silent.append(sock)
         elif ending == 'reset':
@@ -117,7 +118,7 @@ class SlowClient:
             sock.close()
 
     def upload(self) -> str:
-        """Upload with repeated breaks of the connection; return the id of the file."""
+        """Upload the content although the connection breaks repeatedly; return the file id."""
         self.begin()
         for ending in cycle(ENDINGS):
             offset, file_id = self.shown()
@@ -190,7 +191,7 @@ def test_bytes_received_before_a_cut_are_kept(
         sock = client.connect(offset)
         client.send(sock, client.content[offset : offset + BURST])
         if ending == 'reset':
-            # A reset discards the bytes that the server has not read yet.
+            # A reset would discard the bytes that the server has not read yet.
             time.sleep(0.5)
         client.end(sock, ending)
         wait_until(
@@ -212,5 +213,5 @@ def test_a_killed_worker_loses_at_most_the_last_second(
     offset, _ = client.shown()
 
     figure(f'SIGKILL after {client.sent} bytes at {rate} B/s: {client.sent - offset} bytes lost')
-    # A checkpoint takes some time, and longer on a busy machine.
+    # The server stores the offset about once a second; this takes longer on a busy machine.
     assert client.sent - offset <= rate * (1.2 if IS_LONG else 2)

@@ -1,4 +1,4 @@
-"""Clock jumps of the running service, forward and back, by a day and by 20 years."""
+"""A running service whose clock jumps forward and back, by a day or by 20 years."""
 
 import subprocess
 import time
@@ -26,7 +26,7 @@ DATABASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 
 
 class Clock:
-    """Clock of a service: a file that libfaketime reads."""
+    """The clock of a service under test: a file that the library libfaketime reads."""
 
     def __init__(self, folder: Path) -> None:
         self.file, self.shim = folder / 'clock', folder / 'clock.so'
@@ -35,14 +35,14 @@ class Clock:
         self.set(RIGHT)
 
     def set(self, offset: str) -> None:
-        """Set the offset of the clock from the right time."""
+        """Set the difference between the clock of the service and the real time."""
         draft = self.file.with_suffix('.new')
         draft.write_text(f'{offset}\n')
         draft.rename(self.file)
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the environment of processes that use this clock."""
+        """Return the environment variables of processes that use this clock."""
         [library] = Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
         return {
             'LD_PRELOAD': f'{self.shim} {library}', 'FAKETIME_TIMESTAMP_FILE': str(self.file),
@@ -60,13 +60,13 @@ def clock(tmp_path: Path) -> Clock:
 def service(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> Iterator[ServiceUnderTest]:
-    """Run a service with a fake clock."""
+    """Run a service that uses the fake clock."""
     with service_under_test(tmp_path / 'service', request.param, **clock.settings) as service:
         yield service
 
 
 def ticks(service: ServiceUnderTest) -> int:
-    """Return the number of runs of the schedule."""
+    """Return how often the periodic task has run."""
     found = service.scalar(f'SELECT count(*) FROM reliability_runs WHERE number = {TICK}')
     assert isinstance(found, int)
     return found
@@ -77,7 +77,7 @@ def test_schedules_run_in_time_after_clock_jumps(service: ServiceUnderTest, cloc
     longest = 0.0
     for number, offset in enumerate(JUMPS):
         clock.set(offset)
-        # One run may have been due just before the jump.
+        # A run may have been due just before the clock jumped.
         before, began = ticks(service) + 1, time.monotonic()
         wait_until(
             lambda before=before: ticks(service) > before, PERIOD_SECONDS + MAX_DELAY_SECONDS

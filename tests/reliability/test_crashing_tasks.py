@@ -1,4 +1,4 @@
-"""Tasks that kill their process or never end become dead letters and barely delay others."""
+"""Tasks that kill their process or never end become dead letters, and hardly delay others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +12,13 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 HEALTHY = 20
 MAX_DELAY_SECONDS = 10
 
-# The database and the broker of a service.
+# By name: the database and the broker of the service.
 VARIANTS = {
     'sqlite': ('sqlite', ''),
     'postgresql': ('postgresql', ''),
     'amqp': ('postgresql', 'amqp'),
 }
-# A task that blocks its interpreter needs a processor for longer than a lease of 20 seconds.
+# These tests need a CPU for longer than a lease, which lasts 20 seconds.
 BUSY_VARIANTS = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
@@ -26,7 +26,7 @@ BUSY_VARIANTS = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceUnderTest]:
-    """Run a service, which replaces workers that a task has killed."""
+    """Run a service, which restarts the task workers that a task has killed."""
     database, broker = VARIANTS[request.param]
     with service_under_test(tmp_path_factory.mktemp('crashing'), database, broker) as service:
         yield service
@@ -34,7 +34,7 @@ def shared(
 
 @pytest.fixture
 def service(shared: ServiceUnderTest) -> ServiceUnderTest:
-    """Return the running service without the tasks of other tests."""
+    """Return the running service after deleting the tasks of earlier tests."""
     shared.clear()
     return shared
 
@@ -45,7 +45,7 @@ def dead(service: ServiceUnderTest) -> list[dict[str, Any]]:
 
 
 def test_a_task_that_kills_its_process_becomes_a_dead_letter(service: ServiceUnderTest) -> None:
-    # One for each worker, so that all workers are killed.
+    # One task for each worker of the queue, so that all of these workers are killed.
     service.enqueue('kill_process', 2)
     waits = service.waits(HEALTHY, pause=0.2)
     service.wait_until_dead(2, 60)

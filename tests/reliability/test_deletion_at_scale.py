@@ -1,4 +1,4 @@
-"""Deletion of many rows on PostgreSQL: transactions are short, and no other user waits."""
+"""Deletion of very many rows on PostgreSQL: transactions are short, so other users do not wait."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 FILES = 100_000 if IS_LONG else 5_000
 SESSIONS, DEVICES = (1_000_000, 1_000) if IS_LONG else (20_000, 100)
-# A machine that runs other tests as well is sometimes slow.
+# The machine can be slow while other tests run.
 MAX_SECONDS = 1.0 if IS_LONG else 5.0
 WAIT_SECONDS = 600 if IS_LONG else 60
 
@@ -48,7 +48,7 @@ SELECT gen_random_uuid(), {owner}, md5(number::text), '', '', now(), now(),
 FROM generate_series(1, {devices}) AS number
 """
 
-# A tenth of the sessions has expired. A third belongs to expired devices.
+# A tenth of the sessions has expired. A third belongs to devices that have expired.
 ADD_SESSIONS = """
 WITH devices AS (SELECT id, row_number() OVER () AS number FROM auth_devices)
 INSERT INTO auth_sessions (id, user_id, token_hash, expires_at, ip_address, user_agent, created_at,
@@ -64,9 +64,9 @@ LEFT JOIN devices ON devices.number = mod(session, {devices} * 3)
 
 @dataclass
 class LongestTransaction:
-    """Longest observed transaction: its duration and its statement.
+    """The longest database transaction of the service: its duration and its statement.
 
-    :param since: the time after which a transaction must have started to count.
+    :param since: transactions that began before this time do not count.
     """
 
     since: str
@@ -74,7 +74,7 @@ class LongestTransaction:
     query: str = ''
 
     def update(self, service: ServiceUnderTest) -> None:
-        """Read all current transactions of the service."""
+        """Read the current transactions of the service, and keep the longest."""
         for seconds, query in service.rows(
             'SELECT extract(epoch FROM clock_timestamp() - xact_start), query '
             'FROM pg_stat_activity WHERE datname = current_database() '
@@ -87,7 +87,7 @@ class LongestTransaction:
 
 @dataclass
 class OtherUsers:
-    """Concurrent calls of other users, with the responses."""
+    """Requests of other users during the deletion, and the responses."""
 
     service: ServiceUnderTest
     calls: dict[str, Callable[[], requests.Response]]
@@ -111,7 +111,7 @@ class OtherUsers:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Repeat the calls while the block runs."""
+        """Repeat the requests until the end of the block."""
         threads = [threading.Thread(target=self._repeat, args=(name,)) for name in self.calls]
         threads.append(threading.Thread(target=self._watch))
         for thread in threads:
@@ -124,7 +124,7 @@ class OtherUsers:
                 thread.join()
 
     def report(self) -> str:
-        """Return a text with the statuses, the slowest calls and the longest transaction."""
+        """Return a text with the statuses, the slowest requests and the longest transaction."""
         slowest = {name: f'{max(found):.2f} s' for name, found in self.seconds.items()}
         longest = f'{self.longest.seconds:.2f} s ({self.longest.query[:40]})'
         return f'others {dict(self.codes)}, slowest {slowest}, longest transaction {longest}'
@@ -140,7 +140,7 @@ def service(tmp_path: Path) -> Iterator[ServiceUnderTest]:
 
 
 def bearer(service: ServiceUnderTest, name: str) -> dict[str, str]:
-    """Log a user in; return the header of authenticated requests."""
+    """Log a user in; return the `Authorization` header for further requests."""
     token = log_in(service, name).json()['data']['token']
     return {'Authorization': f'Bearer {token}'}
 
@@ -152,14 +152,14 @@ def id_of(service: ServiceUnderTest, name: str) -> int:
 
 
 def execute(service: ServiceUnderTest, statement: str, **values: Any) -> None:
-    """Execute SQL."""
+    """Execute an SQL statement on the database of the service."""
     with service.engine.connect() as connection:
         connection.exec_driver_sql(statement.format(**values))
         connection.exec_driver_sql('ANALYZE')
 
 
 def seed(service: ServiceUnderTest, headers: dict[str, str], *, trashed: bool) -> int:
-    """Create many files of Ada with the same content."""
+    """Create many files of Ada, all with the same content."""
     url = f'{service.url}{API}/files?name=seed'
     assert requests.post(url, data=b'bytes', headers=headers, timeout=20).status_code == 201
     owner = id_of(service, 'ada')
@@ -169,7 +169,7 @@ def seed(service: ServiceUnderTest, headers: dict[str, str], *, trashed: bool) -
 
 
 def other_users(service: ServiceUnderTest) -> OtherUsers:
-    """Return the calls of two other users: change roles, log in, read and change a user."""
+    """Return the requests that two other users repeat during the deletion."""
     grace, bob = bearer(service, 'grace'), bearer(service, 'bob')
     path, roles = f'/users/{id_of(service, "bob")}/roles', {'roles': ['member']}
     return OtherUsers(service, {
@@ -190,7 +190,8 @@ def test_delete_a_user_with_many_files(service: ServiceUnderTest) -> None:
         seconds = time.monotonic() - began
         again = call(service, 'GET', f'/users/{owner}', **grace)
         if IS_LONG:
-            # The lease of a killed worker expires after 20 seconds.
+            # Another worker continues when the lease of the killed worker expires, after 20
+            # seconds.
             wait_until(lambda: service.scalar('SELECT count(*) FROM files') < FILES * 0.7, 60)
             for pid in service.workers:
                 kill(pid)
@@ -245,7 +246,7 @@ def test_empty_a_trash_with_many_files(service: ServiceUnderTest) -> None:
     assert seconds <= MAX_SECONDS
     assert set(busy.codes) <= {200, 201}
     assert busy.longest.seconds <= MAX_SECONDS
-    # The usage always equals the sum of the stored versions.
+    # The usage always equals the total size of the stored versions.
     assert {difference for difference, _ in seen} == {0}
     assert service.rows('SELECT id FROM files') == [(kept,)]
 

@@ -1,8 +1,8 @@
-"""Failing disks and killed processes at each system call of an upload.
+"""An error or a kill at each file system call of an upload.
 
-Either one call fails and later ones succeed, including those of the cleanup; or all later calls
-fail as well, as on a full disk. Afterwards the file is absent, resumable or complete. A failed
-upload was not acknowledged.
+Either only this call fails, and later ones succeed, including those of the cleanup; or all later
+calls fail as well, as on a full disk. Afterwards the file is absent, resumable or complete. The
+service must not have acknowledged an upload that failed.
 """
 
 import errno
@@ -29,12 +29,15 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 SIZE = 2_500_000
 CHUNK_BYTES = 1_000_000
-POSITIONS = 1  # per kind of call, in the short run
+POSITIONS = 1  # per kind of system call, in CI
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault, and the statuses that report it. A killed process sends no response."""
+    """A disk fault, and the response statuses that are right for it.
+
+    After a kill there is no response, so no status is right.
+    """
 
     name: str
     action: Action
@@ -55,7 +58,7 @@ FAULTS = [
 
 @dataclass
 class Attempt:
-    """Attempt to upload, with its acknowledged progress and its last response."""
+    """An upload: its content, the acknowledged progress and the last response."""
 
     content: bytes = field(default_factory=lambda: os.urandom(SIZE))
     name: str = field(default_factory=lambda: os.urandom(8).hex())
@@ -66,12 +69,12 @@ class Attempt:
 
     @property
     def blob(self) -> str:
-        """Return the hash of the content."""
+        """Return the SHA-256 of the content."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 class Client:
-    """User who uploads with each method, without retries."""
+    """A user who uploads with three methods and does not repeat failed requests."""
 
     def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.service = service
@@ -88,7 +91,10 @@ class Client:
         )
 
     def read(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a read request; repeat it on 503, because a pooled connection may be unusable."""
+        """Send a read request; repeat it after a 503.
+
+        A fault can make a pooled database connection unusable for one request.
+        """
         for _ in range(MAX_READS):
             response = self.send(method, path, **given)
             if response.status_code != 503:
@@ -96,19 +102,19 @@ class Client:
         return response
 
     def raw(self, attempt: Attempt) -> None:
-        """Upload with one request."""
+        """Upload a file as the request body."""
         path = f'{API}/files?name={attempt.name}'
         attempt.response = self.send('POST', path, data=attempt.content)
         self._record_file(attempt)
 
     def form(self, attempt: Attempt) -> None:
-        """Upload a form."""
+        """Upload a file in a multipart form."""
         files = {'file': (attempt.name, attempt.content)}
         attempt.response = self.send('POST', f'{API}/files', files=files)
         self._record_file(attempt)
 
     def tus(self, attempt: Attempt) -> None:
-        """Upload in chunks."""
+        """Upload a file in chunks, by the resumable protocol tus."""
         attempt.response = self.send('POST', f'{API}/files/uploads', headers={
             **TUS, 'Upload-Length': str(SIZE),
         })  # fmt: skip
@@ -119,7 +125,7 @@ class Client:
     def resume(self, attempt: Attempt) -> None:
         """Send the remaining chunks until the upload is complete or a request fails."""
         while not attempt.file_id:
-            # A connection that breaks now leaves no response.
+            # If the connection breaks now, there must be no response from an earlier request.
             attempt.response = None
             chunk = attempt.content[attempt.offset : attempt.offset + CHUNK_BYTES]
             attempt.response = self.send('PATCH', attempt.location, data=chunk, headers={
@@ -132,7 +138,10 @@ class Client:
             attempt.file_id = attempt.response.headers.get('X-File-Id', '')
 
     def outcome(self, attempt: Attempt) -> str:
-        """Return the state of an upload: absent, resumable, complete, lost or wrong."""
+        """Return the state of an upload: absent, resumable, complete, lost or wrong.
+
+        `lost` means that acknowledged bytes are missing, `wrong` that the content differs.
+        """
         if attempt.location:
             shown = self.read('HEAD', attempt.location, headers=TUS)
             if shown.status_code != 200 or int(shown.headers['Upload-Offset']) < attempt.offset:
@@ -164,7 +173,7 @@ class Client:
 
 
 class Trial:
-    """Series of faults, each in a separate upload, with the results."""
+    """A series of uploads, each with another fault, and the results."""
 
     def __init__(self, client: Client, disk: FaultInjector, *below: Path) -> None:
         self.client, self.service, self.disk, self.below = client, client.service, disk, below
@@ -174,7 +183,7 @@ class Trial:
         self.wrong: list[str] = []
 
     def positions(self, upload_method: str) -> dict[Kind, int]:
-        """Return the number of calls of each kind in an upload without faults."""
+        """Return the number of system calls of each kind during an upload without faults."""
         self.disk.inject(Action.PASS, *self.below)
         attempt = self._attempt(upload_method)
         self.disk.stop()
@@ -182,7 +191,7 @@ class Trial:
         return self.disk.seen
 
     def run(self, upload_method: str, kind: Kind, first: int, fault: Fault) -> None:
-        """Upload with a fault and record the outcome."""
+        """Upload a file, cause a fault at one system call, and record the outcome."""
         for _ in range(MAX_READS):
             self.disk.inject(
                 fault.action, *self.below,
@@ -194,16 +203,16 @@ class Trial:
                 break
             self.late_faults += 1
         wait_until(lambda: is_ready(self.service), 20)
-        # Read the response now: `outcome` resumes the upload, which replaces it.
+        # Keep the response, because `outcome` resumes the upload and replaces it.
         response, is_acknowledged = attempt.response, bool(attempt.file_id)
         status = response.status_code if response is not None else 0
         outcome = self.client.outcome(attempt)
         found = [outcome] if outcome in ('lost', 'wrong') else []
         if self.disk.hit_count and not is_acknowledged:
             found += self._misleading(response, fault)
-        # Each process tries to create folders, and `mkdir` may fail for an existing one. If a
-        # folder is missing, later calls fail and the outcome shows it. Garbage collection deletes
-        # files that cannot be unlinked.
+        # Failed `mkdir` and `unlink` calls may go unreported. `mkdir` also fails for an existing
+        # folder; if a folder is really missing, later calls fail. Garbage collection deletes a file
+        # that could not be deleted.
         may_fail = kind in (Kind.MKDIR, Kind.UNLINK)
         matters = self.is_restricted and fault.statuses and not may_fail
         if self.disk.hit_count and is_acknowledged and matters:
@@ -219,7 +228,7 @@ class Trial:
         self.wrong += [f'{where}: {what} ({status}, {outcome})' for what in found]
 
     def _misleading(self, response: requests.Response | None, fault: Fault) -> list[str]:
-        """Return the faults in the response to a failed upload."""
+        """Return what is wrong with the response to a failed upload."""
         if response is None or not fault.statuses:
             is_right = response is None and not fault.statuses
             return (
@@ -227,7 +236,7 @@ class Trial:
                 if is_right
                 else ['no response' if response is None else 'response of a dead process']
             )
-        # The error of the database does not always show which call failed.
+        # An error of SQLite does not always show which system call failed.
         expected = fault.statuses if self.is_restricted else {503, 507}
         if response.status_code not in expected:
             return ['another status']
@@ -235,7 +244,7 @@ class Trial:
 
     def _attempt(self, upload_method: str) -> Attempt:
         attempt = Attempt()
-        # The service would not create an existing folder.
+        # Choose a content whose folder does not exist, so that the upload must create the folder.
         while blob_of(self.service.var, attempt.blob).parent.is_dir():
             attempt = Attempt()
         with suppress(*BROKEN):
@@ -243,10 +252,10 @@ class Trial:
         return attempt
 
 
-# A database connection opened during a fault can be unusable, once in each of the two workers.
-# Reads are repeated this many times.
+# A database connection that was opened during a fault can be unusable, once in each of the two web
+# workers. So read requests are repeated.
 MAX_READS = 3
-# The number of uploads that may fail because of such connections, in both workers.
+# The number of uploads that may fail because of such connections, in both web workers together.
 MAX_FAILED_UPLOADS = 6
 
 SERIES = ['storage', 'database'] if IS_LONG else ['storage']
@@ -274,7 +283,7 @@ def test_a_failing_call_leaves_no_inconsistency(tmp_path: Path, series: str) -> 
             f'{series}: {tried} faults: {dict(trial.results)}; wrong: {len(trial.wrong)}, '
             f'late: {trial.late_faults}'
         )
-        # Objects of killed processes may remain until the next garbage collection.
+        # Killed processes may leave objects until the next garbage collection.
         service.flask('files', 'sweep')
         service.flask('files', 'fsck')
         assert service.scalar('PRAGMA integrity_check') == 'ok'
@@ -287,8 +296,8 @@ def test_uploads_succeed_after_a_short_lack_of_space(tmp_path: Path) -> None:
     with service_under_test(tmp_path, 'sqlite', **disk.settings) as service:
         create_users(service, 'ada')
         client = Client(service, log_in(service, 'ada').json()['data']['token'])
-        # If a process cannot open a file for writing, SQLite opens it read-only for all connections
-        # of the process.
+        # If SQLite cannot open this file for writing, it opens the file read-only, for all
+        # connections of the process.
         index = tmp_path / 'service.sqlite-shm'
         disk.inject(Action.FAIL, index, kinds=(Kind.OPEN,), error=errno.ENOSPC, is_permanent=True)
         for pid in service.web_workers:
@@ -309,5 +318,5 @@ def test_uploads_succeed_after_a_short_lack_of_space(tmp_path: Path) -> None:
 
 
 def chosen(count: int) -> list[int]:
-    """Return the numbers of the calls that fail, of `count` calls."""
+    """Return the numbers of the system calls to fail: all of them, or in CI a sample."""
     return list(range(count)) if IS_LONG else random.sample(range(count), min(count, POSITIONS))

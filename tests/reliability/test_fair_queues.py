@@ -1,4 +1,4 @@
-"""500 slow tasks of one user do not delay mails, schedules and tasks of other users."""
+"""500 slow tasks of one user hardly delay mails, periodic tasks and tasks of other users."""
 
 import time
 from pathlib import Path
@@ -19,14 +19,14 @@ VARIANTS = [('sqlite', ''), ('postgresql', 'amqp')] + ([('postgresql', '')] if I
 
 
 def runs(service: ServiceUnderTest, number: int) -> int:
-    """Return the number of started attempts."""
+    """Return the number of started attempts of the task with this number."""
     found = service.scalar(f'SELECT count(*) FROM reliability_runs WHERE number = {number}')
     assert isinstance(found, int)
     return found
 
 
 def seconds_until_mailed(service: ServiceUnderTest, number: int) -> float:
-    """Send a mail; return the seconds until it arrived."""
+    """Request a mail; return the seconds until its delivery."""
     began = time.monotonic()
     assert post(service, number)
     wait_until(lambda: number in mailed(service), 20)
@@ -34,7 +34,7 @@ def seconds_until_mailed(service: ServiceUnderTest, number: int) -> float:
 
 
 def seconds_until_run(service: ServiceUnderTest, name: str, number: int) -> float:
-    """Enqueue a task of Bob; return the seconds until it started."""
+    """Enqueue a task of the user Bob; return the seconds until it starts."""
     began = time.monotonic()
     service.enqueue(name, 1, TASK_MILLISECONDS, owner=BOB)
     wait_until(lambda: runs(service, number), 60)

@@ -1,4 +1,4 @@
-"""Concurrent requests for the same quota, download or object."""
+"""Concurrent requests that compete for one quota, one permitted download or one stored object."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ DELETE_ROUNDS = 500 if IS_LONG else 20
 
 
 class FileUser:
-    """User with files; each request uses a new connection."""
+    """A user with files. Each request uses a new connection."""
 
     def __init__(self, service: ServiceUnderTest, name: str) -> None:
         self.url = f'{service.url}{API}/files'
@@ -41,19 +41,19 @@ class FileUser:
         return requests.request(method, self.url + path, headers=headers, timeout=60, **given)  # type: ignore[arg-type]
 
     def raw(self, content: bytes) -> requests.Response:
-        """Upload bytes as a raw body."""
+        """Upload bytes as the request body."""
         return self.send('POST', data=content)
 
     def form(self, content: bytes) -> requests.Response:
-        """Upload a form."""
+        """Upload bytes in a multipart form."""
         return self.send('POST', files={'file': ('a', content)})
 
     def chunked(self, content: bytes) -> requests.Response:
-        """Upload bytes without a declared length."""
+        """Upload bytes without declaring their length."""
         return self.send('POST', data=iter([content[:1000], content[1000:]]))
 
     def tus(self, content: bytes) -> requests.Response:
-        """Create a tus upload with all bytes in its first request."""
+        """Create a resumable upload whose first request already contains all bytes."""
         headers = {
             **TUS, 'Upload-Length': str(len(content)),
             'Content-Type': 'application/offset+octet-stream',
@@ -61,7 +61,7 @@ class FileUser:
         return self.send('POST', '/uploads', data=content, headers=headers)
 
     def usage(self) -> dict[str, int]:
-        """Return the usage of the user."""
+        """Return the bytes that the user's files use."""
         found: dict[str, int] = self.send('GET', '/usage').json()['data']
         return found
 
@@ -97,7 +97,7 @@ def test_concurrent_uploads_stay_within_the_quota(service: ServiceUnderTest) -> 
         assert (used['used'], used['reserved']) == (answers[201] * 999_000, 0)
         assert used['used'] <= QUOTA
         assert is_usage_consistent(service)
-        # The next uploads can use released reservations.
+        # The next uploads can use the quota that these uploads have released.
         while ada.usage()['used'] + 999_000 <= QUOTA:
             assert ada.raw(os.urandom(999_000)).status_code == 201
         assert ada.raw(os.urandom(999_000)).status_code == 413
@@ -134,7 +134,7 @@ def test_content_uploaded_during_its_deletion_is_kept(service: ServiceUnderTest)
     lost, acknowledged = 0, 0
     with cleaning_up(service) as deleted_objects:
         for number in range(DELETE_ROUNDS):
-            # Large enough for an upload to take some time; ten rounds use the same content.
+            # Each upload takes some time, and all ten rounds use the same content.
             content = bytes([number // 10 % 256]) * 300_000 + b'the same for both'
             mine = ada.raw(content).json()['data']['id']
 
@@ -162,15 +162,15 @@ def test_content_uploaded_during_its_deletion_is_kept(service: ServiceUnderTest)
 
 
 def digest(content: bytes) -> bytes:
-    """Return the hash of bytes."""
+    """Return the SHA-256 of bytes."""
     return hashlib.sha256(content).digest()
 
 
 @contextmanager
 def cleaning_up(service: ServiceUnderTest) -> Iterator[Callable[[], int]]:
-    """Collect garbage repeatedly in a separate process while the block runs.
+    """Run the garbage collection repeatedly in another process until the end of the block.
 
-    Yields a function that returns the number of deleted objects after the block.
+    Yields a function that returns, after the block, the number of deleted objects.
     """
     printed: list[int] = []
     command = [str(BIN / 'flask'), '--app', APP, 'workload', 'sweep']

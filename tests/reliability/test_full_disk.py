@@ -1,4 +1,7 @@
-"""Small disk with the database: uploads keep a reserve free, so that other requests work."""
+"""A small disk with the database and the files.
+
+Uploads must leave a reserve free, so that all other requests still work.
+"""
 
 import os
 import threading
@@ -21,20 +24,20 @@ pytestmark = pytest.mark.servers
 
 MB = 1_000_000
 RESERVE = 16 * MB
-# Uploads with an old version; 32 of them are as large as the disk.
+# The number of rejected uploads; 32 of them would fill the disk.
 STALE = 60 if IS_LONG else 32
 
 
 @dataclass
 class OrdinaryRequests:
-    """Requests that must always succeed, repeated until the end of the block."""
+    """Requests other than uploads, which must always succeed."""
 
     service: ServiceUnderTest
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Log in, read and log out until the block ends."""
+        """Log in, read and log out repeatedly, until the end of the block."""
         while not self._stopping.is_set():
             self.once()
 
@@ -50,7 +53,7 @@ class OrdinaryRequests:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Send requests while the block runs."""
+        """Send these requests until the end of the block."""
         thread = threading.Thread(target=self.run)
         thread.start()
         try:
@@ -62,7 +65,7 @@ class OrdinaryRequests:
 
 @dataclass(frozen=True)
 class User:
-    """Logged-in user."""
+    """A user who is logged in."""
 
     service: ServiceUnderTest
     token: str
@@ -74,13 +77,13 @@ class User:
         return requests.request(method, url, headers=headers, timeout=60, **given)
 
     def upload(self, content: bytes) -> requests.Response:
-        """Store a file."""
+        """Upload a file."""
         return self.send('POST', '/files', data=content)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 128 MiB."""
+    """Mount a file system of 128 MiB. Requires root."""
     disk = Ext4(tmp_path / 'disk.ext4', tmp_path / 'var')
     disk.make(128 * 2**20)
     disk.mount()
@@ -91,7 +94,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def free(folder: Path) -> int:
-    """Return the free bytes of a disk."""
+    """Return the number of free bytes on a disk."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
@@ -130,7 +133,10 @@ def test_other_requests_succeed_while_a_user_fills_the_disk(small_disk: Path) ->
 
 
 def stale_uploads(user: User, disk: Path) -> Counter[int]:
-    """Upload repeatedly with an unknown version; check that no bytes stay."""
+    """Upload repeatedly with a wrong version number (`If-Match`).
+
+    The service rejects these uploads; none may leave bytes on the disk.
+    """
     file_id = user.upload(b'first').json()['data']['id']
     before = free(disk)
     found: Counter[int] = Counter()
@@ -144,13 +150,16 @@ def stale_uploads(user: User, disk: Path) -> Counter[int]:
         found[answer.status_code] += 1
     stored = [path for path in (disk / 'storage' / 'blobs').rglob('*') if path.is_file()]
     assert len(stored) == 1
-    # The log of SQLite grows to 4 MB.
+    # The write-ahead log of SQLite grows to 4 MB.
     assert before - free(disk) < 8 * MB
     return found
 
 
 def fill(user: User) -> tuple[list[str], requests.Response]:
-    """Upload until the disk is full; return the ids of the files and the last response."""
+    """Upload files until the service rejects one.
+
+    :returns: the ids of the files, and the response to the rejected upload.
+    """
     ids: list[str] = []
     for _ in count():
         answer = user.upload(os.urandom(4 * MB))

@@ -1,4 +1,4 @@
-"""Password guessing at one account: the number of verified attempts (ASVS 6.3.1)."""
+"""Attack on one account with very many passwords: few of them are verified (ASVS 6.3.1)."""
 
 import random
 from functools import partial
@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 ATTEMPTS = 1000 if IS_LONG else 200
 BURST = 100
-LIMIT = 20  # wrong passwords of two names of one account in 15 minutes: docs/security.md
+LIMIT = 20  # in 15 minutes, for both login names together: docs/security.md
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
-# All of these are one account.
+# Spellings of the username and of the email address of one account.
 LOGINS = (
     'ada', 'ADA', 'Ada', 'ada@example.com', 'ADA@EXAMPLE.COM',
     'a\N{FULLWIDTH LATIN SMALL LETTER D}a@example.com',
@@ -25,7 +25,7 @@ LOGINS = (
 
 
 def attempt(service: ServiceUnderTest, number: int) -> Any:
-    """Send a wrong password, with a different forged IP address for each number."""
+    """Try to log in with a wrong password and a forged IP address."""
     forged = f'{random.randrange(1, 224)}.{number % 256}.{number // 256}.9'
     body = {'user_or_email': LOGINS[number % len(LOGINS)], 'password': f'guess {number}'}
     return call(
@@ -44,7 +44,7 @@ def test_at_most_20_of_many_attempts_are_verified(tmp_path: Path, database: str)
             answers += run_concurrently(
                 *[partial(attempt, service, start + n) for n in range(BURST)]
             )
-            # Successful logins of another user and on a known device reset no counter.
+            # These successful logins, of another user and on a known device, reset no counter.
             assert log_in(service, 'eve').status_code == 201
             assert log_in(service, 'ada', device=device).status_code == 201
 
@@ -55,6 +55,6 @@ def test_at_most_20_of_many_attempts_are_verified(tmp_path: Path, database: str)
         rejected = next(a for a in answers if a.status_code == 429)
         assert set(rejected.json()['data']) == {'attempts'}
         assert 0 < int(rejected.headers['Retry-After']) <= 15 * 60
-        # The account is locked for new devices, and not for a known device.
+        # The account is locked for unknown devices, but not for a known one.
         assert log_in(service, 'ada', PASSWORD).status_code == 429
         assert log_in(service, 'ada', PASSWORD, device=device).status_code == 201

@@ -1,4 +1,7 @@
-"""Hostile names and contents through all endpoints: stored as ordinary files, never executed."""
+"""Hostile file names and contents: the service stores them as ordinary files.
+
+No code in them runs, neither in the service nor in a browser.
+"""
 
 import json
 import os
@@ -30,7 +33,7 @@ KEY = re.compile(
 
 
 class HostileClient:
-    """Client that sends hostile input and records all responses."""
+    """A client that uploads hostile files and records all responses."""
 
     def __init__(self, service: ServiceUnderTest, name: str = 'mallory') -> None:
         self.api = service.url + API
@@ -41,7 +44,7 @@ class HostileClient:
         self.server_errors: list[str] = []
 
     def send(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a request; check that a rejection is strict JSend."""
+        """Send a request; check that an error response has the format JSend."""
         url = path if path.startswith('http') else self.api + path
         response = self.session.request(method, url, timeout=60, **given)
         self.answers[response.status_code] += 1
@@ -54,7 +57,7 @@ class HostileClient:
         return response
 
     def endpoints(self, content: bytes, name: str) -> Iterator[str]:
-        """Upload content with each method; yield the ids of the files."""
+        """Upload a content with each upload method; yield the ids of the files."""
         plain = name.encode('utf-8', 'surrogatepass')
         yield from self._id(self.send('POST', '/files', params={'name': plain}, data=content))
         boundary = b'----hostile'
@@ -80,7 +83,7 @@ class HostileClient:
             self.send('PATCH', f'/files/{file_id}', json={'name': name})
 
     def read_all(self, file_id: str) -> str:
-        """Read a file with all requests; return the URL of a share link."""
+        """Send all 17 requests that read a file; return the URL of a share link."""
         for path in ('', '/content', '/content?inline=true', '/versions/1/content', '/thumbnail'):
             self.send('GET', f'/files/{file_id}{path}')
             self.send('HEAD', f'/files/{file_id}{path}')
@@ -93,7 +96,7 @@ class HostileClient:
         return url
 
     def see_thumbnails(self, file_ids: list[str]) -> Counter[int]:
-        """Request all thumbnails until none is pending; return the number per status."""
+        """Request thumbnails until none is pending; return the number of each status."""
         pending, found = set(file_ids), Counter[int]()
 
         def are_finished() -> bool:
@@ -114,26 +117,26 @@ class HostileClient:
 
 @dataclass
 class Trap:
-    """Page that embeds given URLs and records the scripts that ran."""
+    """A web page that embeds the hostile files and records which of their scripts ran."""
 
     origin: str = ''
     urls: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
 
     def beacon(self, what: str = '') -> str:
-        """Record a script that ran."""
+        """Record that a script ran."""
         self.ran.append(what)
         return ''
 
     def control(self) -> str:
-        """Return a page whose script runs when it is embedded or opened."""
+        """Return a page whose script does run, to check that the trap detects scripts."""
         call = f"new Image().src='{self.origin}/ran?what=control'"
         return f"<script>{call} + (window.opener ? '-opened' : '')</script>"
 
 
 @pytest.fixture(scope='module')
 def trap() -> Iterator[Trap]:
-    """Serve the page on another origin."""
+    """Serve the trap on another origin than that of the service."""
     trap = Trap()
     known = {'urls': lambda: json.dumps(trap.urls), 'control': trap.control}
     with served(ran=trap.beacon, **known) as trap.origin:
@@ -142,7 +145,7 @@ def trap() -> Iterator[Trap]:
 
 @pytest.fixture(scope='module')
 def service(tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[ServiceUnderTest]:
-    """Run a service with a user; its CORS settings allow the page."""
+    """Run a service with a user; its CORS settings allow the origin of the trap."""
     var = tmp_path_factory.mktemp('hostile') / 'var'
     with service_under_test(var, 'postgresql', CORS_ORIGINS=trap.origin) as service:
         create_users(service, 'mallory')
@@ -197,22 +200,22 @@ def test_hostile_contents_have_no_effect(
     )
     count = len(trap.urls)
     assert f'{{"embedded":{count},"readable":{count}}}' in document
-    # Without the scripts of the control page, the trap would detect nothing.
+    # Only the scripts of the control page ran. They show that the trap detects scripts.
     assert set(trap.ran) == {'control', 'control-opened'}
     assert outside(service) == []
 
 
 def chosen(file_ids: list[str], number: int) -> list[str]:
-    """Return the uploads of one input that are read with all 17 requests.
+    """Return which uploads of one hostile file are read with all 17 requests.
 
-    CI reads one upload of each input, made by raw body, form and tus in rotation: reading all of
-    them takes 36 CPU seconds. `make soak` reads all.
+    `make soak` reads all uploads. CI reads one, made by raw body, form and tus in rotation, because
+    reading all takes 36 CPU seconds.
     """
     return file_ids if IS_LONG else [file_ids[number % len(file_ids)]] if file_ids else []
 
 
 def outside(service: ServiceUnderTest) -> list[str]:
-    """Return unexpected files in the storage and outside of it."""
+    """Return unexpected files: in the storage, and in other folders of the machine."""
     storage = service.var / 'storage'
     stored = [str(p.relative_to(storage)) for p in storage.rglob('*') if p.is_file()]
     assert stored

@@ -1,4 +1,4 @@
-"""Task workers are killed at random: no task is lost or has its effect twice."""
+"""Random kills of task workers: no task is lost, and none has its effect twice."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from .harness import IS_LONG, LEASE, figure, service_under_test
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
-# Database, broker, tasks and kills, in CI and in `make soak`.
+# Each line: database, broker, number of tasks and number of kills. SHORT runs in CI, LONG in `make
+# soak`.
 SHORT = [
     ('sqlite', '', 200, 8),
     ('postgresql', '', 200, 8),

@@ -1,4 +1,4 @@
-"""Commands of files with 100,000 files: their duration, memory and progress output."""
+"""`flask files` commands with 100,000 files: their duration, memory and progress output."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ COUNT = 100_000 if IS_LONG else 1_000
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 MAX_MEMORY_KIB = 200 * 1024
 
-# The progress text of each command.
+# The text with which each command reports its progress.
 COMMANDS = {
     'list ada': None,
     'list ada --trashed --limit 200': None,
@@ -44,7 +44,7 @@ COMMANDS = {
 
 
 def seed(service: ServiceUnderTest) -> None:
-    """Create files: a tenth is in the trash, and a tenth of the blobs belongs to no file."""
+    """Create the files: a tenth is in the trash, and a tenth of the blobs has no file."""
     moments = {'now': '2026-11-01 00:00:00.000000', 'then': '2026-01-01 00:00:00.000000'}
     engine = create_engine(service.env['DATABASE_URL'])
     with engine.begin() as connection:
@@ -61,13 +61,13 @@ def seed(service: ServiceUnderTest) -> None:
 
 
 def row(service: ServiceUnderTest, number: int, owner: int) -> dict[str, object]:
-    """Store a blob; return the values of its rows."""
+    """Store a blob on the disk; return the values of the rows for its file."""
     content = str(number).encode()
     sha256 = hashlib.sha256(content).hexdigest()
     path = blob_of(service.var, sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    # SQLAlchemy stores ids in SQLite in this form.
+    # SQLAlchemy stores UUIDs in SQLite without hyphens.
     is_sqlite = service.env['DATABASE_URL'].startswith('sqlite')
     file_id = uuid4().hex if is_sqlite else str(uuid4())
     return {
@@ -77,7 +77,7 @@ def row(service: ServiceUnderTest, number: int, owner: int) -> dict[str, object]
 
 
 def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
-    """Insert the rows of a thousand files."""
+    """Insert the rows for a thousand files."""
     connection.execute(
         text('INSERT INTO files_blobs (sha256, size, created_at) VALUES (:sha256, :size, :now)'),
         rows,
@@ -107,7 +107,10 @@ def insert(connection: Connection, rows: list[dict[str, object]]) -> None:
 def run_at_terminal(
     service: ServiceUnderTest, command: str, env: dict[str, str]
 ) -> tuple[float, int, str, str]:
-    """Run a command at a terminal; return seconds, memory in KiB, stderr and stdout."""
+    """Run a command in a terminal.
+
+    :returns: the seconds, the memory in KiB, stderr and stdout.
+    """
     own_end, command_end = pty.openpty()
     shown: list[bytes] = []
 
@@ -140,14 +143,14 @@ def run_at_terminal(
 
 
 def peak_of(pid: int) -> int:
-    """Return the peak memory of a process in KiB, or 0 if it has ended."""
+    """Return the maximum memory of a process so far in KiB, or 0 if it has ended."""
     found = re.search(r'VmHWM:\s+(\d+)', Path(f'/proc/{pid}/status').read_text())
     return int(found[1]) if found else 0
 
 
 @pytest.fixture(params=CASES)
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceUnderTest]:
-    """Run a service with many files."""
+    """Run a service that has many files."""
     with service_under_test(tmp_path, request.param) as service:
         create_users(service, 'ada')
         seed(service)

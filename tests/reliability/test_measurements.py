@@ -1,4 +1,4 @@
-"""Cost of tasks: idle statements and CPU time, throughput and delay."""
+"""Costs of the task workers: statements and CPU time without tasks, throughput and delay."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from .harness import IS_LONG, children, cpu_seconds, figure, service_under_test,
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-# After this time the start is over, also in the statistics of PostgreSQL.
+# After this time the start of the service no longer affects the statistics of PostgreSQL.
 START_SECONDS = 12.0
 IDLE, WINDOWS = (20.0, 3) if IS_LONG else (3.0, 3)
 DRAINED = 1000
@@ -32,12 +32,11 @@ def test_an_idle_service_executes_few_statements(tmp_path: Path) -> None:
             counts.append(service.scalar(commits) - count)
         busy = sum(map(cpu_seconds, processes)) - busy
         passed = time.monotonic() - began
-        # Use the lowest count: PostgreSQL also counts, with a delay, the transactions of
-        # autovacuum.
+        # Use the lowest count, because PostgreSQL also counts the transactions of its autovacuum.
         count = min(counts)
     figure(f'idle: {count / IDLE:.2f} statements a second, {100 * busy / passed:.2f} % of a core')
-    # Other work on the machine affects the figures, except in a long run. About three of the
-    # statements are health checks of the two web processes.
+    # In CI, other processes on the machine affect the figures. About three of the statements per
+    # second are health checks of the two web workers.
     assert count / IDLE <= (4.5 if IS_LONG else 7)
     assert busy / passed < (0.01 if IS_LONG else 0.05)
 

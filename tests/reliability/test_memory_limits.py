@@ -1,4 +1,4 @@
-"""The service with 768 MiB of memory and clients that send bombs: it keeps responding."""
+"""A service with 768 MiB of memory and clients that upload image bombs: it keeps responding."""
 
 import os
 import random
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 MEMORY = 768 * 1024 * 1024
 SECONDS = 90 if IS_LONG else 15
-# Limit of the 99th percentile. In a short run, other tests use the processors as well.
+# The maximum 99th percentile of the response time. In CI, other tests use the CPUs as well.
 MAX_P99_SECONDS = 1.0 if IS_LONG else 4.0
 CLIENTS = 6
 V1, V2 = Path('/sys/fs/cgroup/memory'), Path('/sys/fs/cgroup')
@@ -32,7 +32,10 @@ V1, V2 = Path('/sys/fs/cgroup/memory'), Path('/sys/fs/cgroup')
 
 @contextmanager
 def memory_limit() -> Iterator[Path]:
-    """Create a control group, of either version, with a memory limit and no swap."""
+    """Create a Linux control group with a memory limit and no swap; yield its folder.
+
+    Supports both versions of control groups.
+    """
     root, limit = (V1, 'memory.limit_in_bytes') if V1.is_dir() else (V2, 'memory.max')
     with suppress(OSError):
         (root / 'cgroup.subtree_control').write_text('+memory')
@@ -58,7 +61,7 @@ def memory_limit() -> Iterator[Path]:
 
 
 def killed_in(group: Path) -> int:
-    """Return the number of processes that the OOM killer has killed."""
+    """Return how many processes of the group the kernel has killed for lack of memory."""
     for name in ('memory.events', 'memory.oom_control'):
         with suppress(FileNotFoundError):
             words = dict(line.split() for line in (group / name).read_text().splitlines())
@@ -67,7 +70,7 @@ def killed_in(group: Path) -> int:
 
 
 def peak_of(group: Path) -> int:
-    """Return the peak memory of the group in bytes, including the page cache."""
+    """Return the maximum memory of the group so far in bytes, including the page cache."""
     for name in ('memory.max_usage_in_bytes', 'memory.peak', 'memory.current'):
         with suppress(FileNotFoundError):
             return int((group / name).read_text())
@@ -77,7 +80,7 @@ def peak_of(group: Path) -> int:
 def attack(
     hostile_client: HostileClient, bombs: list[tuple[str, bytes]], over: threading.Event, seed: int
 ) -> None:
-    """Upload bombs, request their thumbnails and download them, until the event is set."""
+    """Upload image bombs, request their thumbnails and download them until `over` is set."""
     chance = random.Random(seed)
     while not over.is_set():
         what, content = chance.choice(bombs)

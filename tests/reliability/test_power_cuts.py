@@ -1,4 +1,4 @@
-"""Power cuts during uploads: acknowledged data is there after the restart.
+"""Power cuts during uploads: all acknowledged data must exist after the restart.
 
 The database and the storage have separate ext4 file systems on loop devices. On a common file
 system, each commit of the database would also flush the files of the storage. After the cut no
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 ROUNDS = 20 if IS_LONG else 2
 CONTROLS = 3 if IS_LONG else 1
-# Rounds in which the service outlives its disks.
+# The number of rounds in which the disks fail and the service continues to run.
 FAILURES = 20 if IS_LONG else 2
 SIZES = [1, 5_000, 70_000, 700_000, 3_000_000]
 DISK_BYTES = 512 * 1024 * 1024  # of each disk, in a sparse file
@@ -47,7 +47,10 @@ DISK_BYTES = 512 * 1024 * 1024  # of each disk, in a sparse file
 
 @dataclass
 class Acknowledgement:
-    """Acknowledged upload: the row of the file, or the offset of an unfinished upload."""
+    """An upload that the service has acknowledged.
+
+    It is complete, with the row of the file, or unfinished, with an offset.
+    """
 
     content: bytes
     offset: int = 0
@@ -57,7 +60,7 @@ class Acknowledgement:
 
 
 class Client:
-    """Client that uploads until a request fails, and records the acknowledged uploads."""
+    """A client that uploads until a request fails, and records what was acknowledged."""
 
     def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.url = service.url
@@ -67,7 +70,7 @@ class Client:
         self.failed: list[tuple[float, int]] = []
 
     def upload(self) -> None:
-        """Upload random contents, each with a random method."""
+        """Upload random contents, each by a random method, until a request fails."""
         upload_methods = [self.raw, self.form, self.tus]
         try:
             while not self.failed:
@@ -77,15 +80,15 @@ class Client:
             pass
 
     def raw(self, content: bytes) -> None:
-        """Upload with one request."""
+        """Upload a file as the request body."""
         self._record(content, self._send('POST', f'{API}/files?name=raw', data=content))
 
     def form(self, content: bytes) -> None:
-        """Upload a form."""
+        """Upload a file in a multipart form."""
         self._record(content, self._send('POST', f'{API}/files', files={'file': ('form', content)}))
 
     def tus(self, content: bytes) -> None:
-        """Upload in chunks."""
+        """Upload a file in chunks, by the resumable protocol tus."""
         created = self._send(
             'POST', f'{API}/files/uploads', headers={**TUS, 'Upload-Length': str(len(content))}
         )
@@ -95,7 +98,7 @@ class Client:
             self.resume(acknowledgement, random.choice([len(content), 1 + len(content) // 5]))
 
     def resume(self, acknowledgement: Acknowledgement, size: int) -> None:
-        """Send chunks from the acknowledged offset on, until completion or a failed request."""
+        """Send the chunks after the acknowledged offset, until the end or a failed request."""
         while not acknowledgement.file_id:
             chunk = acknowledgement.content[acknowledgement.offset : acknowledgement.offset + size]
             answer = self._send('PATCH', acknowledgement.location, data=chunk, headers={
@@ -108,7 +111,10 @@ class Client:
             acknowledgement.file_id = answer.headers.get('X-File-Id', '')
 
     def is_kept(self, acknowledgement: Acknowledgement) -> bool:
-        """Complete an unfinished upload; return whether all acknowledged data is there."""
+        """Return whether all acknowledged data of an upload still exists.
+
+        Completes an unfinished upload in order to compare its content.
+        """
         if acknowledgement.location:
             shown = self._send('HEAD', acknowledgement.location, headers=TUS)
             if (
@@ -146,13 +152,13 @@ class Client:
 
 @dataclass
 class Disks:
-    """Two disks with a common power supply."""
+    """Two disks that lose their power at the same time."""
 
     database: Ext4
     storage: Ext4
 
     def cut(self) -> None:
-        """Cut the power of both, in random order: the service must not depend on the order."""
+        """Cut the power of both disks, in random order, on which the service must not depend."""
         both = [self.database, self.storage]
         for disk in random.sample(both, 2):
             disk.cut()
@@ -170,7 +176,10 @@ class Disks:
 
 @contextmanager
 def disks(folder: Path) -> Iterator[Disks]:
-    """Create and mount two disks: one for the service, and below it one for its storage."""
+    """Create and mount two disks: one for the database, the other for the storage in it.
+
+    The second one is mounted at a folder of the first.
+    """
     database = Ext4(folder / 'database.ext4', folder / 'var')
     storage = Ext4(folder / 'storage.ext4', folder / 'var' / 'storage')
     both = Disks(database, storage)
@@ -186,13 +195,16 @@ def disks(folder: Path) -> Iterator[Disks]:
 
 
 def sha256(content: bytes) -> str:
-    """Return a hash: a failed comparison prints less text than the content would."""
+    """Return the SHA-256. If a comparison fails, pytest prints it instead of the content."""
     return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager
 def uploading(service: ServiceUnderTest, token: str) -> Iterator[list[Client]]:
-    """Run uploading clients; yield them once each has an acknowledgement, and join them."""
+    """Run uploading clients until the end of the block.
+
+    The block begins when each client has an acknowledgement.
+    """
     clients = [Client(service, token) for _ in range(3)]
     threads = [threading.Thread(target=client.upload) for client in clients]
     for thread in threads:
@@ -204,13 +216,13 @@ def uploading(service: ServiceUnderTest, token: str) -> Iterator[list[Client]]:
 
 
 def processes_of(service: ServiceUnderTest) -> list[int]:
-    """Return the ids of all processes of a service."""
+    """Return the process ids of a service."""
     assert service.supervisor
     return [service.web.pid, *children(service.web.pid), *children(service.supervisor)]
 
 
 def upload_until_the_cut(both: Disks, disk: FaultInjector | None = None) -> list[Acknowledgement]:
-    """Run uploads, cut the power at a random time, and return the acknowledgements."""
+    """Run uploads and cut the power at a random time; return what was acknowledged."""
     var = both.database.at
     with service_under_test(var, 'sqlite', **(disk.settings if disk else {})) as service:
         create_users(service, 'ada')
@@ -223,8 +235,8 @@ def upload_until_the_cut(both: Disks, disk: FaultInjector | None = None) -> list
             time.sleep(random.uniform(0, 2))
             cut = time.monotonic()
             running = processes_of(service)
-            # Stop all processes: none must react to the cut, or run between the cuts of the two
-            # disks. A running system call may still return success.
+            # Pause all processes: none may react to the power cut, or run between the cuts of the
+            # two disks. A running system call may still return success.
             for pid in running:
                 os.kill(pid, signal.SIGSTOP)
             both.cut()
@@ -239,11 +251,11 @@ def upload_until_the_cut(both: Disks, disk: FaultInjector | None = None) -> list
 
 
 def lost_after(both: Disks, acknowledgements: list[Acknowledgement]) -> int:
-    """Restart the service on the disks; return the number of lost acknowledgements."""
+    """Restart the service on the disks; return how many acknowledged uploads are lost."""
     both.mount()
     with service_under_test(both.database.at, 'sqlite') as service:
         assert service.scalar('PRAGMA integrity_check') == 'ok'
-        # A cut between the last step of an upload and its commit leaves bytes without a row.
+        # If the cut was before the commit, the last step of an upload has left bytes without a row.
         service.flask('files', 'sweep')
         service.flask('files', 'fsck')
         assert is_usage_consistent(service)
@@ -271,7 +283,7 @@ def test_acknowledged_uploads_survive_power_cuts(tmp_path: Path) -> None:
 
 def test_a_service_that_outlives_its_disks_returns_503(tmp_path: Path) -> None:
     log, answers = tmp_path / 'log', Counter[int]()
-    # The log is on another disk: the two disks are no longer readable.
+    # The log is on another disk, because the two disks can no longer be read.
     with_log = ['sh', '-c', f'exec "$@" > {log} 2>&1', 'sh']
     for _ in range(FAILURES):
         with (
@@ -299,7 +311,7 @@ def test_a_disk_with_fake_fsync_loses_data(tmp_path: Path) -> None:
             try:
                 faulty += lost_after(both, acknowledgements) > 0
             except AssertionError:
-                # The database is damaged, or objects of rows are missing.
+                # The database is damaged, or it has rows whose objects are missing.
                 faulty += 1
     figure(f'{CONTROLS} power cuts without fsync: after {faulty} of them data was lost')
     assert faulty

@@ -1,4 +1,4 @@
-"""Task workers start, end and are replaced together with the service."""
+"""Task worker processes start and end with the service, and are replaced when they die."""
 
 import os
 import signal
@@ -8,26 +8,26 @@ import pytest
 
 from .harness import ServiceUnderTest, children, kill, mailed, post, service_under_test, wait_until
 
-# With TASKS_CONCURRENCY=2: one for mails and two for other tasks.
+# With TASKS_CONCURRENCY=2 there is one worker for mails and two for other tasks.
 TASK_WORKERS = 3
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
 def supervisors(service: ServiceUnderTest) -> list[int]:
-    """Return the ids of the task worker supervisors."""
+    """Return the process ids of the task worker supervisors."""
     return [pid for pid in children(service.web.pid) if children(pid)]
 
 
 def is_complete(service: ServiceUnderTest, web: int = 2) -> bool:
-    """Return whether all task processes and `web` web workers run."""
+    """Return whether the supervisor, all of its processes and `web` web workers run."""
     found = supervisors(service)
     has_task_processes = len(found) == 1 and len(children(found[0])) == 1 + TASK_WORKERS
     return has_task_processes and len(service.web_workers) == web
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process still runs; a zombie does not."""
+    """Return whether a process runs; a zombie process does not."""
     try:
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
@@ -35,7 +35,7 @@ def is_running(pid: int) -> bool:
 
 
 def assert_sends_mail(service: ServiceUnderTest, number: int) -> None:
-    """Check that the service handles requests and tasks."""
+    """Check that the service handles requests and runs tasks."""
     answer = post(service, number)
     assert answer is not None
     assert answer.status_code == 200

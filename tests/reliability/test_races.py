@@ -1,6 +1,7 @@
-"""Races for single-use values on two workers: one request succeeds (ASVS 6.5.1, 15.4.2).
+"""Concurrent use of codes that are valid only once: one request succeeds (ASVS 6.5.1, 15.4.2).
 
-Eight clients send the same code at the same time, to one endpoint or to two.
+Eight clients send the same code to two web workers at the same time, to one endpoint or to two
+different ones.
 """
 
 import re
@@ -39,7 +40,7 @@ thread_local = local()
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Request that uses a single-use value."""
+    """A request that uses up a code."""
 
     method: str
     path: str
@@ -49,7 +50,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Item:
-    """Single-use value, with the concurrent requests that use it."""
+    """A code or token that is valid only once, and the requests that compete for it."""
 
     number: int
     endpoints: list[Endpoint] = field(default_factory=list)
@@ -59,7 +60,7 @@ Prepare = Callable[[ServiceUnderTest, str], list[Item]]
 
 
 def codes(service: ServiceUnderTest, kind: str, addresses: list[str]) -> dict[str, str]:
-    """Wait for the mails of a kind to these email addresses; return the code in each."""
+    """Wait for the mails of a kind to these email addresses; return the code for each."""
     known: dict[str, str] = {}
     seen: set[Path] = set()
 
@@ -78,17 +79,20 @@ def codes(service: ServiceUnderTest, kind: str, addresses: list[str]) -> dict[st
 
 
 def names(word: str) -> list[str]:
-    """Return a name for each item."""
+    """Return a different username for each item."""
     return [f'{word}-{number}' for number in range(ITEMS)]
 
 
 def mail_of(name: str) -> str:
-    """Return the email address of a username."""
+    """Return the email address of the user with this name."""
     return f'{name}@example.com'
 
 
 def send(service: ServiceUnderTest, number: int, endpoint: Endpoint) -> requests.Response:
-    """Send a request from the network of an item; each thread keeps one connection."""
+    """Send a request from the IP network of an item.
+
+    Each thread reuses one connection.
+    """
     if not hasattr(thread_local, 'session'):
         thread_local.session = requests.Session()
     headers = {'X-Forwarded-For': network_of(number)}
@@ -102,18 +106,18 @@ def send(service: ServiceUnderTest, number: int, endpoint: Endpoint) -> requests
 
 
 def network_of(number: int) -> str:
-    """Return an IP address in a separate network for each number."""
+    """Return an IP address; each number has its own network."""
     return f'10.{number // 256}.{number % 256}.1'
 
 
 def sessions_of(service: ServiceUnderTest, users: list[str]) -> list[dict[str, Any]]:
-    """Create users and log each in; return the data of the logins."""
+    """Create users and log them in; return the data of the login responses."""
     create_users(service, *users)
     return [log_in(service, user).json()['data'] for user in users]
 
 
 def register(service: ServiceUnderTest, users: list[str], addresses: list[str]) -> dict[str, str]:
-    """Register users; return the code sent to each email address."""
+    """Register users; return the code in the mail to each email address."""
     for number, (user, address) in enumerate(zip(users, addresses, strict=True)):
         body = {'username': user, 'email': address, 'password': PASSWORD}
         send(service, number, Endpoint('POST', '/auth/accounts', body))
@@ -121,7 +125,7 @@ def register(service: ServiceUnderTest, users: list[str], addresses: list[str]) 
 
 
 def invite(service: ServiceUnderTest, addresses: list[str]) -> dict[str, str]:
-    """Invite users; return the code sent to each email address."""
+    """Invite users; return the code in the mail to each email address."""
     name = f'admin-{time.monotonic_ns()}'
     printed = service.flask('create-user', name, '--email', mail_of(name), '--admin', '--generate')
     password = printed.split('Password: ')[1].strip()
@@ -134,7 +138,7 @@ def invite(service: ServiceUnderTest, addresses: list[str]) -> dict[str, str]:
 def request_email_changes(
     service: ServiceUnderTest, sessions: list[dict[str, Any]], addresses: list[str]
 ) -> dict[str, str]:
-    """Request email changes; return the code sent to each new email address."""
+    """Request a change of each email address; return the code for each new address."""
     for number, (session, address) in enumerate(zip(sessions, addresses, strict=True)):
         endpoint = Endpoint('POST', '/auth/email-changes', {'new_email': address}, session['token'])
         send(service, number, endpoint)
@@ -142,7 +146,7 @@ def request_email_changes(
 
 
 def enrol(service: ServiceUnderTest, sessions: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    """Enable second factors; return the secret and recovery codes of each."""
+    """Enable the second factor of each user; return each secret and its recovery codes."""
     found = []
     for number, session in enumerate(sessions):
         token = session['token']
@@ -155,26 +159,26 @@ def enrol(service: ServiceUnderTest, sessions: list[dict[str, Any]]) -> list[tup
 
 
 def verification_request(address: str, pin: str) -> Endpoint:
-    """Return the request that verifies a registration."""
+    """Return the request that confirms a registration."""
     body = {'email': address, 'pin': pin, 'password': PASSWORD}
     return Endpoint('PUT', '/auth/verifications', body)
 
 
 def acceptance_request(address: str, code: str, username: str) -> Endpoint:
-    """Return the request that accepts an invitation with a username."""
+    """Return the request that accepts an invitation and chooses a username."""
     body = {'email': address, 'code': code, 'password': PASSWORD, 'username': username}
     return Endpoint('PUT', '/auth/invitations', body)
 
 
 def login_request(user: str, **factor: str) -> Endpoint:
-    """Return the request of a login with a second factor."""
+    """Return the request that logs in with a second factor."""
     return Endpoint(
         'POST', '/auth/sessions', {'user_or_email': user, 'password': PASSWORD, **factor}
     )
 
 
 def reauthentication_request(token: str, **factor: str) -> Endpoint:
-    """Return the request of a reauthentication."""
+    """Return the request that enters password and second factor again in a session."""
     body = {'password': PASSWORD, **factor}
     return Endpoint('POST', '/auth/sessions/current/reauthentication', body, token)
 
@@ -278,7 +282,7 @@ def factors(service: ServiceUnderTest, word: str, *, is_code: bool, endpoints: i
     for n, (user, session, (secret, recovery)) in enumerate(
         zip(users, sessions, enrolled, strict=True)
     ):
-        # The code of the next time step: the one of the confirmation is used.
+        # Use the code of the next time step, because the confirmation has used up the current one.
         otp = pyotp.TOTP(secret).at(int(time.time()) + 30)
         factor = {'recovery_code': recovery[0]} if is_code else {'otp': otp}
         log_in_again, reauthenticate = (
@@ -321,7 +325,11 @@ KINDS: list[Prepare] = [
 
 
 def count_uses(kind: Prepare, answers: list[requests.Response]) -> int:
-    """Return the number of successes, or of a refresh the number of different successors."""
+    """Return how many requests have used the code.
+
+    All refreshes with one token succeed and must return the same new token, so their different new
+    tokens are counted.
+    """
     done = [answer for answer in answers if answer.ok]
     if kind is refreshes:
         assert len(done) == AT_ONCE
@@ -331,7 +339,7 @@ def count_uses(kind: Prepare, answers: list[requests.Response]) -> int:
 
 @pytest.fixture(scope='module', params=CASES)
 def service(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[ServiceUnderTest]:
-    # Many threads and hashing slots, so that the requests overlap.
+    # Allow many threads and concurrent hashes, so that the requests overlap.
     settings = {
         'TRUSTED_PROXIES': '1', 'AUTH_HASH_MEMORY_KIB': '64', 'AUTH_HASH_ROUNDS': '1',
         'AUTH_HASH_CONCURRENCY': '64', 'GUNICORN_CMD_ARGS': '--threads 64',

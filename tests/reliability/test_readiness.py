@@ -1,4 +1,4 @@
-"""Outages of each dependency: `/readyz` shows them within 15 s and responds within 3 s."""
+"""Outages of each dependency: `/readyz` reports them within 15 s, and responds within 3 s."""
 
 import os
 import shutil
@@ -36,12 +36,12 @@ from .harness import (
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 MAX_RESPONSE_SECONDS = 3.0
-# At most 15 s on a machine that does nothing else.
+# Documented are 15 s, for a machine without other work.
 MAX_SECONDS_UNTIL_SHOWN = 40.0
 
 
 def read_states(service: ServiceUnderTest) -> tuple[int, dict[str, str]]:
-    """Return the status of `/readyz` and the state of each dependency."""
+    """Return the status of `/readyz` and the state of each dependency in it."""
     began = time.monotonic()
     response = requests.get(f'{service.url}/readyz', timeout=20)
     assert time.monotonic() - began < MAX_RESPONSE_SECONDS
@@ -55,9 +55,11 @@ def read_states(service: ServiceUnderTest) -> tuple[int, dict[str, str]]:
 
 
 def wait_for(service: ServiceUnderTest, code: int, **expected: str) -> None:
-    """Wait until `/readyz` returns states, for at most `MAX_SECONDS_UNTIL_SHOWN`.
+    """Wait until `/readyz` returns this status and these states.
 
-    :param expected: the states of dependencies; `|` separates alternatives.
+    Waits for at most `MAX_SECONDS_UNTIL_SHOWN`.
+
+    :param expected: the state of each dependency; `|` separates alternatives.
     """
     began = time.monotonic()
     found: tuple[int, dict[str, str]] = (0, {})
@@ -78,7 +80,7 @@ def wait_for(service: ServiceUnderTest, code: int, **expected: str) -> None:
 
 
 def write(service: ServiceUnderTest) -> int:
-    """Send a request that writes to the database; return the status."""
+    """Send a request that writes to the database; return its status."""
     body = {'email': 'ada@example.com'}
     return requests.post(
         f'{service.url}{API}/auth/verifications', json=body, timeout=60
@@ -98,7 +100,7 @@ def upload(service: ServiceUnderTest, token: str) -> int:
 
 @contextmanager
 def behind_proxy(url: str) -> Iterator[tuple[TcpProxy, str]]:
-    """Start a TCP proxy of a server; yield it and the URL of the server through it."""
+    """Start a TCP proxy in front of a server; yield the proxy and the URL through it."""
     parts = make_url(url)
     tcp_proxy = TcpProxy(parts.host or '', parts.port or 5432)
     tcp_proxy.open()
@@ -111,7 +113,7 @@ def behind_proxy(url: str) -> Iterator[tuple[TcpProxy, str]]:
 
 @contextmanager
 def tmpfs(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory. Requires root."""
+    """Mount a file system in memory (tmpfs). Requires root."""
     folder.mkdir()
     subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'none', folder], check=True)
     try:
@@ -121,9 +123,9 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, remaining: int) -> None:
-    """Fill a disk except for a number of free bytes."""
+    """Fill a disk until only `remaining` bytes are free."""
     disk = os.statvfs(folder)
-    # The service may write at the same time: then the disk is full before the filler is complete.
+    # The disk can be full earlier, if the service writes at the same time.
     with (folder / 'filler').open('wb') as file, suppress(OSError):
         file.write(bytes(max(0, disk.f_bavail * disk.f_frsize - remaining)))
 
@@ -138,7 +140,7 @@ def test_readyz_shows_a_silent_database(tmp_path: Path) -> None:
         tcp_proxy.freeze()
         wait_for(service, 503, database='silent|down|unknown')
         with ThreadPoolExecutor(48) as many:
-            # These occupy the threads of ordinary requests in both processes.
+            # These requests occupy all threads for ordinary requests, in both web workers.
             waiting = [many.submit(write, service) for _ in range(24)]
             answers = list(many.map(lambda _: read_states(service)[0], range(24)))
             assert answers == [503] * 24
@@ -162,7 +164,7 @@ def test_readyz_shows_a_read_only_database(tmp_path: Path) -> None:
             wait_for(service, 503, database='read_only')
             with ThreadPoolExecutor(6) as many:
                 assert set(many.map(lambda _: write(service), range(12))) == {503}
-            # The status must not be 401: the credentials are right.
+            # The credentials are right, so the status must not be 401.
             assert log_in(service, 'ada').status_code == 503
             assert call(service, 'GET', '/users/me', Authorization=f'Bearer {token}').ok
             execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
@@ -173,7 +175,7 @@ def test_readyz_shows_a_read_only_database(tmp_path: Path) -> None:
 
 @contextmanager
 def administered(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
-    """Yield a function that executes statements as an operator, and the database name."""
+    """Yield the name of the database and a function that executes SQL as an operator."""
     name = make_url(url).database or ''
     engine = create_engine(make_url(url).set(database='postgres'), isolation_level='AUTOCOMMIT')
     with engine.connect() as connection:
@@ -182,7 +184,7 @@ def administered(url: str) -> Iterator[tuple[Callable[[str], Any], str]]:
 
 
 def end_sessions(execute: Callable[[str], Any], name: str) -> None:
-    """End all sessions of a database."""
+    """End all connections to a database."""
     execute(
         'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity '
         f"WHERE datname = '{name}' AND pid <> pg_backend_pid()"
@@ -204,7 +206,7 @@ def test_readyz_shows_a_full_disk_of_sqlite(tmp_path: Path) -> None:
 
 
 def test_readyz_shows_a_full_disk_of_postgresql(tmp_path: Path) -> None:
-    # The user of the server cannot enter `tmp_path`.
+    # The user of the PostgreSQL server cannot enter `tmp_path`.
     with TemporaryDirectory() as folder, migrated_database('postgresql', tmp_path) as url:
         Path(folder).chmod(0o755)
         with tmpfs(Path(folder) / 'disk', '64m') as disk, administered(url) as (execute, name):
@@ -296,14 +298,14 @@ def test_readyz_shows_a_stopped_dispatcher(tmp_path: Path) -> None:
         try:
             wait_for(service, 200, tasks='stopped')
         finally:
-            # The supervisor kills a dispatcher that does nothing for a minute.
+            # If a dispatcher does nothing for a minute, the supervisor has killed it.
             with suppress(ProcessLookupError):
                 os.kill(dispatcher, signal.SIGCONT)
         wait_for(service, 200, tasks='ok')
 
 
 def stop_outside_transactions(service: ServiceUnderTest, pid: int) -> None:
-    """Stop a process at a moment when it does not hold the write lock of SQLite."""
+    """Pause a process at a moment when it does not hold the write lock of SQLite."""
     for _ in range(50):
         os.kill(pid, signal.SIGSTOP)
         try:

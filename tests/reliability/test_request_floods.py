@@ -1,4 +1,4 @@
-"""Floods of logins: password hashing does not block other requests."""
+"""Very many login requests at once: password hashing does not block other requests."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 CLIENTS = 64
 SECONDS = 20.0 if IS_LONG else 4.0
 LOGIN = '/api/v1/auth/sessions'
-# Other spellings of the same request.
+# Other spellings of the URL of the same route.
 SPELLINGS = {
     'percent-encoded': ('/api/v1/auth/%73essions', {}),
     'two slashes': (f'/{LOGIN}', {}),
@@ -57,7 +57,7 @@ def test_64_concurrent_logins_do_not_block_other_requests(tmp_path: Path, databa
         assert set(answers) <= {201, 503}
         assert answers.count(201) > SECONDS * (5 if IS_LONG else 2)
         assert monitor.failed == 0
-        # In a short run, other tests use the processors as well.
+        # In CI, other tests use the CPUs as well.
         assert monitor.p99 <= (1.0 if IS_LONG else 4.0)
         assert grown <= 500
 
@@ -77,7 +77,7 @@ def test_logins_in_other_spellings_do_not_cause_longer_delays(tmp_path: Path) ->
 def median_during_logins(
     service: ServiceUnderTest, names: list[str], spellings: list[tuple[str, dict[str, str]]]
 ) -> float:
-    """Return the median time of `/healthz` during concurrent logins, in seconds."""
+    """Return the median response time of `/healthz` during many logins, in seconds."""
     deadline = time.monotonic() + SECONDS
 
     def flood(number: int) -> set[int]:
@@ -93,7 +93,10 @@ def median_during_logins(
 def log_in_raw(
     service: ServiceUnderTest, name: str, url: str, headers: dict[str, str], deadline: float
 ) -> Iterator[int]:
-    """Log in until a deadline, with a URL that no library changes; yield each status."""
+    """Log in repeatedly until a deadline; yield each status.
+
+    Uses a raw socket, because HTTP libraries normalize the spelling of a URL.
+    """
     body = json.dumps({'user_or_email': name, 'password': PASSWORD}).encode()
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=60)

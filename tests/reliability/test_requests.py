@@ -1,4 +1,7 @@
-"""Requests that enqueue mails: a rejected request sends none, a successful one always does."""
+"""Requests that send a mail in their transaction.
+
+If the transaction is rolled back, no mail is sent; if it is committed, the mail always arrives.
+"""
 
 import time
 from pathlib import Path
@@ -27,7 +30,7 @@ CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
 
 def post_rejected(service: ServiceUnderTest, numbers: range) -> None:
-    """Send requests that are rolled back."""
+    """Send requests whose transaction is rolled back."""
     for number in numbers:
         answer = post(service, number, fail=True)
         assert answer is not None
@@ -35,7 +38,7 @@ def post_rejected(service: ServiceUnderTest, numbers: range) -> None:
 
 
 def post_committed(service: ServiceUnderTest, numbers: range) -> None:
-    """Send requests that are committed."""
+    """Send requests whose transaction is committed."""
     for number in numbers:
         answer = post(service, number)
         assert answer is not None
@@ -43,7 +46,7 @@ def post_committed(service: ServiceUnderTest, numbers: range) -> None:
 
 
 def post_and_kill(service: ServiceUnderTest, numbers: range) -> set[int]:
-    """Send requests, and kill the process after each response; return the numbers sent."""
+    """Send requests, and kill the web worker after each response; return their numbers."""
     known = set()
     for number in numbers:
         answer = post(service, number)
@@ -58,7 +61,7 @@ def post_and_kill(service: ServiceUnderTest, numbers: range) -> set[int]:
 
 
 def verify(service: ServiceUnderTest, expected: set[int], never: range) -> float:
-    """Wait until all expected mails have arrived and no others; return the seconds."""
+    """Wait until exactly the expected mails have arrived; return the seconds."""
     began = time.monotonic()
     wait_until(lambda: expected <= mailed(service), RECOVERY_SECONDS)
     service.wait_until_done(RECOVERY_SECONDS)
@@ -71,7 +74,7 @@ def test_mails_match_their_transactions_without_a_broker(tmp_path: Path, databas
     first, second, third = (range(start, start + REQUESTS) for start in (0, REQUESTS, 2 * REQUESTS))
     with service_under_test(tmp_path, database) as service:
         post_rejected(service, first)
-        # Without a broker that can be down, kill the supervisor instead.
+        # In this variant there is no broker to stop, so the test kills the supervisor instead.
         for number in second:
             post_committed(service, range(number, number + 1))
             if service.supervisor:

@@ -1,4 +1,4 @@
-"""Uploads and downloads of files that are larger than the memory a worker may use."""
+"""Uploads and downloads of files that are larger than the permitted memory of a worker."""
 
 import hashlib
 import random
@@ -15,12 +15,12 @@ from .test_uploads import TUS
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 SIZE = 5_000_000_000 if IS_LONG else 200_000_000
-MAX_GROWTH_BYTES = 32 * 1024 * 1024  # of a worker
+MAX_GROWTH_BYTES = 32 * 1024 * 1024  # of a web worker
 BLOCK = random.Random(5).randbytes(1024 * 1024)
 
 
 def blocks(seed: int) -> Iterator[bytes]:
-    """Yield the content of a file, which differs for each seed."""
+    """Yield the content of a large file in blocks; each seed yields another content."""
     yield seed.to_bytes(8)
     remaining = SIZE - 8
     while remaining:
@@ -29,7 +29,7 @@ def blocks(seed: int) -> Iterator[bytes]:
 
 
 def digest(blocks_of_file: Iterator[bytes]) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of the file for a seed."""
     found = hashlib.sha256()
     for block in blocks_of_file:
         found.update(block)
@@ -37,14 +37,14 @@ def digest(blocks_of_file: Iterator[bytes]) -> str:
 
 
 class Peak:
-    """Peak memory of the web workers of a service."""
+    """The maximum memory of each web worker of a service."""
 
     def __init__(self, service: ServiceUnderTest) -> None:
         self._pids = service.web_workers
         self._before = [self._peak(pid) for pid in self._pids]
 
     def growth(self) -> int:
-        """Return the largest growth of a worker, in bytes."""
+        """Return the largest increase of this maximum in any web worker, in bytes."""
         after = [self._peak(pid) for pid in self._pids]
         return max(now - before for now, before in zip(after, self._before, strict=True))
 
@@ -55,7 +55,7 @@ class Peak:
 
 
 class SizedBody:
-    """Body of known length."""
+    """A request body that is generated while it is sent, with a known length."""
 
     def __init__(self, seed: int) -> None:
         self._blocks = blocks(seed)
@@ -68,7 +68,7 @@ class SizedBody:
 
 
 class LargeFileClient:
-    """Client with large files."""
+    """A client that uploads and downloads large files."""
 
     def __init__(self, service: ServiceUnderTest) -> None:
         self.url = f'{service.url}{API}/files'
@@ -77,7 +77,7 @@ class LargeFileClient:
         self.headers = {'Authorization': f'Bearer {token}'}
 
     def raw(self, seed: int) -> str:
-        """Upload with one request."""
+        """Upload a file as the request body."""
         answer = requests.post(self.url, data=SizedBody(seed), headers=self.headers, timeout=600)
         assert answer.status_code == 201, answer.text
         return str(answer.json()['data']['id'])
@@ -101,7 +101,7 @@ class LargeFileClient:
             return digest(answer.iter_content(1024 * 1024))
 
     def archive(self, file_id: str) -> int:
-        """Download a file in a ZIP archive; return the size of the archive."""
+        """Download a ZIP archive with one file; return the size of the archive."""
         ids = {'ids': [file_id]}
         with requests.post(
             f'{self.url}/archives', json=ids, headers=self.headers, stream=True, timeout=600
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_file_sizes(tmp_path: Path) -> None:
     with service_under_test(tmp_path, 'sqlite') as service:
         ada = LargeFileClient(service)
         upload_methods: list[Callable[[int], str]] = [ada.raw, ada.tus]
-        # Load lazily loaded code before the measurement.
+        # Import lazily imported modules before the measurement.
         for _ in range(4):
             requests.post(ada.url, data=b'small', headers=ada.headers, timeout=60)
         peak = Peak(service)

@@ -1,4 +1,4 @@
-"""Mail server that is down or hangs: all mails arrive eventually."""
+"""A mail server that is down or does not respond: all mails are delivered later."""
 
 import asyncio
 import time
@@ -23,13 +23,13 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 MAILS = 30 if IS_LONG else 6
 OUTAGE_SECONDS = 60.0 if IS_LONG else 5.0
-HANGING = 2  # mails for which the server does not respond in time
+HANGING = 2  # mails to which the server does not respond in time
 
 
 class RecordingHandler:
-    """Handler that stores mails by their Message-ID.
+    """An SMTP handler that stores each mail under its Message-ID.
 
-    :param hang: the number of mails for which it hangs before the response.
+    :param hang: the number of mails to which it does not respond in time.
     """
 
     def __init__(self, hang: int = 0) -> None:
@@ -38,7 +38,7 @@ class RecordingHandler:
         self.found: dict[str, list[str]] = {}
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        """Store a mail and accept it."""
+        """Store a mail, and respond that it is accepted."""
         if self.hang > 0:
             self.hang -= 1
             self.hung += 1
@@ -50,7 +50,7 @@ class RecordingHandler:
 
 @pytest.fixture(scope='module')
 def port() -> int:
-    """Return the port of the mail server."""
+    """Return the port on which the mail server will listen."""
     return free_port()
 
 
@@ -65,12 +65,12 @@ def service(
 
 
 def recipients_of(handler: RecordingHandler) -> set[str]:
-    """Return the recipients of all mails."""
+    """Return the recipients of all received mails."""
     return {to for recipients in handler.found.values() for to in recipients}
 
 
 def send_all(service: ServiceUnderTest) -> set[str]:
-    """Request all mails; return their recipients."""
+    """Request all mails; return the recipients that they should have."""
     for number in range(MAILS):
         answer = post(service, number)
         assert answer is not None
@@ -84,7 +84,7 @@ def test_all_mails_arrive_after_an_outage_of_the_server(
     handler = RecordingHandler()
     began = time.monotonic()
     expected = send_all(service)
-    assert time.monotonic() - began < MAILS  # No request waits for the mail server.
+    assert time.monotonic() - began < MAILS  # No request of the service waits for the mail server.
     wait_until(lambda: time.monotonic() - began > OUTAGE_SECONDS, OUTAGE_SECONDS + 5)
     server = Controller(handler, hostname='127.0.0.1', port=port)
     server.start()
@@ -119,5 +119,5 @@ def test_all_mails_arrive_if_the_server_hangs_before_its_response(
     figure(f'{service.variant}: SMTP hung {handler.hung} times, {MAILS} mails in {took:.1f} s')
     figure(f'{service.variant}: none under way longer than {service.longest_running:.1f} s')
     assert handler.hung == HANGING
-    # The limits are ten seconds for each SMTP command and a minute for a mail.
+    # The time limits are ten seconds for each SMTP command, and a minute for a whole mail.
     assert service.longest_running < 60

@@ -1,4 +1,4 @@
-"""Duration of uploads while other clients stall in the middle of a request."""
+"""Duration of uploads while other clients stop in the middle of a request and send nothing more."""
 
 import socket
 import time
@@ -20,15 +20,15 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 STALLED_CLIENTS = 32
 NAMES = ['stalls', 'anonymous']
 UPLOAD_SIZES = [50_000] * 20 + [1_000_000] * 5
-# 1 s on a quiet machine; a client that waits for stalled ones waits for 10 s.
+# 1 s on a quiet machine. An upload that had to wait for the stalled clients would take 10 s.
 MAX_UPLOAD_SECONDS = 1.0 if IS_LONG else 3.0
 UPLOAD = '/files?name=large'
 
 
 def head(path: str, length: int, token: str, *headers: str) -> bytes:
-    """Return the head of a request with a body.
+    """Return the head of a POST request.
 
-    :param length: the declared bytes of the body; 0 for a chunked body.
+    :param length: the declared number of bytes in the body; 0 for a chunked body.
     """
     lines = [f'POST {API}{path} HTTP/1.1', 'Host: localhost', *headers]
     lines += [f'Content-Length: {length}'] if length else ['Transfer-Encoding: chunked']
@@ -37,7 +37,7 @@ def head(path: str, length: int, token: str, *headers: str) -> bytes:
 
 
 JSON = 'Content-Type: application/json'
-# The bytes that a client sends before it stalls, with or without a token.
+# By name: the bytes that a client sends before it stalls, with or without a token.
 CASES: dict[str, Callable[[str], bytes]] = {
     'one byte of 50 kB': lambda token: head(UPLOAD, 50_000, token) + b'x',
     'half of 1 MB': lambda token: head(UPLOAD, 1_000_000, token) + b'x' * 500_000,
@@ -53,7 +53,7 @@ CASES: dict[str, Callable[[str], bytes]] = {
 
 @pytest.fixture(scope='module')
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTest]:
-    """Run a service with two users."""
+    """Run a service with the users `stalls` and `uploads`."""
     var = tmp_path_factory.mktemp('stalling')
     with service_under_test(var, 'postgresql', TRUSTED_PROXIES='1') as service:
         create_users(service, 'stalls', 'uploads')
@@ -62,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceUnderTe
 
 @pytest.fixture(scope='module')
 def tokens(service: ServiceUnderTest) -> dict[str, str]:
-    """Return the tokens of the users; that of `anonymous` is empty."""
+    """Return the token of each user. The client `anonymous` has an empty token."""
     found = {name: log_in(service, name).json()['data']['token'] for name in ('stalls', 'uploads')}
     return {**found, 'anonymous': ''}
 
@@ -71,13 +71,13 @@ def tokens(service: ServiceUnderTest) -> dict[str, str]:
 def ports(
     service: ServiceUnderTest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, int]]:
-    """Yield the ports of the service and of an nginx in front of it."""
+    """Yield two ports: of the service, and of nginx in front of it."""
     direct = int(urlsplit(service.url).port or 0)
     with proxy(direct, tmp_path_factory.mktemp('nginx')) as through:
         yield {'directly': direct, 'through nginx': through}
 
 
-# The cases in CI; `make soak` runs all.
+# The cases that CI runs; `make soak` runs all.
 SHORT = [
     ('one byte of 50 kB', 'stalls'),
     ('half of 1 MB', 'stalls'),
@@ -102,7 +102,7 @@ def test_stalled_clients_do_not_delay_the_upload_of_another_user(
 
 
 def upload(port: int, token: str, size: int) -> float:
-    """Upload a file; return the seconds that the upload took."""
+    """Upload a file; return the duration in seconds."""
     began = time.monotonic()
     answer = requests.post(
         f'http://127.0.0.1:{port}{API}/files',

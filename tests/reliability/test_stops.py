@@ -1,4 +1,7 @@
-"""Stops of the service: no client hangs, and no request is lost if another instance runs."""
+"""Shutdown of the service: no client hangs.
+
+If another instance runs behind the same proxy, no request is lost.
+"""
 
 import os
 import signal
@@ -29,18 +32,18 @@ ORPHAN_SECONDS = 10.0
 
 
 def port_of(service: ServiceUnderTest) -> int:
-    """Return the port of a service."""
+    """Return the port on which a service listens."""
     return int(urlsplit(service.url).port or 0)
 
 
 def is_listening(port: int) -> bool:
-    """Return whether connections are accepted."""
+    """Return whether a process accepts connections on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(('127.0.0.1', port)) == 0
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie process does not."""
     try:
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
@@ -48,13 +51,13 @@ def is_running(pid: int) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the ids of all descendants of a process."""
+    """Return the process ids of all descendants of a process."""
     return [found for child in children(pid) for found in (child, *descendants(child))]
 
 
 @dataclass
 class Load:
-    """Clients that send GET and POST requests continuously, with and without keep-alive."""
+    """Clients that send GET and POST requests without a pause, some of them with keep-alive."""
 
     url: str
     statuses: Counter[str] = field(default_factory=Counter)
@@ -62,13 +65,16 @@ class Load:
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self, number: int) -> None:
-        """Send requests until `over` is set; clients with an even number keep their connection."""
+        """Send requests until `over` is set.
+
+        Clients with an even number keep their connection between requests.
+        """
         session = requests.Session()
         while not self.over.is_set():
             began = time.monotonic()
             method, path = ('POST', '/json') if number % 4 < 2 else ('GET', '/healthz')
             try:
-                # At any time, some requests are in progress when the service stops.
+                # So some requests are always in progress when the service stops.
                 answer = session.request(method, self.url + path, json={}, timeout=20)
                 self.statuses[f'{method} {answer.status_code}'] += 1
             except requests.RequestException as error:
@@ -88,7 +94,8 @@ def test_sigterm_under_load_loses_no_request_behind_a_proxy(tmp_path: Path) -> N
         for thread in threads:
             thread.start()
         time.sleep(1)
-        # As in a deployment: stop one instance, replace it on the same port, then do the next one.
+        # As in a deployment: stop one instance, start a new one on the same port, then do the same
+        # with the other.
         for number_of_restart in range(RESTARTS):
             stopped = instances[number_of_restart % 2]
             stopped.process.terminate()

@@ -1,4 +1,4 @@
-"""Responses do not reveal known users by time, body or headers (ASVS 6.3.8)."""
+"""Responses do not reveal which users exist, by their time, body or headers (ASVS 6.3.8)."""
 
 import random
 import time
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 REQUESTS_PER_GROUP = 1000 if IS_LONG else 40
 RUNS = 3 if IS_LONG else 1
-# Few requests give little evidence: the short run only detects a difference as large as a mail.
+# A few requests are weak evidence, so CI detects only a difference as long as sending a mail takes.
 AUC_BOUNDS = (0.45, 0.55) if IS_LONG else (0.25, 0.75)
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']
 
@@ -41,7 +41,11 @@ ENDPOINTS: dict[str, Ask] = {
 
 
 def probability(known: list[float], unknown: list[float]) -> float:
-    """Return the AUC: the probability that a known user takes longer than an unknown one."""
+    """Return the probability that a request for a known user takes longer.
+
+    Compares each request for a known user with each one for an unknown user. The statistical name
+    is AUC.
+    """
     ranked = sorted([(t, 1) for t in known] + [(t, 0) for t in unknown])
     ranks = sum(rank for rank, (_, is_known) in enumerate(ranked, 1) if is_known)
     count = len(known)
@@ -52,7 +56,7 @@ def probability(known: list[float], unknown: list[float]) -> float:
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceUnderTest]:
-    """Run a service that trusts one proxy."""
+    """Run a service that trusts the IP addresses that one proxy reports."""
     var = tmp_path_factory.mktemp('timing')
     with service_under_test(var, request.param, TRUSTED_PROXIES='1') as service:
         yield service
@@ -61,13 +65,17 @@ def service(
 def measure(
     service: ServiceUnderTest, endpoint: str, names: list[tuple[str, bool]]
 ) -> list[tuple[bool, float, requests.Response]]:
-    """Send a request per name in random order; return whether known, seconds and response."""
+    """Send a request for each name, in random order.
+
+    :returns: for each request whether the user is known, the seconds and the response.
+    """
     found = []
     random.shuffle(names)
     with requests.Session() as session:
         for number, (name, known) in enumerate(names):
             method, path, body = ENDPOINTS[endpoint](name)
-            # The service counts attempts per /24 network: each request has a different one.
+            # The service counts attempts per /24 network, so each request comes from another
+            # network.
             index = list(ENDPOINTS).index(endpoint)
             network = f'10.{8 * index + number // 256 % 8}.{number % 256}.1'
             headers = {'X-Forwarded-For': network}
@@ -80,7 +88,10 @@ def measure(
 
 
 def comparable(answer: requests.Response) -> tuple[Any, ...]:
-    """Return status, body and headers of a response, without headers that always differ."""
+    """Return the status, body and headers of a response.
+
+    Headers that differ in each response are left out.
+    """
     own = {'Date', 'X-Request-ID'}
     return (
         answer.status_code, answer.text,
@@ -104,7 +115,7 @@ def test_responses_to_known_and_unknown_users_are_the_same(
         assert len({repr(comparable(answer)) for _, _, answer in measured}) == 1
         times = [[t for is_known, t, _ in measured if is_known is which] for which in (True, False)]
         found.append(probability(*times))
-        # Otherwise mails would slow down the requests of the next measurement.
+        # Wait for the mails to be sent, because sending would slow down the next measurement.
         service.wait_until_done(120)
     figure(f'{service.engine.name}, {endpoint}: AUC {", ".join(f"{auc:.3f}" for auc in found)}')
     inside = [auc for auc in found if AUC_BOUNDS[0] <= auc <= AUC_BOUNDS[1]]

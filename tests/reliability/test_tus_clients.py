@@ -1,4 +1,4 @@
-"""Third-party tus clients over connections that break: the uploaded content is unchanged."""
+"""Third-party clients of the protocol tus over connections that break: no upload is damaged."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ Client = Callable[[str, str, Path], str]
 
 @pytest.fixture(scope='session')
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the Node packages."""
+    """Return the folder with the Node.js packages of the clients."""
     folder = tmp_path_factory.mktemp('packages')
     command = ['npm', 'install', '--prefix', '.', '--no-save', '--no-audit', '--no-fund', *PACKAGES]
     done = subprocess.run(
@@ -44,14 +44,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder for the service; delete its large storage after the test."""
+    """Yield a folder for the service; delete its large stored files after the test."""
     yield tmp_path / 'var'
     shutil.rmtree(tmp_path / 'var' / 'storage', ignore_errors=True)
 
 
 @pytest.fixture(scope='module')
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield a file with random content."""
+    """Yield a file with random content to upload."""
     path = tmp_path_factory.mktemp('sent') / 'bytes'
     with path.open('wb') as file:
         for _ in range(SIZE // MEGABYTE):
@@ -61,8 +61,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(cwd: Path, *command: str | Path) -> str:
-    """Run a client; return the id of the uploaded file."""
-    # Without other variables of this process, such as a proxy.
+    """Run the command of a client; return the id of the uploaded file."""
+    # Without the other variables of this process, such as the URL of an HTTP proxy.
     env = {name: os.environ[name] for name in ('PATH', 'HOME', 'TMPDIR') if name in os.environ}
     done = subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, timeout=1000, check=False
@@ -85,7 +85,7 @@ def hash_of(service: ServiceUnderTest, token: str, file: str) -> str:
 
 
 def upload_with_cuts(var: Path, sent: Path, name: str, client: Client, **settings: str) -> None:
-    """Upload with a client over connections that break; compare the stored content."""
+    """Upload a file over connections that break; compare the stored content with it."""
     with service_under_test(
         var, 'sqlite', FILES_MAX_SIZE='2GB', FILES_QUOTA='4GB', **settings
     ) as service:
@@ -109,10 +109,10 @@ def upload_with_cuts(var: Path, sent: Path, name: str, client: Client, **setting
         )
         service.flask('files', 'fsck')
         assert arrived == expected
-        # Each cut occurred during a chunk.
+        # Each break occurred in the middle of a chunk.
         assert tcp_proxy.cuts.total() >= CUTS
         assert tcp_proxy.answers_lost == 1
-        # The client resumed its only upload, and offsets never decreased.
+        # The client created one upload only and resumed it: its offsets never decrease.
         assert begun == 1
         assert tcp_proxy.offsets == sorted(tcp_proxy.offsets)
 

@@ -1,4 +1,4 @@
-"""Web workers killed during uploads: acknowledged data is kept, and usage is consistent."""
+"""Web workers killed during uploads: acknowledged data is kept, and the usage stays right."""
 
 import hashlib
 import os
@@ -24,12 +24,12 @@ CHUNK_BYTES = 2 * 1024 * 1024
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['sqlite']
 TUS = {'Tus-Resumable': '1.0.0'}
 
-# The errors of a client when its web worker is killed.
+# The errors that a client gets when its web worker is killed.
 BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 class Client:
-    """Client that uploads and counts lost and wrong acknowledged uploads."""
+    """A client that uploads and counts acknowledged uploads that are lost or wrong."""
 
     def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.url = service.url + API
@@ -37,7 +37,7 @@ class Client:
         self.lost = self.wrong = self.acknowledged = 0
 
     def send(self, method: str, path: str, **given: Any) -> requests.Response:
-        """Send a request on a new connection; repeat it while connections break."""
+        """Send a request on a new connection; repeat it as long as the connection breaks."""
         url = path if path.startswith('http') else self.url + path
         headers = {**self.headers, **given.pop('headers', {})}
         deadline = time.monotonic() + 30
@@ -49,7 +49,10 @@ class Client:
                 time.sleep(0.05)
 
     def tus(self, content: bytes) -> None:
-        """Upload in chunks, resuming after breaks; count acknowledged bytes that are lost."""
+        """Upload a file in chunks, and resume the upload after each break.
+
+        Counts the acknowledged bytes that are lost.
+        """
         created = self.send('POST', '/files/uploads', headers={
             **TUS, 'Upload-Length': str(len(content)),
         })  # fmt: skip
@@ -76,7 +79,7 @@ class Client:
         self._compare(file_id, content)
 
     def raw(self, content: bytes) -> None:
-        """Upload with one request; compare the file after a 201."""
+        """Upload a file as the request body; compare the stored file after a 201."""
         with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files?name=raw', data=slowly(content), headers=self.headers, timeout=20
@@ -85,7 +88,7 @@ class Client:
                 self._compare(answer.json()['data']['id'], content)
 
     def form(self, content: bytes) -> None:
-        """Upload a form; compare the file after a 201."""
+        """Upload a file in a multipart form; compare the stored file after a 201."""
         with suppress(*BROKEN):
             answer = requests.post(
                 f'{self.url}/files', files={'file': ('form', content)}, headers=self.headers,
@@ -102,14 +105,14 @@ class Client:
 
 
 def slowly(content: bytes) -> Iterator[bytes]:
-    """Yield content slowly in blocks, so that a worker can be killed during the upload."""
+    """Yield content in blocks, slowly, so that a kill occurs during the upload."""
     for start in range(0, len(content), CHUNK_BYTES):
         yield content[start : start + CHUNK_BYTES]
         time.sleep(0.005)
 
 
 def is_usage_consistent(service: ServiceUnderTest) -> bool:
-    """Return whether the usage is the sum of the stored versions, and all blobs exist."""
+    """Return whether all usages match the versions and uploads, and all blobs exist."""
     used = service.scalar('SELECT COALESCE(SUM(used), 0) FROM files_usage')
     reserved = service.scalar('SELECT COALESCE(SUM(reserved), 0) FROM files_usage')
     stored = service.scalar('SELECT COALESCE(SUM(size), 0) FROM files_versions')
@@ -120,7 +123,7 @@ def is_usage_consistent(service: ServiceUnderTest) -> bool:
 
 
 def blob_of(var: Path, sha256: str) -> Path:
-    """Return the path of a blob."""
+    """Return the path of the blob with this SHA-256."""
     return var / 'storage' / 'blobs' / sha256[:2] / sha256[2:4] / sha256
 
 
@@ -147,10 +150,11 @@ def test_acknowledged_uploads_survive_kills(tmp_path: Path, database: str) -> No
             assert not worker.is_alive()
             assert is_usage_consistent(service)
             if IS_LONG:
-                # `fsck` fails, and the test with it, if it finds a fault.
+                # The command `fsck` fails if it finds a fault, and the test fails with it.
                 service.flask('files', 'sweep')
                 service.flask('files', 'fsck')
-            # Otherwise the disk would be full before the end of the test.
+            # Delete the staging files of killed workers. They would fill the disk before the end of
+            # the test.
             for path in (tmp_path / 'storage' / 'incoming').glob('*'):
                 path.unlink(missing_ok=True)
 
@@ -167,7 +171,7 @@ def test_acknowledged_uploads_survive_kills(tmp_path: Path, database: str) -> No
 
 
 def is_ready(service: ServiceUnderTest) -> bool:
-    """Return whether the service responds."""
+    """Return whether the service accepts requests."""
     try:
         return requests.get(f'{service.url}/healthz', timeout=1).ok
     except requests.RequestException:

@@ -1,7 +1,7 @@
-"""Pairs of operations that write rows of one user, four of each concurrently, on PostgreSQL.
+"""Pairs of operations that write rows of the same user, on PostgreSQL.
 
-No request fails because of another one: no deadlock, no missing foreign key, no long wait.
-`make soak` runs all pairs; CI runs the pairs that once failed.
+Four of each run at the same time. No operation may make another one fail, by a deadlock or a
+missing foreign key, or wait for long. `make soak` runs all pairs, CI the pairs that once failed.
 """
 
 import itertools
@@ -47,13 +47,13 @@ CALLS_PER_OPERATION = 4
 MAX_SECONDS = 1.0
 NEW_PASSWORD = 'Difference engine, 1822'
 
-# A request, or the function of an operator's command.
+# A request, or a function that an operator's command calls.
 Call = tuple[str, str, Any] | Callable[[], Any]
 
 
 @dataclass
 class Prepared:
-    """User with a login, PINs and a TOTP secret."""
+    """A user on whom the operations run, with a login, PINs and a TOTP secret."""
 
     user: Any
     login: Any = None
@@ -63,9 +63,9 @@ class Prepared:
 
 
 def operations(prepared: Prepared) -> dict[str, Call]:
-    """Return the operations that write rows of a user.
+    """Return all operations that write rows of a user, by name.
 
-    Operations whose name starts with `admin` are requests of an admin.
+    An admin sends the requests whose name begins with `admin`.
     """
     user, change_pin, reset_pin = prepared.user, prepared.change_pin, prepared.reset_pin
     me = f'/api/v1/users/{user.id}'
@@ -114,7 +114,7 @@ def operations(prepared: Prepared) -> dict[str, Call]:
 
 
 NAMES = list(operations(Prepared(UserFactory.build(id=1))))
-# The pairs that once deadlocked, or inserted a row of a user deleted at the same time.
+# The pairs that once deadlocked, or inserted a row for a user who was deleted at the same time.
 FAILED_ONCE = [
     ('change request', 'change confirm'),
     ('change confirm', 'admin delete'),
@@ -129,7 +129,7 @@ PAIRS = list(itertools.combinations_with_replacement(NAMES, 2)) if IS_LONG else 
 
 @pytest.fixture(scope='module')
 def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """Yield a separate application that commits its transactions."""
+    """Yield an application with its own database, which really commits transactions."""
     assert os.environ.get('TEST_DATABASE_URL'), 'needs PostgreSQL: see .ci/run'
     with application(Path(tmp_path_factory.mktemp('pairs')), 'pairs') as app:
         create_tables()
@@ -138,7 +138,10 @@ def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 def request(app: Flask, call: Call, token: str) -> tuple[int, float]:
-    """Send a request or call an operator's function; return the status and the seconds."""
+    """Send a request or call an operator's function.
+
+    :returns: the status, and the seconds.
+    """
     if callable(call):
         return command(app, call)
     method, path, body = call
@@ -146,7 +149,8 @@ def request(app: Flask, call: Call, token: str) -> tuple[int, float]:
     began = time.monotonic()
     response = app.test_client().open(
         path, method=method, headers={'Authorization': f'Bearer {token}'},
-        # Each request has its own network, so that no attempt counter of a network is used up.
+        # Each request comes from another network, so that no attempt counter of a network is used
+        # up.
         environ_base={'REMOTE_ADDR': f'10.{randrange(256)}.{randrange(256)}.1'}, **more,
     )  # fmt: skip
     return response.status_code, time.monotonic() - began
@@ -170,7 +174,7 @@ def command(app: Flask, call: Callable[[], Any]) -> tuple[int, float]:
 
 
 def prepare() -> Prepared:
-    """Return a user with pending requests for a reset, an email change and a second factor."""
+    """Create a user with a pending reset, email change and second factor."""
     user = account()
     login = log_in(user_or_email=user.username, password=PASSWORD)
     secret = start_totp_enrolment(principal_of(user)).secret
@@ -205,7 +209,7 @@ def test_operations_do_not_make_each_other_fail(own_app: Flask, one: str, other:
     statuses: Counter[int] = Counter()
     slowest = 0.0
     for _ in range(ROUNDS):
-        # The context of other fixtures uses the database that all tests share.
+        # The application context of other fixtures uses the shared test database, so leave it.
         with own_app.app_context():
             prepared, admin = prepare(), account(roles=['member', 'admin'])
             define_role('readers', ['files:read'])
@@ -223,7 +227,7 @@ def test_operations_do_not_make_each_other_fail(own_app: Flask, one: str, other:
     figure(one, '+', other, dict(statuses), 'slowest:', round(slowest, 2), 's')
 
     assert {status for status in statuses if status >= 500} == set()
-    # The user has neither a second factor nor an avatar: these operations always fail.
+    # The user has no second factor and no avatar, so these operations always fail.
     assert {one, other} <= {'recovery codes', 'remove totp', 'remove avatar'} or min(statuses) < 300
-    # In a short run, other tests make durations meaningless.
+    # In CI, other tests affect the durations too much.
     assert slowest < MAX_SECONDS or not IS_LONG

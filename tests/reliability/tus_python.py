@@ -1,4 +1,7 @@
-"""Script that uploads a file with tuspy: ENDPOINT TOKEN FILE. Prints the file id as JSON."""
+"""Command that uploads a file with the tus client tuspy; its arguments are ENDPOINT TOKEN FILE.
+
+Prints the id of the file as JSON.
+"""
 
 import json
 import sys
@@ -8,7 +11,10 @@ from tusclient.client import TusClient
 
 
 def main(endpoint: str, token: str, file: str) -> None:
-    """Upload in chunks: tuspy keeps each chunk in memory, and counts retries per chunk."""
+    """Upload the file in chunks.
+
+    The client tuspy keeps a whole chunk in memory, and counts its retries per chunk.
+    """
     client = TusClient(endpoint, headers={'Authorization': f'Bearer {token}'})
     uploader = client.uploader(
         file, chunk_size=Path(file).stat().st_size // 32, retries=20, retry_delay=1,

@@ -1,6 +1,7 @@
-"""The service with a feature for tests of interruptions. It runs in separate processes only.
+"""The service with an additional feature, whose tasks and routes are used to test interruptions.
 
-Tests must not import this module: its tables do not belong to a feature.
+It runs in separate processes only. Tests must not import this module, because its tables would be
+added to those of the service.
 """
 
 import os
@@ -36,13 +37,13 @@ from tests.reliability.workload_numbers import ARCHIVES, TICK
 from tests.tasks import task
 
 BATCH = 200
-THINK_SECONDS = 26  # longer than a lease
+THINK_SECONDS = 26  # in seconds, longer than a lease
 
 reliability = Blueprint('reliability', __name__, cli_group='workload')
 
 
 class Run(Base):
-    """Started attempt of a task."""
+    """A row for each started attempt of a task."""
 
     __tablename__ = 'reliability_runs'
 
@@ -52,7 +53,10 @@ class Run(Base):
 
 
 class Effect(Base):
-    """Effect of a task that must occur once. No constraint prevents a second one."""
+    """A row for the effect of a task.
+
+    Each task must have one effect. No constraint prevents a second row, so tests can detect it.
+    """
 
     __tablename__ = 'reliability_effects'
 
@@ -81,7 +85,7 @@ def do_nothing() -> None:
 
 @task()
 def record_start(number: int) -> None:
-    """Record the start. Idempotent: a second run records another start."""
+    """Record the start in a row. Idempotent: a second run records another start."""
     with atomic():
         db.session.add(Run(number=number))
 
@@ -101,10 +105,11 @@ def hang() -> None:
 
 @task(attempts=1, time_limit=timedelta(seconds=THINK_SECONDS))
 def think(number: int) -> None:
-    """Block the interpreter for longer than a lease. A second run blocks it again."""
+    """Keep the CPU busy for longer than a lease. A second run does the same."""
     with atomic():
         db.session.add(Run(number=number))
-    # The nested repetition never finishes in practice, and keeps the interpreter lock.
+    # This regular expression takes practically forever, and Python holds its global lock (GIL) for
+    # that time.
     re.match(r'(a+)+$', 'a' * 60 + 'b')
 
 
@@ -113,7 +118,10 @@ printer = InterprocessSemaphore()
 
 @task(slot=TaskSlot('printer', partial(printer.has_free_slot, 1)), owner_argument='owner')
 def print_page(owner: int, milliseconds: int) -> None:
-    """Sleep with a slot, as a thumbnail task. Idempotent: a second run is recorded again."""
+    """Sleep while holding a slot, as a thumbnail task does.
+
+    Idempotent: a second run is recorded again.
+    """
     with printer.acquire(1, timeout=0):
         with atomic():
             db.session.add(Run(number=owner))
@@ -122,44 +130,47 @@ def print_page(owner: int, milliseconds: int) -> None:
 
 @task(queue='slow', owner_argument='owner')
 def archive(owner: int, milliseconds: int) -> None:
-    """Sleep in the slow queue, as an export. Idempotent: a second run is recorded again."""
+    """Sleep in the queue `slow`, as an export does.
+
+    Idempotent: a second run is recorded again.
+    """
     with atomic():
         db.session.add(Run(number=ARCHIVES + owner))
     time.sleep(milliseconds / 1000)
 
 
 def tick() -> None:
-    """Record a run of the schedule. Idempotent: a second run is recorded again."""
+    """Record a run of the periodic task. Idempotent: a second run is recorded again."""
     with atomic():
         db.session.add(Run(number=TICK))
 
 
-# Other tests measure an idle service: the schedule is optional.
+# Only some tests need the periodic task; others measure an idle service.
 if os.environ.get('RELIABILITY_TICKS'):
     task(every=timedelta(seconds=1))(tick)
 
 
 class MailRequest(Schema):
-    """Number of a mail, and whether its request fails."""
+    """The number of a mail, and whether the request must fail."""
 
     number = fields.Int(required=True)
     fail = fields.Bool(load_default=False)
 
 
 class MailSchema(Schema):
-    """Process that handled the request."""
+    """The id of the process that handled the request."""
 
     pid = fields.Int()
 
 
 class Rejected(Conflict):
-    """Requested failure, after all rows were written."""
+    """A failure that the request asks for, after all rows were written."""
 
 
 @reliability.post('/mails')
 @endpoint(allow=public, body=MailRequest, returns=MailSchema, errors=[Rejected])
 def mail_create(body: dict[str, Any]) -> dict[str, int]:
-    """Send a mail, or fail at the end of the transaction."""
+    """Send a mail in a transaction, which can fail at its end."""
     with atomic():
         to = f'number-{body["number"]}@example.com'
         send_mail('already_registered', to=to, username='ada', name='')
@@ -169,14 +180,14 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
 
 
 class UsersRequest(Schema):
-    """Names of users, and their common password."""
+    """The names of the users to create, and their common password."""
 
     names = fields.List(fields.Str(), required=True)
     password = fields.Str(required=True)
 
 
 class TasksRequest(Schema):
-    """Name, number and duration of tasks to enqueue."""
+    """The name, number and duration of the tasks to enqueue."""
 
     name = fields.Str(required=True)
     count = fields.Int(required=True)
@@ -187,7 +198,7 @@ class TasksRequest(Schema):
 @reliability.post('/users')
 @endpoint(allow=public, body=UsersRequest)
 def users_create(body: dict[str, Any]) -> None:
-    """Create users who can log in, all with one password."""
+    """Create users who can log in, all with the same password."""
     password_hash = hash_password(body['password'])
     with atomic():
         for name in body['names']:
@@ -198,7 +209,7 @@ def users_create(body: dict[str, Any]) -> None:
 @reliability.post('/tasks')
 @endpoint(allow=public, body=TasksRequest)
 def tasks_create(body: dict[str, Any]) -> None:
-    """Enqueue tasks, in transactions of 200."""
+    """Enqueue many tasks, 200 in each transaction."""
     for start in range(0, body['count'], BATCH):
         with atomic():
             for number in range(start, min(start + BATCH, body['count'])):
@@ -207,13 +218,13 @@ def tasks_create(body: dict[str, Any]) -> None:
 
 @reliability.cli.command('prepare')
 def prepare() -> None:
-    """Create the tables."""
+    """Create the tables, including those of this module."""
     db.create_all()
 
 
 @reliability.cli.command('sweep')
 def collect() -> None:
-    """Collect garbage until SIGTERM; print how many objects were deleted."""
+    """Delete stored objects without a row, until SIGTERM; print how many were deleted."""
     ends = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ends.set())
     removed = 0
@@ -226,7 +237,7 @@ def collect() -> None:
 @click.argument('count', type=int)
 @click.option('--pause', default=0.15)
 def trickle(count: int, pause: float) -> None:
-    """Enqueue tasks one after the other into an idle queue; print the time of each."""
+    """Enqueue tasks one by one, with a pause after each; print the time of each."""
     for number in range(count):
         with atomic():
             enqueue(record_start, number)
@@ -246,11 +257,11 @@ def _enqueue(name: str, number: int, milliseconds: int, owner: int) -> None:
 
 
 def create_app() -> Flask:
-    """Return the service with this feature."""
+    """Return the service with the routes, tasks and commands of this module."""
     app = project.create_app()
     app.register_blueprint(reliability)
     core.validate_routes(app)
     if 'DISK_FAULTS' in os.environ:
-        # Fault injection counts calls: background health checks would be counted as well.
+        # Fault injection counts system calls, so background health checks would disturb it.
         app.extensions['readiness'].stopped.set()
     return app

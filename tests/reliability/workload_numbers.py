@@ -1,7 +1,10 @@
-"""Numbers of runs recorded by the workload, in a module that tests may import."""
+"""Numbers under which `workload.py` records runs of tasks.
 
-# An archive has this number plus the id of its owner.
+Tests may import this module, but not `workload.py`.
+"""
+
+# The task `archive` records its runs under this number plus the id of its owner.
 ARCHIVES = 1000
 
-# The task with a schedule.
+# The periodic task `tick` records its runs under this number.
 TICK = -100
