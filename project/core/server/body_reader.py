@@ -109,7 +109,9 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes; b'' at the end of the data or after the receive timeout."""
-        return bytes(self.receive(partial(super().chunk, size_hint), b''))
+        # `size_hint` is new in gunicorn 27. pyright contains the type stubs of gunicorn 26.
+        read = partial(super().chunk, size_hint)  # pyright: ignore[reportCallIssue]
+        return bytes(self.receive(read, b''))
 
     def _limit_wait(self) -> None:
         """Set the receive timeout so that the next read ends at the nearest limit."""
@@ -199,8 +201,8 @@ def use_direct_body_reader(body: Any, unreader: Any) -> object:
     """
     if type(body) is not Body:
         return body
-    if type(body.reader) is ChunkedReader:
-        return io.BufferedReader(ChunkedBodyReader(body.reader))
+    if type(body.reader) is ChunkedReader and body.reader.parser:
+        return io.BufferedReader(ChunkedBodyReader(body.reader.parser))
     if type(body.reader) is not LengthReader or not body.reader.length:
         return body
     return io.BufferedReader(ContentLengthReader(unreader, body.reader.length))

@@ -1,9 +1,8 @@
 """Reader of bodies with `Transfer-Encoding: chunked`, which returns each block on arrival."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
-
-from gunicorn.http.body import ChunkedReader
 
 
 class ChunkedBodyReader(io.RawIOBase):
@@ -13,12 +12,12 @@ class ChunkedBodyReader(io.RawIOBase):
     loses the bytes that arrived before.
     """
 
-    def __init__(self, reader: ChunkedReader) -> None:
+    def __init__(self, blocks: Iterator[bytes]) -> None:
         """Create a reader.
 
-        :param reader: gunicorn's reader of a body of which nothing has been read.
+        :param blocks: gunicorn's parser of a body of which nothing has been read.
         """
-        self._blocks = reader.parser
+        self._blocks = blocks
         # Whether the last chunk has not been read.
         self.missing = True
         self._block = b''

@@ -195,7 +195,9 @@ class PollingWorker(StoppingWorker):
             RequestState.PARTIAL_BODY: self.body_timeout_seconds,
             RequestState.PARTIAL_STREAM: self.rate_window_seconds,
         }[state]
-        seconds = seconds if self.alive else gthread.STOP_KEEPALIVE_LINGER
+        if not self.alive:
+            # New in gunicorn 27. pyright contains the type stubs of gunicorn 26.
+            seconds = gthread.STOP_KEEPALIVE_LINGER  # pyright: ignore[reportAttributeAccessIssue]
         conn.timeout = time.monotonic() + seconds
         self.partial[state].append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))

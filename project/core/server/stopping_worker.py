@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
 
 from project.core.processes import signal_at_parent_exit
 
@@ -19,6 +19,10 @@ ORPHAN_GRACE_SECONDS = 6
 # Seconds after which the kernel kills a worker whose master was killed, even if its threads are
 # blocked.
 ORPHAN_LIFETIME_SECONDS = 8
+
+# Untyped, because gunicorn has no types. pyright contains type stubs of gunicorn 26. They lack some
+# methods, and the attributes that `Connection` adds to gunicorn's `TConn`.
+ThreadWorker: Any = gthread.ThreadWorker
 
 
 class StoppingWorker(ThreadWorker):  # type: ignore[misc]

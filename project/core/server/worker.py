@@ -17,8 +17,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from gunicorn.workers.gthread import ThreadWorker
-
 from project.core.web.endpoints.large_responses import CLAIM_RESPONSE
 from project.core.web.requests.parsing import CLAIM_BODY, START_BODY_TIMEOUT
 
@@ -30,6 +28,7 @@ from .parser_error_responses import ResponseRecorder, error_response
 from .password_requests import PasswordRequests
 from .polling_worker import PollingWorker, unread_bytes
 from .request_state import RequestState, is_json
+from .stopping_worker import ThreadWorker
 
 # For each of these kinds of requests, there are threads for this number of clients, each with
 # `BODIES_PER_CLIENT` requests. If this number of clients stall, all threads for the kind are
