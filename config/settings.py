@@ -119,11 +119,12 @@ class Setting:
             if not text:
                 return Reading(self.default, 'default')
             source = 'file' if os.environ.get(f'{self.variable}_FILE') else 'environment'
-            return Reading(self.kind.read(self.variable), source)
+            try:
+                return Reading(self.kind.read(self.variable), source)
+            except ValueError:
+                return Reading(self.default, 'default', self._fault(text))
         except env.UnreadableVariable as error:
             return Reading(self.default, 'default', str(error))
-        except ValueError:
-            return Reading(self.default, 'default', self._fault(text))
 
     def shown(self, value: Any) -> Any:
         """Return a value in readable form, with masked secrets."""

@@ -99,16 +99,17 @@ def sender_address(text: str) -> Address:
     """
     try:
         header: Any = SMTP.header_factory('From', '' if LINE_BREAK_PATTERN.search(text) else text)
-        found, is_wrong = header.addresses, bool(header.defects)
+        is_valid = len(header.addresses) == 1 and not header.defects
+        sender: Address | None = header.addresses[0] if is_valid else None
     except (LookupError, HeaderParseError):  # The parser fails on some incomplete texts: `"`.
-        found, is_wrong = (), True
-    domain = ascii_domain(found[0].domain) if len(found) == 1 else None
-    if is_wrong or not (domain and found[0].username.isascii() and HOST_PATTERN.match(domain)):
+        sender = None
+    domain = ascii_domain(sender.domain) if sender else None
+    if not (sender and domain and sender.username.isascii() and HOST_PATTERN.match(domain)):
         raise ValueError(
             'must be one address such as no-reply@example.com or API <no-reply@example.com>; '
             'put a name with a comma in double quotes'
         )
-    return Address(found[0].display_name, found[0].username, domain)
+    return Address(sender.display_name, sender.username, domain)
 
 
 def program(user_agent: str) -> str:

@@ -1,7 +1,6 @@
 """Estimate of the number of guesses that a new password withstands, with zxcvbn."""
 
 from collections.abc import Iterable
-from typing import Any
 
 # The lower limit of zxcvbn's score 3 of 4, which is sufficient if attempts are throttled.
 MIN_PASSWORD_STRENGTH = 10**8  # attempts
@@ -47,7 +46,7 @@ def _estimate_strength(password: str, words: list[str]) -> float:
         # Finds symbols that replace letters (p@ssw0rd). The time grows exponentially with the
         # length.
         matchers.append(matching.l33t_match)
-    matches: list[dict[str, Any]] = [
+    matches = [
         match
         for find_matches in matchers
         for match in find_matches(password, _ranked_dictionaries=dictionaries)

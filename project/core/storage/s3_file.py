@@ -50,15 +50,16 @@ class S3File(io.RawIOBase):
 
         :raises ServiceUnavailable: if the last attempt fails.
         """
-        for left in reversed(range(MAX_READ_ATTEMPTS)):
+        failures = 0
+        while True:
             try:
                 data = self._next(len(buffer))
+                break
             except (BotoCoreError, ClientError) as error:
                 self._drop()
-                if not left:
+                failures += 1
+                if failures == MAX_READ_ATTEMPTS:
                     raise ServiceUnavailable from error
-            else:
-                break
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

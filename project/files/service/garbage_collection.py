@@ -131,8 +131,8 @@ def storage_stats() -> list[StorageStats]:
         at = state.finished_at or state.started_at
         freed = state.collected_bytes
         totals += [
-            {'kind': 'examined', 'objects': state.examined, 'bytes': None, 'at': at},
-            {'kind': 'collected', 'objects': state.collected, 'bytes': freed, 'at': at},
+            StorageStats(kind='examined', objects=state.examined, bytes=None, at=at),
+            StorageStats(kind='collected', objects=state.collected, bytes=freed, at=at),
         ]
     return totals
 

@@ -4,7 +4,7 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import click
 from marshmallow import Schema, ValidationError
@@ -117,7 +117,7 @@ def _loaded(schema: Schema, cells: dict[str, Any]) -> Any:
         return {'row': ['Has more or fewer cells than the first line']}
     typed = {name: _plain(cell) for name, cell in cells.items() if cell or name in REQUIRED}
     try:
-        row = schema.load(typed)
+        row = cast(dict[str, str], schema.load(typed))
     except ValidationError as error:
         return error
     return {**row, 'username': row['username'].lower(), 'roles': row['roles'].split()}

@@ -1,5 +1,7 @@
 """Commands that define roles, and grant and revoke them."""
 
+from typing import Any, cast
+
 import click
 
 from project.core.cli.toolkit import FeatureGroup, as_json, dry_run, print_rows
@@ -44,7 +46,7 @@ def users_roles(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand:
         return
     shown = RoleSchema()
-    roles = (shown.dump(role) for role in iterate_pages(service.list_roles))
+    roles = (cast(dict[str, Any], shown.dump(role)) for role in iterate_pages(service.list_roles))
     print_rows(roles, COLUMNS, as_json=as_json)
 
 

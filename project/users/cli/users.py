@@ -1,6 +1,6 @@
 """Commands that list, create, disable, enable and delete users."""
 
-from typing import Any
+from typing import Any, cast
 
 import click
 from marshmallow import Schema
@@ -56,9 +56,13 @@ def users_create(
 
     `flask create-user` creates a user who can log in immediately, without an invitation.
     """
-    named = UserCreateOptions().load({'name': name})
+    options = cast(dict[str, str], UserCreateOptions().load({'name': name}))
     user = service.create_user(
-        username=username, email=email, roles=roles, invite=not no_invite, **named
+        username=username,
+        email=email,
+        name=options['name'],
+        roles=roles,
+        invite=not no_invite,
     )
     _show([user], as_json, one=True)
 

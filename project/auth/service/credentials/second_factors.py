@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import pyotp
+import pyotp.totp
 import segno
 from flask import current_app
 from sqlalchemy import delete, insert, update
@@ -93,7 +93,7 @@ def start_totp_enrolment(asker: Principal) -> Enrolment:
         raise TotpAlreadyEnabled
     record_security_event('totp_enrolment_started', asker.user_id)
     issuer = urlsplit(current_app.config['PUBLIC_URL']).hostname
-    uri = pyotp.TOTP(secret).provisioning_uri(name=asker.username, issuer_name=issuer)
+    uri = pyotp.totp.TOTP(secret).provisioning_uri(name=asker.username, issuer_name=issuer)
     return Enrolment(secret, uri, _drawn(uri))
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 
-import pyotp
+import pyotp.totp
 
 from project.core.clock import now
 
@@ -16,7 +16,7 @@ def find_timestep(secret: bytes | None, otp: str) -> int | None:
     """Return the timestep of an accepted code, or None."""
     if secret is None:
         return None
-    generator = pyotp.TOTP(secret.decode())
+    generator = pyotp.totp.TOTP(secret.decode())
     current = _current_timestep()
     steps = range(current - MAX_DRIFT_TIMESTEPS, current + MAX_DRIFT_TIMESTEPS + 1)
     matching = [s for s in steps if hmac.compare_digest(generator.generate_otp(s), otp)]

@@ -81,7 +81,9 @@ def migration_state(heads: set[str]) -> str:
 @cache
 def script_directory() -> ScriptDirectory:
     """Return the migrations of this code, cached: loading them takes 10 ms."""
-    return ScriptDirectory.from_config(migrate.get_config())
+    config = migrate.get_config()
+    # At run time, Flask-Migrate's `Config` inherits Alembic's. Its type stubs lack the base class.
+    return ScriptDirectory.from_config(config)  # pyright: ignore[reportArgumentType]
 
 
 def check_storage() -> CheckResult:

@@ -180,7 +180,7 @@ def _body(spec: EndpointSpec) -> dict[str, Any]:
 
 
 def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
-    success = _success(spec)
+    success: dict[str, Any] = _success(spec)
     if method == 'HEAD' or spec.code == 204 or spec.produces == '':
         success = {'description': 'Headers only'}
     responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, spec.code)}}

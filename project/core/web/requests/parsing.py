@@ -117,7 +117,8 @@ class _FormParser(MultiPartParser):
                 raise BadRequest('Not a multipart form') from error
             if None in form or None in files:
                 raise BadRequest('A part of the form has no name')
-            request.files = ImmutableMultiDict(files)
+            # `files` has a setter. pyright finds none: `cached_property` inherits `property`.
+            request.files = ImmutableMultiDict(files)  # pyright: ignore[reportAttributeAccessIssue]
             self.targets.pop_all()
         return form, files
 
