@@ -64,8 +64,10 @@ format: .venv/tested
 lint: .venv/tested
 	@$(BIN)/ruff check --quiet . && echo 'Lint: ok'
 
+# The variable keeps pyright from querying PyPI for a newer version.
 types: .venv/tested
 	@$(BIN)/mypy
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 sentences: .venv/tested  ## Check the sentences of changed files; `make sentences F='README.md Makefile'` checks files
 	@$(BIN)/python -m tests.sentences $(F)
