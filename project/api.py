@@ -13,7 +13,7 @@ from .core.web.openapi.docs_page import docs
 
 PACKAGES = {feature.name: feature.package for feature in find_features()}
 
-config_checks = [p.config_checks for p in PACKAGES.values() if hasattr(p, 'config_checks')]
+config_checks = [c for p in PACKAGES.values() if (c := getattr(p, 'config_checks', None))]
 
 clis = [cli for package in PACKAGES.values() for cli in package.clis]
 
@@ -24,9 +24,9 @@ def find_authentication() -> Authentication | None:
     :raises FeatureInvalid: if several features export `authentication`.
     """
     found = {
-        name: package.authentication
+        name: exported
         for name, package in PACKAGES.items()
-        if hasattr(package, 'authentication')
+        if (exported := getattr(package, 'authentication', None))
     }
     if len(found) > 1:
         raise FeatureInvalid(f'only one feature may export authentication: {", ".join(found)}')
