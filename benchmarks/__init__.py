@@ -1,1 +1,1 @@
-"""Benchmarks of the service, as ratios to a naive reference measured in the same run."""
+"""Benchmarks of this service, compared with a naive reference application in the same run."""

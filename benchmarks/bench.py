@@ -1,4 +1,4 @@
-"""Input of all scenarios: the two sides, the amounts of load and data, and the folders."""
+"""Input of all scenarios: the two compared applications, the amounts of load, and the folders."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ from benchmarks.sides import Side
 
 @dataclass(frozen=True)
 class Options:
-    """Amounts of load and data. `transfer_size` is in bytes."""
+    """Amounts of load and data. `transfer_size` is the size of the large test file in bytes."""
 
     rounds: int = 5
     seconds: float = 3.0
@@ -28,7 +28,11 @@ QUICK = Options(rounds=3, seconds=1.0, many_users=100_000, transfer_size=1 << 27
 
 @dataclass(frozen=True)
 class Bench:
-    """The two sides of a run. `memory` is a folder in RAM, or None if the machine has none."""
+    """The two compared applications (`naive`, `ours`), the amounts of load, and the folders.
+
+    `disk` and `memory` are folders for uploads. `memory` is in RAM, or None if the machine has no
+    such folder.
+    """
 
     naive: Side
     ours: Side
@@ -41,12 +45,12 @@ class Bench:
         return self.naive, self.ours
 
     def grow(self, users: int) -> None:
-        """Add users on both sides until there are `users`."""
+        """Insert users into the databases of both applications until each has `users` users."""
         for side in self.sides:
             side.grow(users)
 
     @contextmanager
     def serving(self, files: Path) -> Iterator[list[tuple[Side, Server]]]:
-        """Run both servers, with uploads stored in a folder."""
+        """Start both applications, which store uploads in the folder `files`."""
         with ExitStack() as stack:
             yield [(side, stack.enter_context(side.serve(files))) for side in self.sides]

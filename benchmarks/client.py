@@ -1,7 +1,8 @@
-"""Keep-alive HTTP client that loads one URL, run in a separate process.
+"""HTTP client that requests one URL repeatedly, over keep-alive connections.
 
-It finishes running requests at the end, so that slow requests are counted completely. wrk needs
-less CPU and is preferred for many connections.
+It runs in a separate process. When the time is over, it waits for the responses to the requests
+that it has sent, so that slow requests are counted completely. `benchmarks.load` uses it if the
+tool wrk is not installed, or if slow requests must be counted completely.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Print the cursor of the page after a user, computed by the pagination of the service.
+"""Print the cursor of the list page that begins after a given user.
 
-Over HTTP, a client would have to read twenty thousand pages to get this cursor. The module runs in
-a separate process with the environment of the service.
+The pagination of the service computes the cursor. Over HTTP, a client would have to read twenty
+thousand pages to get it. The module runs in a separate process with the environment of the service.
 """
 
 import sys
@@ -14,7 +14,7 @@ def main() -> None:
 
     user_id = int(sys.argv[1])
     with create_app().app_context():
-        # The cursor at the end of a page that contains only this user.
+        # This page contains only the given user, so its `next` cursor begins after this user.
         behind = User.filtered(frozenset()).where(User.id >= user_id)
         page = USERS.page(behind, PageRequest(limit=1))
         print(page.next)

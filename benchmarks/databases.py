@@ -21,7 +21,7 @@ def server_url() -> str:
 
 @dataclass
 class Database:
-    """A database of the run, and a connection for statistics of its server."""
+    """A database of the run. The connection `watch` reads statistics of the database server."""
 
     name: str
     url: str
@@ -31,13 +31,19 @@ class Database:
         return psycopg.connect(self.url, autocommit=True)
 
     def cpu(self) -> dict[int, float] | None:
-        """Return CPU seconds by backend, or None if the server is on another machine."""
+        """Return the CPU seconds of each PostgreSQL backend of this database, by process id.
+
+        :returns: None if the database server is on another machine.
+        """
         query = 'SELECT pid FROM pg_stat_activity WHERE datname = %s'
         pids = [pid for (pid,) in self.watch.execute(query, [self.name])]
         return measure.cpu_by_pid(pids, 'postgres') if _is_local(self.watch) else None
 
     def cpu_since(self, before: dict[int, float] | None) -> float | None:
-        """Return the CPU seconds of the backends since `before`, without parallel workers."""
+        """Return the CPU seconds that the backends used since `before`, a result of `cpu`.
+
+        Parallel workers of queries are not included.
+        """
         after = self.cpu()
         if before is None or after is None:
             return None
@@ -50,9 +56,9 @@ class Database:
 
 @contextmanager
 def databases(*names: str) -> Iterator[list[Database]]:
-    """Create databases and drop them at the end.
+    """Create databases, and drop them when the context exits.
 
-    Databases that an interrupted run has left are dropped first.
+    If an interrupted run has left databases with these names, they are dropped first.
     """
     with psycopg.connect(server_url(), autocommit=True) as connection:
         if not connection.execute('SELECT pg_try_advisory_lock(%s)', [LOCK]).fetchone()[0]:

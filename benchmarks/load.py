@@ -1,4 +1,7 @@
-"""Load on a server from a separate process, and the costs per request."""
+"""Measurement of a URL under load: the load runs in a separate process.
+
+The results are costs per request, such as CPU time.
+"""
 
 import json
 import shutil
@@ -19,7 +22,7 @@ WRK_SCRIPT = Path(__file__).with_name('wrk.lua')
 
 @dataclass(frozen=True)
 class Load:
-    """The load of a cell. With `whole`, requests that run at the end are finished and counted."""
+    """The load on one URL. With `whole`, requests under way at the end are finished and counted."""
 
     seconds: float
     connections: int
@@ -27,7 +30,7 @@ class Load:
 
 
 def sample(server: Server, database: Database, path: str, length: int, load: Load) -> Figures:
-    """Load one URL and return the costs.
+    """Send the load to one URL; return the costs per request.
 
     :param length: the expected length of the body in bytes.
     :raises Failed: if a response was wrong or missing.
@@ -54,7 +57,7 @@ def sample(server: Server, database: Database, path: str, length: int, load: Loa
 def wait_until_idle(server: Server, quiet: float = 0.1, timeout: float = 5.0) -> None:
     """Wait until a server is idle.
 
-    Otherwise, the costs of a cell would include the work of the previous cell.
+    Otherwise, a measurement would include work that the previous measurement has caused.
 
     :param quiet: seconds without CPU time after which the server is idle.
     :param timeout: seconds after which this returns in any case.

@@ -64,7 +64,7 @@ class User(db.Model):
 
 
 class Token(db.Model):
-    """A session, identified by the SHA-256 of its bearer token."""
+    """A session of a user. Its primary key is the SHA-256 of the bearer token."""
 
     __tablename__ = 'tokens'
 
@@ -110,7 +110,7 @@ def api_fail(data: object, http_code: int = 400) -> tuple[dict, int]:
 
 
 def login_required(view: Callable) -> Callable:
-    """Return 401 unless the bearer token is known and valid, and its user is active."""
+    """Decorate a view: return 401 unless the token is valid and its user is active."""
 
     @wraps(view)
     def guarded(*args, **kwargs):

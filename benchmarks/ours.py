@@ -1,4 +1,4 @@
-"""Our side: the service, started as in production, with minimal configuration."""
+"""One of the two compared applications: this service, started as in production."""
 
 import re
 import shutil
@@ -53,9 +53,10 @@ class Ours(Side):
             yield server
 
     def _clear_storage(self, files: Path) -> None:
-        """Delete the files of the previous scenario and the marker of its storage.
+        """Delete the files of the previous scenario, and the database rows that refer to them.
 
-        The service rejects a storage that lost its objects or has another marker.
+        One of these rows is the marker of the storage. The service does not start if objects are
+        missing, or if the marker in the database differs from the marker in the storage.
         """
         shutil.rmtree(files / 'storage', ignore_errors=True)
         with self.database.connect() as connection:
@@ -75,7 +76,7 @@ class Ours(Side):
             'MAIL_URL': f'file://{self.folder}/mail',
             'MAINTENANCE_FILE': f'{self.folder}/maintenance',
             'RATELIMIT_ENABLED': 'false',
-            # Only requests are measured, and the other side has no tasks.
+            # Only requests are measured, and the naive application has no tasks.
             'TASKS_CONCURRENCY': '0',
             'WEB_CONCURRENCY': str(self.workers),
             'HOST': '127.0.0.1',

@@ -1,4 +1,7 @@
-"""Results of a scenario: figures per cell and round, and the ratios between them."""
+"""Results of a scenario: the figures of each measured case in each round, and their ratios.
+
+A case is one measurement of a scenario, such as `ours first`: the first page, from this service.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +12,10 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of a metric of two cells, `over` / `under`, in each round, and its target.
+    """The definition of a ratio: `metric` of case `over`, divided by `metric` of case `under`.
 
-    Without `under`, the value is the metric of `over` itself, as for peak memory.
+    `at_least` or `at_most` is its target. Without `under`, the value is the metric of `over`
+    itself; an example is peak memory.
     """
 
     title: str
@@ -25,7 +29,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A ratio in all rounds, and whether its median meets the target."""
+    """The values of a ratio in all rounds, and whether their median meets the target."""
 
     ratio: Ratio
     values: list[float]
@@ -46,14 +50,17 @@ class Judgement:
 
     @property
     def is_proven(self) -> bool:
-        """Return whether all rounds have the same result as the median."""
+        """Return whether the value of each round alone gives the same result as the median."""
         single = [Judgement(self.ratio, [value]).met for value in self.values]
         return all(met == self.met for met in single)
 
 
 @dataclass
 class Outcome:
-    """The results of a scenario. `cells` maps the name of a cell to its figures by round."""
+    """The results of a scenario.
+
+    `cells` maps the name of a case, such as `ours first`, to its figures in each round.
+    """
 
     name: str
     title: str
@@ -62,7 +69,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
     def judgements(self) -> list[Judgement]:
-        """Return the ratios that have figures."""
+        """Return the judgement of each ratio for which figures were measured."""
         found = [Judgement(ratio, self._values(ratio)) for ratio in self.ratios]
         return [judgement for judgement in found if judgement.values]
 

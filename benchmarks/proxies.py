@@ -1,4 +1,7 @@
-"""nginx with `deploy/nginx.conf` in front of a server, and nginx alone with the same files."""
+"""nginx in two roles: as proxy of the service, and alone, serving the same files from disk.
+
+Both use `deploy/nginx.conf`.
+"""
 
 import os
 import shutil
@@ -13,7 +16,8 @@ from benchmarks.errors import Failed
 from benchmarks.pinning import on_other_cores
 from benchmarks.servers import ROOT, Server, end, free_port
 
-# The same nginx with the same settings, but without authorization by the service.
+# The second role: a server of the same nginx that sends the files without authorization by the
+# service.
 ALONE = """
     server {{
         listen 127.0.0.1:{port};
@@ -27,7 +31,7 @@ ALONE = """
 
 @contextmanager
 def proxying(server: Server, files: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Run nginx; yield the URL of its proxy for the server, and its URL of the files alone."""
+    """Run nginx; yield the URL of the proxy for `server`, and the URL that serves `files` alone."""
     nginx = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
     if not nginx:
         raise Failed('this scenario needs nginx')

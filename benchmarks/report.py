@@ -20,7 +20,7 @@ UNITS = {
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Print the figures of each cell (median, minimum and maximum), and the ratios."""
+    """Print the figures of each measured case (median, minimum and maximum), and the ratios."""
     print(f'\n{outcome.title}')
     metrics = [m for m in UNITS if any(f.get(m) is not None for f in _all(outcome))]
     rows = [['', *(UNITS[metric][0] for metric in metrics)]]
@@ -50,7 +50,7 @@ def print_targets(outcomes: list[Outcome], *, is_quick: bool) -> None:
 
 
 def write_json(path: Path, machine: dict, outcomes: list[Outcome]) -> None:
-    """Write all figures of all rounds."""
+    """Write all figures of all rounds to a JSON file."""
     found = [
         {
             'name': outcome.name,

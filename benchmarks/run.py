@@ -22,7 +22,7 @@ from benchmarks.sides import Naive
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# The deep page is last, because it leaves a million users in the databases.
+# The scenario `deep` is last, because it leaves a million users in the databases.
 SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     'healthz': scenarios.healthz,
     'me': scenarios.me,
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextmanager
 def _benching(chosen: argparse.Namespace, options: Options) -> Iterator[tuple[Bench, dict]]:
-    """Create the databases and folders of a run, and always delete them at the end."""
+    """Create the databases and folders of a run; delete them at the end, even after an error."""
     names = ('bench_naive', 'bench_ours')
     with (
         _folder(tempfile.gettempdir()) as disk,

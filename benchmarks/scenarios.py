@@ -1,4 +1,4 @@
-"""Scenarios of small requests: health check, own user, lists, deep pages, logins."""
+"""Scenarios with small requests: health check, own user, lists, deep pages, logins."""
 
 import json
 import time
@@ -21,7 +21,10 @@ Check = Callable[[dict], bool]
 
 @dataclass(frozen=True)
 class Cell:
-    """A URL of a server. Its response was verified; `length` is the size of the body in bytes."""
+    """A URL to measure on one server, after its response was verified.
+
+    `length` is the size of the response body in bytes.
+    """
 
     name: str
     side: Side
@@ -31,22 +34,22 @@ class Cell:
 
 
 def healthz(bench: Bench) -> Outcome:
-    """Measure the minimal cost of a request, without a target."""
+    """Measure the health check, the cheapest request. The result has no target."""
     cells = _small(bench, '/healthz', lambda answer: True)
     return Outcome('healthz', 'GET /healthz', cells, _gains())
 
 
 def me(bench: Bench) -> Outcome:
-    """Measure the most common authenticated read.
+    """Measure `GET /users/me`, the most common authenticated request.
 
-    Our side also sets a request id and writes a log line.
+    Only this service sets a request id and writes a log line; the naive application does not.
     """
     cells = _small(bench, '/api/v1/users/me', lambda answer: answer['username'] == USERNAME)
     return Outcome('me', 'GET /users/me', cells, _gains(at_least=2.5, stretch=4))
 
 
 def first_page(bench: Bench) -> Outcome:
-    """Measure the first page of 50 of 10,000 users."""
+    """Measure the first page of a list: 50 of 10,000 users."""
     first = list(range(1, LIMIT + 1))
     cells = _small(bench, f'/api/v1/users?limit={LIMIT}', lambda answer: _ids(answer) == first)
     title = f'GET /users?limit={LIMIT} of {bench.options.few_users:,}'
@@ -54,7 +57,7 @@ def first_page(bench: Bench) -> Outcome:
 
 
 def deep_page(bench: Bench) -> Outcome:
-    """Measure the first and the last page of a million users, over one connection."""
+    """Measure the first and the last page of a list of a million users, over one connection."""
     rows = bench.options.many_users
     bench.grow(rows)
     first, last = list(range(1, LIMIT + 1)), list(range(rows - LIMIT + 1, rows + 1))
@@ -78,7 +81,10 @@ def deep_page(bench: Bench) -> Outcome:
 
 
 def login(bench: Bench) -> Outcome:
-    """Measure logins with the same hash parameters on both sides, and the hash alone."""
+    """Measure logins on both applications, and the verification of a password hash alone.
+
+    The hash parameters of both applications are the same.
+    """
     with bench.serving(bench.disk) as running:
         cells: dict[str, list[Figures]] = {'hash': [], **{side.name: [] for side in bench.sides}}
         for _ in range(bench.options.rounds):
@@ -101,7 +107,7 @@ def _small(bench: Bench, path: str, check: Check) -> dict[str, list[Figures]]:
 
 
 def _cell(name: str, side: Side, server: Server, path: str, check: Check) -> Cell:
-    """Return a cell after 20 warm-up requests.
+    """Send 20 warm-up requests to a path, and return the path as a `Cell`.
 
     :raises Failed: if the last response is wrong.
     """
@@ -115,7 +121,7 @@ def _cell(name: str, side: Side, server: Server, path: str, check: Check) -> Cel
 def _rounds(
     cells: list[Cell], options: Options, *, connections: int, whole: bool = False
 ) -> dict[str, list[Figures]]:
-    """Measure each cell once per round, so that disturbances affect all cells."""
+    """Measure all URLs once in each round, so that a disturbance affects all of them."""
     load = Load(options.seconds, connections, whole)
     found: dict[str, list[Figures]] = {cell.name: [] for cell in cells}
     for _ in range(options.rounds):
@@ -127,7 +133,7 @@ def _rounds(
 
 
 def _verify(times: int) -> Figures:
-    """Measure only the verification of a password hash."""
+    """Measure the verification of a password hash, without a server."""
     hasher = PasswordHasher(**HASH)
     stored = hasher.hash(USERNAME)
     before, started = time.process_time(), time.perf_counter()
@@ -138,7 +144,7 @@ def _verify(times: int) -> Figures:
 
 
 def _log_in(side: Side, server: Server, times: int) -> Figures:
-    """Measure logins of a client that keeps its device token."""
+    """Measure logins of a client that sends its device token with each login."""
     body = {'user_or_email': USERNAME, 'password': side.password}
     if device := server.data('POST', '/api/v1/auth/sessions', body).get('device'):
         body['device'] = device

@@ -1,4 +1,4 @@
-"""Insertion of the same users into both databases."""
+"""Insertion of the same users into the databases of both applications."""
 
 from benchmarks.databases import Database
 from benchmarks.errors import Failed
@@ -16,9 +16,9 @@ FROM generate_series(%s::bigint, %s::bigint) AS n
 
 
 def grow(database: Database, rows: int, *, also: str | None = None) -> None:
-    """Add users until there are `rows`, with consecutive ids.
+    """Insert users with consecutive ids until the database has `rows` users.
 
-    :param also: another statement with the same parameters, for rows in other tables.
+    :param also: a second statement with the same parameters, for rows in another table.
     :raises Failed: if the number of users is wrong afterwards.
     """
     with database.connect() as connection:

@@ -1,4 +1,7 @@
-"""Start, requests and stop of the two servers. A server is stopped only by its own process id."""
+"""Start and stop of the two servers, and requests to them.
+
+A server is stopped only by its own process id.
+"""
 
 import json
 import os
@@ -88,7 +91,7 @@ def gunicorn(*arguments: str) -> list[str]:
 
 
 def base_environ() -> dict[str, str]:
-    """Return the environment variables that a server needs, without its settings."""
+    """Return the environment variables that each server needs, without settings of the service."""
     kept = ('PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'VIRTUAL_ENV')
     return {name: os.environ[name] for name in kept if name in os.environ}
 

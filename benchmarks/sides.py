@@ -1,4 +1,4 @@
-"""The two compared sides: their preparation, start and equivalent requests."""
+"""The two compared applications: their preparation, start and equivalent requests."""
 
 import hashlib
 import os
@@ -19,15 +19,20 @@ from benchmarks.servers import Server, base_environ, gunicorn, serving
 USERNAME = 'bench'
 EMAIL = 'bench@example.org'
 
-# The default hash parameters of the service, so that logins have the same hash on both sides.
+# The default hash parameters of the service. Both applications use them, so their logins are
+# comparable.
 HASH = {'time_cost': 2, 'memory_cost': 19 * 1024, 'parallelism': 1}
 
 
 @dataclass
 class Side(ABC):
-    """A side of the comparison. Call `prepare` once, then `serve` as often as needed."""
+    """One of the two compared applications.
 
-    # The path and the form field of uploads; None sends the file as raw body.
+    Call `prepare` once; then `serve`, any number of times.
+    """
+
+    # The path for uploads, and the form field that contains the file. If the field is None, the
+    # request body is the file.
     upload_path: ClassVar[str]
     form_field: ClassVar[str | None]
 
@@ -40,22 +45,22 @@ class Side(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Create the tables, and a user with a login and all needed permissions."""
+        """Create the tables, and a user who can log in and has all needed permissions."""
 
     @abstractmethod
     def grow(self, rows: int) -> None:
-        """Add users until there are `rows`."""
+        """Insert users until the database has `rows` users."""
 
     @abstractmethod
     def serve(self, files: Path) -> AbstractContextManager[Server]:
-        """Return a context manager that runs the server, with uploads stored in a folder."""
+        """Return a context manager that runs the server with uploads in the folder `files`."""
 
     @abstractmethod
     def last_page(self, rows: int, limit: int) -> str:
-        """Return the path of the last page of a list of all users."""
+        """Return the path of the last page of the list of all users."""
 
     def environ(self, files: Path) -> dict[str, str]:
-        """Return the environment variables that both servers share."""
+        """Return the environment variables with the same values for both servers."""
         places = {'TMPDIR': files / 'tmp', 'XDG_RUNTIME_DIR': self.folder / self.name}
         for place in places.values():
             place.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,7 @@ class Side(ABC):
 
 @dataclass
 class Naive(Side):
-    """The reference with sync workers and the default configuration of gunicorn."""
+    """The naive application, with sync workers and the default configuration of gunicorn."""
 
     name: str = 'naive'
     upload_path: ClassVar[str] = '/api/v1/files'

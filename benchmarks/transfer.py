@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def upload(options: argparse.Namespace, headers: dict[str, str]) -> dict:
-    """Upload a file with a unique tail, as a form or as raw body."""
+    """Upload a file and a unique tail after it, as a multipart form or as the request body."""
     before, after = b'', options.tail.encode()
     kind = 'application/octet-stream'
     if options.form:

@@ -1,4 +1,4 @@
-"""Scenarios of a large file: upload to disk and memory, download whole and by range."""
+"""Scenarios with a large file: upload to disk and memory, download as a whole and by range."""
 
 import hashlib
 import json
@@ -43,9 +43,9 @@ class Source:
 
 
 def upload(bench: Bench) -> Outcome:
-    """Measure an upload: a raw body on our side, a form on the naive side.
+    """Measure an upload: a raw body to this service, a form to the naive application.
 
-    Both sides hash and store the file.
+    Both applications hash and store the file.
     """
     cells: dict[str, list[Figures]] = {}
     ratios = []
@@ -65,7 +65,7 @@ def upload(bench: Bench) -> Outcome:
 
 
 def download(bench: Bench) -> Outcome:
-    """Measure a download as a whole (200) and as a range of the whole file (206)."""
+    """Measure downloads without a `Range` header (200), and with one for all bytes (206)."""
     options = bench.options
     folder = bench.memory or bench.disk
     cells: dict[str, list[Figures]] = {}
@@ -90,7 +90,7 @@ def download(bench: Bench) -> Outcome:
 
 
 def offload(bench: Bench) -> Outcome:
-    """Measure downloads from nginx, with and without authorization by the service."""
+    """Measure downloads that nginx sends: after authorization by the service, and without it."""
     folder = bench.memory or bench.disk
     cells: dict[str, list[Figures]] = {'nginx alone': [], 'offload': [], 'offload, range': []}
     with (
@@ -136,7 +136,7 @@ def _uploads(bench: Bench, place: str, folder: Path) -> dict[str, list[Figures]]
 
 
 def _upload(side: Side, server: Server, source: Source) -> tuple[Figures, dict]:
-    """Upload a file with a new tail.
+    """Upload a file with a new tail, so that its content is unique.
 
     :raises Failed: if the response is wrong or has another SHA-256.
     """
@@ -152,9 +152,9 @@ def _upload(side: Side, server: Server, source: Source) -> tuple[Figures, dict]:
 
 
 def _stored(side: Side, server: Server, source: Source) -> str:
-    """Upload a file and return its URL, after a download that verifies it.
+    """Upload a file, verify it by a download, and return its URL.
 
-    :raises Failed: if the download differs.
+    :raises Failed: if the download differs from the upload.
     """
     _found, answer = _upload(side, server, source)
     url = f'{server.url}{side.upload_path.partition("?")[0]}/{answer["id"]}/content'
@@ -199,7 +199,11 @@ def _source(bench: Bench, size: int) -> Iterator[Source]:
 
 
 def _growth(before: dict[int, int], after: dict[int, int]) -> int:
-    """Return the growth of the process whose peak memory grew most, in bytes."""
+    """Return how much the peak memory of a process grew, in bytes.
+
+    :param before, after: the peak memory in bytes, by process id.
+    :returns: the growth of the process that grew most.
+    """
     return max(after[pid] - before.get(pid, after[pid]) for pid in after)
 
 

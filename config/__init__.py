@@ -29,7 +29,7 @@ def set_umask() -> None:
 
 
 def config_for(environment: str | None = None) -> str:
-    """Return the import path of the class of an environment.
+    """Return the import path of the configuration class of an environment.
 
     The result is a path and not a class, so that only the module of this environment is imported.
     So production can require variables that development does not need. Without `APP_ENV`, the

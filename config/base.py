@@ -83,7 +83,7 @@ class CoreConfig:
         'A broker (`amqp://` or `redis://`) that carries tasks to `flask jobs work`; without it '
         'the service runs its tasks itself.',
     )
-    # At most 64: each of these tasks runs in a separate process, which needs memory.
+    # At most 64: each task worker is a separate process, which needs memory.
     TASKS_CONCURRENCY = number(
         2,
         0,
@@ -107,7 +107,7 @@ class CoreConfig:
         'Processes that answer requests; unset: one per core.',
         shown_default='one per core',
     )
-    # At most an hour: a slower client would occupy a thread for longer than any proxy waits.
+    # At most an hour: a longer upload would occupy a thread for longer than any proxy waits.
     BODY_TIMEOUT = number(
         30,
         1,
@@ -128,7 +128,7 @@ class CoreConfig:
         'Bodies above 64 KiB that one client address, and one user, may send to a process at the '
         'same time; the same limit applies to responses above 64 KiB.',
     )
-    # At most 300: orchestrators kill a process that takes minutes to stop.
+    # At most 300 seconds: orchestrators kill a process that takes minutes to stop.
     SHUTDOWN_DELAY = number(
         0, 0, 300, 'Seconds during which `/readyz` returns 503 before the listeners close.'
     )
@@ -161,7 +161,8 @@ class CoreConfig:
         'all below it. Unset in production: the host of `PUBLIC_URL`, and this machine.',
         is_optional=True,
     )
-    # With fewer proxies than this number, a client can forge its IP address.
+    # The number of proxies in front of the service. If it is higher than the actual number, a
+    # client can forge its IP address.
     TRUSTED_PROXIES = number(
         0,
         0,
@@ -173,7 +174,8 @@ class CoreConfig:
         True, 'Whether requests are rate limited; false for load tests only. Attempt counters stay.'
     )
 
-    # Limits per request. Routes that accept uploads have a higher limit than MAX_CONTENT_LENGTH.
+    # Limits per request. Routes that accept uploads have their own, higher limit instead of
+    # MAX_CONTENT_LENGTH.
     MAX_CONTENT_LENGTH = size(
         '1MiB', 'The largest body in bytes, except uploads.', low=1, variable=None
     )
@@ -194,7 +196,7 @@ class CoreConfig:
     )
 
     # The core hashes passwords, for all features.
-    # At most 8, because a small container may report the cores of its large host.
+    # At most 8: a container with few CPUs may report all cores of its large host.
     AUTH_HASH_CONCURRENCY = number(
         min(CORES, 8),
         1,

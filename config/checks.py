@@ -1,4 +1,4 @@
-"""Checks of a whole configuration: combinations of values, and the rules of production."""
+"""Checks of a complete configuration: combinations of values, and the rules of production."""
 
 import errno
 import os
@@ -20,9 +20,9 @@ LOCAL_HOSTS = ('localhost', '127.0.0.1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each fault with which the service does not start.
+    """Yield a message for each fault because of which the service must not start.
 
-    Staging and production (`STRICT`) have more checks. Call it after `APP_CONFIG_FILE` was read,
+    Staging and production (`STRICT`) have more checks. Call this after `APP_CONFIG_FILE` was read,
     because the file may set a missing value.
     """
     yield from _database_faults(config['SQLALCHEMY_DATABASE_URI'], strict=config['STRICT'])
@@ -57,7 +57,7 @@ def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the host names that the service accepts. None: it accepts any name.
+    """Return the host names that the service accepts; None if it accepts any name.
 
     With `STRICT`, the default is the host of `PUBLIC_URL`, and the names of this machine, for
     health checks.
@@ -113,7 +113,7 @@ def _sqlite_faults(path: str, *, strict: bool) -> Iterator[str]:
 
 
 def _unknown_option(url: URL) -> str | None:
-    """Return the first option of a URL that the driver rejects or ignores."""
+    """Return the name of the first query parameter of a URL that the driver rejects or ignores."""
     for name in url.query:
         if url.get_backend_name() == 'sqlite' and not _is_sqlite_option(url, name):
             return name
@@ -179,9 +179,10 @@ def _is_invalid_origin(origin: str) -> bool:
 
 
 def _is_host_name(name: str) -> bool:
-    """Return whether a name is in the form that Werkzeug requires in `TRUSTED_HOSTS`.
+    """Return whether a name is valid as an item of `TRUSTED_HOSTS`.
 
-    This is the case if Werkzeug trusts the host of this name when only this name is trusted.
+    The check passes the name to Werkzeug as the only trusted host. It is valid if Werkzeug then
+    trusts a request to this host.
     """
     host = name.removeprefix('.').lower()
     try:
@@ -199,10 +200,10 @@ def _is_too_long(path: Path) -> bool:
 
 
 def _is_unwritable(folder: Path) -> bool:
-    """Return whether a folder cannot be written or created.
+    """Return whether a folder cannot be written or, if it is missing, cannot be created.
 
-    The check creates a temporary folder there, because permissions do not show that a file system
-    is read-only or virtual.
+    The check creates a temporary folder in it, or in its nearest existing parent, because
+    permissions do not show that a file system is read-only or virtual.
     """
     if _is_too_long(folder):
         return True
@@ -211,7 +212,7 @@ def _is_unwritable(folder: Path) -> bool:
         with tempfile.TemporaryDirectory(dir=there, prefix='.writable-'):
             return False
     except OSError as error:
-        # A full disk is not a configuration fault, and commands that free space must start.
+        # A full disk is not a configuration fault: commands that free space must still start.
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     except ValueError:
         return True

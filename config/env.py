@@ -1,4 +1,4 @@
-"""Parsers of environment variables. `<NAME>_FILE` may name a file that contains the value."""
+"""Parsers of environment variables. The variable `<NAME>_FILE` may name a file with the value."""
 
 import os
 import re
@@ -50,9 +50,9 @@ _env = _FileEnv()
 
 
 def parse(reader: str, name: str, **options: Any) -> Any:
-    """Return the parsed value of a variable that is set.
+    """Return the parsed value of a variable that is set in the environment.
 
-    :param reader: the name of a parser of environs or this module: `str`, `words`, …
+    :param reader: the name of a parser of environs or of this module: `str`, `words`, …
     :raises UnreadableVariable: with one line, if the file of the variable cannot be read.
     :raises ValueError: if the parser does not accept the text.
     """
@@ -64,7 +64,7 @@ def parse(reader: str, name: str, **options: Any) -> Any:
 
 @_env.parser_for('whole_number')
 def parse_whole_number(word: str) -> int:
-    """Return the number that a word of digits represents.
+    """Return a whole number, written in decimal digits.
 
     `int` alone would also accept signs and `1_000`.
 
@@ -120,7 +120,7 @@ def _parse_word(word: str, *, upper: bool) -> str:
 
 @_env.parser_for('host')
 def _parse_host(host: str) -> str:
-    """Return a host in the form for `host:port`: an IPv6 address gets brackets."""
+    """Return a host name or IP address as needed in `host:port`: an IPv6 address gets brackets."""
     try:
         address = ip_address(host.removeprefix('[').removesuffix(']'))
     except ValueError:
@@ -132,10 +132,10 @@ def _parse_host(host: str) -> str:
 
 @_env.parser_for('database_url')
 def parse_database_url(url: str) -> str:
-    """Return a URL of a database in the form that SQLAlchemy expects.
+    """Return the URL of a database in the form that SQLAlchemy expects.
 
-    `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative SQLite
-    path is relative to the repository, not to the working directory.
+    `postgres://`, which hosting services still provide, becomes `postgresql://`. A relative path of
+    an SQLite file is relative to the repository, not to the working directory.
     """
     if url.startswith('postgres://'):
         return url.replace('postgres://', 'postgresql://', 1)

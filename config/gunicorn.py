@@ -1,8 +1,8 @@
 """Configuration of gunicorn: `gunicorn -c config/gunicorn.py 'wsgi:create_app()'`.
 
-SIGHUP executes this file again, so this file keeps no state. The application is loaded before the
-fork. So a failed start prints one line and exits, and the workers share the memory of the
-application.
+After SIGHUP, gunicorn executes this file again, so this file keeps no state. The application is
+loaded before the fork. So a failed start prints one line and exits, and the workers share the
+memory of the application.
 """
 
 import os
@@ -12,14 +12,14 @@ from typing import Any
 from config.base import Config
 from config.loading import load_config
 
-# This reads APP_CONFIG_FILE, so that its settings apply to gunicorn, too.
+# This call also reads APP_CONFIG_FILE, so the settings in that file apply to gunicorn, too.
 loaded = load_config(Config)
 loaded.raise_faults()
 settings = loaded.values
 
 bind = f'{settings["HOST"]}:{settings["PORT"]}'
-# If true, one more worker process runs the tasks of the outbox. With a broker, `flask jobs work`
-# runs them.
+# If true, one additional worker process runs the tasks of the outbox. If there is a broker, `flask
+# jobs work` runs them instead.
 embedded = not settings['TASKS_BROKER_URL'] and settings['TASKS_CONCURRENCY'] > 0
 # gunicorn rejects a WEB_CONCURRENCY such as `two` with a traceback, before it reads this file.
 # `flask db upgrade` and `flask config check` reject it in one line.
@@ -49,7 +49,7 @@ limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 8190
 
-# The application decides by the number of hops (`TRUSTED_PROXIES`) which values of forwarded
+# The application decides by the number of proxies (`TRUSTED_PROXIES`) which values of forwarded
 # headers it trusts. By default, gunicorn would trust these headers in all requests from this
 # machine.
 forwarded_allow_ips = ''
@@ -79,18 +79,18 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Protect the memory of this process and its workers from image decoders."""
+    """Hide the memory of this process and its workers from the processes that decode images."""
     extensions = getattr(server.app.wsgi(), 'extensions', {})
     if protect_process := extensions.get('protect_process'):
         protect_process()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Let one worker of each generation run tasks instead of serving requests.
+    """Choose one worker of each generation that runs tasks instead of serving requests.
 
-    gunicorn starts, monitors and stops this worker like the others. A generation is the workers
-    that have the same settings object. SIGHUP creates a new settings object and new workers, and
-    the old workers stop.
+    gunicorn starts, monitors and stops the task worker as it does with other workers. A generation
+    is the workers that have the same settings object. SIGHUP creates a new settings object and new
+    workers, and the old workers stop.
 
     The function also sets `SHUTDOWN_DELAY` in the master. It calls a method of the worker for that,
     because this file must not import the service.
@@ -102,10 +102,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
-    """Keep the task worker, and at least one worker that serves requests.
+    """Prevent gunicorn from stopping the task worker when the number of workers changes.
 
-    If there are too many workers, gunicorn stops the oldest ones. So the task worker is made the
-    youngest. gunicorn counts the task worker like the others, so the total is at least two.
+    If there are too many workers, gunicorn stops the oldest ones. So this function makes the task
+    worker the youngest one. gunicorn includes the task worker in the number of workers. So the
+    number is at least two, and one of them serves requests.
     """
     if embedded and new == 1:
         server.num_workers = 2
@@ -116,10 +117,11 @@ def nworkers_changed(server: Any, new: int, _old: int | None) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Configure the worker, and discard the database connections of the master.
+    """Configure a new worker, and discard the database connections inherited from the master.
 
     If several processes shared a connection, they would receive each other's results.
-    `pending_signals` contains the signals that arrive before the worker installs its own handlers.
+    `pending_signals` contains the signals that arrive before the worker installs its signal
+    handlers.
     """
     worker.pending_signals = server.SIG_QUEUE
     worker.body_timeout_seconds = body_timeout_seconds
@@ -130,7 +132,7 @@ def post_fork(server: Any, worker: Any) -> None:
         with app.app_context():
             for engine in database.engines.values():
                 engine.dispose(close=False)
-    # The task worker starts no such thread: it forks, and threads do not survive a fork.
+    # The task worker must not start this thread: it forks, and threads do not survive a fork.
     readiness = getattr(app, 'extensions', {}).get('readiness')
     if readiness and not worker.serves_tasks:
         readiness.watch()

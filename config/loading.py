@@ -1,4 +1,4 @@
-"""Loading of a configuration from a class and `APP_CONFIG_FILE`, with all faults of both."""
+"""Loading of the configuration from a class and `APP_CONFIG_FILE`, with all faults of both."""
 
 import inspect
 import os
@@ -22,12 +22,14 @@ FILE_VARIABLE = 'APP_CONFIG_FILE'
 
 @dataclass
 class LoadedConfig:
-    """The values of all settings by key. If a value is not accepted, the default is used instead.
+    """The loaded values of all settings. A value that a setting does not accept becomes a fault.
 
-    :param sources: the source of each value by key: `environment`, `file`, `default`,
-        `APP_CONFIG_FILE` or the name of a class.
-    :param faults: the faults with which the service does not start; each is one line that names the
-        setting.
+    Such a setting keeps its default value.
+
+    :param sources: the source of each value, by the name of the setting: `environment`, `file`,
+        `default`, `APP_CONFIG_FILE` or the name of a class.
+    :param faults: the faults because of which the service must not start; each is one line that
+        names the setting.
     :param warnings: messages about unknown names.
     """
 
@@ -38,15 +40,16 @@ class LoadedConfig:
     warnings: list[str] = field(default_factory=list)
 
     def add_faults(self, faults: Iterable[str]) -> None:
-        """Add faults, except for settings that already have a fault.
+        """Add faults, except those of settings that already have a fault.
 
-        For such a setting, the checks have examined the default instead of the value.
+        The value of such a setting was rejected and replaced by the default. So a new fault would
+        concern the default, not the value of the operator.
         """
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
         self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
 
     def raise_faults(self) -> None:
-        """Ensure that the configuration has no faults.
+        """Raise an error if the configuration has faults.
 
         :raises SystemExit: with one line that names all faults.
         """
@@ -54,7 +57,7 @@ class LoadedConfig:
             raise SystemExit(f'Refusing to start: {"; ".join(self.faults)}. See .env.example.')
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row per setting for `flask config show`, with masked secrets."""
+        """Return one row per setting for `flask config show`. Secrets are masked."""
         environment = os.environ.get('APP_ENV')
         return [
             {
@@ -78,7 +81,7 @@ class LoadedConfig:
 
 
 def load_config(config: object | str | None = None) -> LoadedConfig:
-    """Return the configuration of a class, overridden by `APP_CONFIG_FILE`.
+    """Return the configuration of a class; values of `APP_CONFIG_FILE` replace those of the class.
 
     :param config: a class or its import path; by default `APP_ENV` selects it.
     :raises SystemExit: with one line, if `APP_ENV` is not an environment.
@@ -97,7 +100,10 @@ def load_config(config: object | str | None = None) -> LoadedConfig:
 
 
 def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
-    """Copy attributes of a class or instance; read settings from the environment."""
+    """Copy the attributes of a class or instance.
+
+    If an attribute is declared as a `Setting`, its value is read from the environment.
+    """
     name = getattr(found, '__name__', type(found).__name__)
     for key in filter(str.isupper, dir(found)):
         value = inspect.getattr_static(found, key)
@@ -110,10 +116,10 @@ def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
 
 
 def _read_file(loaded: LoadedConfig, path: str) -> None:
-    """Override the values with those of a Python file."""
+    """Replace values by those of a Python file (`APP_CONFIG_FILE`)."""
     if not path:
         return
-    # Flask would ignore a missing file, and look up a relative path in the package.
+    # Flask would ignore a missing file, and would search a relative path in the package.
     if not (Path(path).is_absolute() and Path(path).is_file()):
         loaded.faults.append(f'{FILE_VARIABLE} must be the absolute path of a file')
         return
@@ -133,7 +139,10 @@ def _read_file(loaded: LoadedConfig, path: str) -> None:
 
 
 def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
-    """Set a Python value, or add a fault if the setting does not accept it."""
+    """Set the value of a setting, or add a fault if the setting does not accept it.
+
+    The value is a Python object from a class or from `APP_CONFIG_FILE`, not a text.
+    """
     setting = loaded.settings.get(key)
     if setting and (fault := setting.kind.fault_of(value)):
         loaded.faults.append(f'{key} in {source} {fault}, and not {setting.quoted(value)}')
@@ -144,7 +153,10 @@ def _set(loaded: LoadedConfig, key: str, value: Any, source: str) -> None:
 
 
 def _reason(error: Exception, path: str) -> str:
-    """Return why a Python file cannot be executed: with the line, but without values."""
+    """Return why the Python file at `path` cannot be executed.
+
+    The message has the number of the line, but no values, because they may be secrets.
+    """
     if isinstance(error, SyntaxError):
         return f'has a syntax error in line {error.lineno}: {error.msg}'
     if isinstance(error, OSError) and error.filename == path:

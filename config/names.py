@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
-# Variables of other programs have these prefixes, too. So an unknown name with such a prefix is
+# Other programs also use variables with these prefixes. So an unknown name with such a prefix is
 # reported only if the whole name is similar to that of a setting.
 SHARED_PREFIXES = {
     'APP', 'DATABASE', 'FRESH', 'HOST', 'LOG', 'MAX', 'PORT', 'PUBLIC', 'REDIS', 'SECRET',
@@ -20,14 +20,14 @@ SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w
 def unknown_names(
     names: Iterable[str], known: Mapping[str, str], *, ignored: Collection[str] = (), where: str
 ) -> list[str]:
-    """Return a warning for each unknown name that resembles a setting.
+    """Return a warning for each name that is not a setting but resembles one.
 
     A name resembles a setting if it has the same prefix, or nearly the same letters.
 
     :param known: the names that an operator could have meant. Each is mapped to the correct name
         for the warning.
-    :param ignored: names without a warning.
-    :param where: the source of the names, for the messages.
+    :param ignored: names for which no warning is returned.
+    :param where: the source of the names, such as "the environment", for the messages.
     """
     prefixes = {name.partition('_')[0] for name in known if '_' in name} - SHARED_PREFIXES
     ignored = {*ignored, *(f'{name}_FILE' for name in known)}

@@ -1,6 +1,7 @@
 """Declarations of settings: source, accepted values and meaning.
 
-A class attribute `FILES_QUOTA = size('50GB', '…')` declares the variable and the key of that name.
+A class attribute `FILES_QUOTA = size('50GB', '…')` declares the environment variable `FILES_QUOTA`
+and the key `FILES_QUOTA` of `app.config`.
 """
 
 import os
@@ -13,15 +14,16 @@ from urllib.parse import unquote
 
 from . import env
 
-# The limit of sizes: the sum of several sizes still fits into a BIGINT column (2^63 - 1).
+# The limit of sizes in bytes. The sum of several such sizes still fits into a BIGINT column (2^63 -
+# 1).
 MAX_BYTES = 2**60
-# The limit of durations, equal to `project.core.clock.MAX_LIFETIME`: adding it to any timestamp of
-# a client does not overflow.
+# The limit of durations, equal to `project.core.clock.MAX_LIFETIME`. A timestamp from a client plus
+# this duration does not overflow.
 MAX_DURATION = timedelta(days=36_500)
 
 MAX_SHOWN_CHARACTERS = 60
 MASK = '***'
-# Parameters of a URL that are passwords: `?password=…`.
+# Query parameters of a URL that contain passwords: `?password=…`.
 SECRET_PARAMETER_PATTERN = re.compile(
     r'(?<=[?&])([^=&]*(?:password|secret|token)[^=&]*)=[^&]*', re.I
 )
@@ -30,15 +32,15 @@ CONTROL_CHARACTERS = re.compile('[\x00-\x1f\x7f\x85\u2028\u2029]')
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The values that a setting accepts.
+    """The kind of value that a setting accepts, such as a size, and the checks of it.
 
-    :param of: the type of the value.
+    :param of: the Python type of the value.
     :param reader: the name of the parser in `config.env`.
     :param wanted: a description of the accepted text for messages: `a whole number from 1 to 64`.
-    :param accepts: returns whether a value of the type is accepted.
+    :param accepts: a function that returns whether a value of this type is accepted.
     :param wanted_of_python: a description of the accepted Python values in `APP_CONFIG_FILE`, for
         messages; by default `wanted`.
-    :param options: arguments of the parser.
+    :param options: keyword arguments of the parser.
     :param is_optional: whether the value may be None.
     """
 
@@ -51,7 +53,7 @@ class Kind:
     is_optional: bool = False
 
     def read(self, variable: str) -> Any:
-        """Return the parsed value of a variable that is set.
+        """Return the parsed value of an environment variable, which must be set.
 
         :raises ValueError: if the text or its value is not accepted.
         """
@@ -61,7 +63,7 @@ class Kind:
         return value
 
     def fault_of(self, value: Any) -> str | None:
-        """Return the requirement that a Python value does not meet, or None if it is accepted."""
+        """Return None if a Python value is accepted, else the message: "must be a number"."""
         if value is None and self.is_optional:
             return None
         # The exact type, because a boolean is an instance of `int`.
@@ -72,7 +74,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value and its source. `fault`: why the default has replaced a given value."""
+    """The value of a setting and its source.
+
+    If the given value was rejected, `value` is the default, and `fault` is the reason.
+    """
 
     value: Any
     source: str
@@ -81,10 +86,11 @@ class Reading:
 
 @dataclass
 class Setting:
-    """A setting. Each access to the class attribute reads the environment again.
+    """Declaration of a setting, as a class attribute. Each access reads the environment again.
 
-    :param default_text: the default as text of an environment variable.
-    :param variable: the environment variable; by default the name of the key. None: no variable.
+    :param default_text: the default, as it would be written in an environment variable.
+    :param variable: the environment variable; by default the name of the attribute. None: the
+        setting has no variable.
     :param is_secret: whether messages and commands must not print the value.
     """
 
@@ -96,12 +102,12 @@ class Setting:
     is_secret: bool = False
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Set the key, and the variable of the same name unless another one is declared."""
+        """Store the name of the attribute; it also names the variable, unless one is declared."""
         self.key = name
         self.variable = name if self.variable == '' else self.variable
 
     def __get__(self, instance: object, owner: type) -> Any:
-        """Return the current value.
+        """Return the value that the environment has now.
 
         :raises SystemExit: with one line, if the value in the environment is not accepted.
         """
@@ -127,7 +133,7 @@ class Setting:
             return Reading(self.default, 'default', str(error))
 
     def shown(self, value: Any) -> Any:
-        """Return a value in readable form, with masked secrets."""
+        """Return a value as `flask config show` prints it, with masked secrets."""
         if isinstance(value, list):
             return [self.shown(item) for item in value]
         if self.is_secret:
@@ -139,7 +145,7 @@ class Setting:
         return mask_password(value) if isinstance(value, str) else value
 
     def quoted(self, value: Any) -> str:
-        """Return a rejected value for a message: on one line, without secrets."""
+        """Return a rejected value for an error message: on one line, without secrets."""
         if self.is_secret:
             return 'another value'
         if isinstance(value, str | list):
@@ -153,10 +159,10 @@ class Setting:
 
 
 def mask_password(text: str) -> str:
-    """Return a text with masked passwords of URLs: `scheme://user:password@host`."""
+    """Return a text in which the passwords of URLs are masked: `scheme://user:***@host`."""
     text = SECRET_PARAMETER_PATTERN.sub(rf'\1={MASK}', text)
     before, at, after = text.rpartition('@')
-    # The first `://`: a password may contain it, too.
+    # The first `://` ends the scheme; a password may contain another one.
     start = before.find('://') + len('://') if '://' in before else 0
     user = before[start:]
     if not at or ':' not in user:
@@ -173,19 +179,19 @@ def shortened(value: Any) -> str:
 
 
 def text(default: str, meaning: str, **options: Any) -> Any:
-    """Declare a text on one line."""
+    """Declare a setting whose value is a text on one line."""
     return Setting(
         Kind(str, 'str', 'text on one line', _is_on_one_line), default, default, meaning, **options
     )
 
 
 def secret(meaning: str) -> Any:
-    """Declare a secret without a default. It accepts any text."""
+    """Declare a setting whose value is a secret: any text, without a default."""
     return Setting(Kind(str, 'str', 'text'), '', '', meaning, is_secret=True)
 
 
 def words(default: str, meaning: str, *, is_optional: bool = False, is_secret: bool = False) -> Any:
-    """Declare a list of words, separated by spaces in the environment.
+    """Declare a setting whose value is a list of words, separated by spaces in the environment.
 
     :param is_optional: whether an empty text means None instead of an empty list.
     """
@@ -200,7 +206,7 @@ def words(default: str, meaning: str, *, is_optional: bool = False, is_secret: b
 def number(
     default: int, low: int, high: int, meaning: str, *, shown_default: str = '', **options: Any
 ) -> Any:
-    """Declare a whole number between two bounds.
+    """Declare a setting whose value is a whole number between two bounds.
 
     :param shown_default: a description of the default, if it is computed: `one per core`.
     """
@@ -222,7 +228,7 @@ def size(default: str, meaning: str, *, low: int = 0, high: int = MAX_BYTES, **o
 
 
 def duration(unit: str, default: int, meaning: str, *, low: int = 1, **options: Any) -> Any:
-    """Declare a duration between `low` and `MAX_DURATION`.
+    """Declare a setting whose value is a duration between `low` and `MAX_DURATION`.
 
     :param unit: `days` or `minutes`, the unit of `default`, `low` and the environment variable.
     """
@@ -238,7 +244,7 @@ def duration(unit: str, default: int, meaning: str, *, low: int = 1, **options: 
 
 
 def switch(default: bool, meaning: str) -> Any:
-    """Declare a boolean."""
+    """Declare a setting whose value is a boolean."""
     wanted, of_python = 'true or false', 'True or False'
     kind = Kind(bool, 'boolean', wanted, wanted_of_python=of_python)
     return Setting(kind, default, str(default).lower(), meaning)
@@ -247,7 +253,7 @@ def switch(default: bool, meaning: str) -> Any:
 def choice(
     default: str, allowed: tuple[str, ...], meaning: str, *, upper: bool = False, **options: Any
 ) -> Any:
-    """Declare one of several words.
+    """Declare a setting whose value is one of several words.
 
     :param upper: whether the allowed words are in upper case; the variable may then have any case.
     """
@@ -257,7 +263,7 @@ def choice(
 
 
 def host(default: str, meaning: str) -> Any:
-    """Declare a host to listen on; an IPv6 address gets brackets."""
+    """Declare a setting whose value is a host to listen on; an IPv6 address gets brackets."""
     wanted = 'a host name or an IP address, without a port (a Unix socket is not supported)'
     return Setting(Kind(str, 'host', wanted), default, default, meaning)
 
@@ -269,7 +275,7 @@ def database_url(meaning: str) -> Any:
 
 
 def with_default(owner: type, key: str, default: str) -> Any:
-    """Declare a setting of another class again, with another default.
+    """Declare a setting of the class `owner` again for a subclass, with another default.
 
     The setting must be a text, a word or a database URL.
     """
@@ -279,7 +285,7 @@ def with_default(owner: type, key: str, default: str) -> Any:
 
 
 def declared_settings(owner: type) -> dict[str, Setting]:
-    """Return the declarations of a class and its base classes, by key."""
+    """Return the settings that a class and its base classes declare, by name."""
     found: dict[str, Setting] = {}
     for parent in reversed(owner.__mro__):
         found |= {key: value for key, value in vars(parent).items() if isinstance(value, Setting)}
@@ -287,5 +293,5 @@ def declared_settings(owner: type) -> dict[str, Setting]:
 
 
 def _is_on_one_line(value: str) -> bool:
-    # Control characters may be percent-encoded: `file:///a%00b` is not a path.
+    # Control characters may be percent-encoded. For example, `file:///a%00b` is not a valid path.
     return not CONTROL_CHARACTERS.search(unquote(value))

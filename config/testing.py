@@ -1,11 +1,14 @@
-"""Testing: a database in memory and fast hashing. The environment only sets URLs of servers."""
+"""Testing: an in-memory database and fast hashing. The environment only sets URLs of servers."""
 
 from .base import Config
 from .features import declarations
 
 
 class TestingConfig(*declarations('TestingSettings'), Config):  # type: ignore[misc]
-    """Settings of tests. Undeclared errors of a route fail the test; password hashes are cheap."""
+    """Settings of tests. An error that the endpoint of a route does not declare fails the test.
+
+    Password hashes are cheap.
+    """
 
     # Without this, pytest would collect the class because of its name.
     __test__ = False
