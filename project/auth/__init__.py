@@ -1,7 +1,8 @@
-"""Authentication feature: accounts, sessions, second factors, API keys, security events.
+"""Feature `auth`: accounts, sessions, second factors, API keys, security events.
 
-Owns the `auth_…` tables, `/auth`, `flask create-user` and `flask auth`. It depends on `users`; no
-feature depends on it. The guard of `core` identifies callers with its `authentication`.
+The feature owns the tables `auth_…`, the routes below `/auth`, and the commands `flask create-user`
+and `flask auth`. No feature depends on it. The guard of `core` identifies callers with its
+`authentication`.
 """
 
 from . import config_checks

@@ -1,11 +1,11 @@
-"""Checks of the settings of the auth feature."""
+"""Configuration checks of the feature `auth`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults that prevent the service from starting."""
+    """Yield a message for each fault because of which the service must not start."""
     if config['AUTH_TOKEN_LIFETIME'] > config['AUTH_SESSION_LIFETIME']:
         yield 'AUTH_TOKEN_MINUTES must not be longer than AUTH_SESSION_DAYS'
 

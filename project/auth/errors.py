@@ -1,4 +1,4 @@
-"""Errors of the auth feature, each with the key and the reason of its response."""
+"""Errors of the feature `auth`, each with the key and the reason of its response."""
 
 from project.core.errors import Conflict, Forbidden, NotFound, Unauthorized, UnprocessableContent
 
@@ -22,7 +22,7 @@ class WrongRefreshToken(Unauthorized):
 
 
 class OtpRequired(Unauthorized):
-    """The password is right, but the user has a second factor and the request has none."""
+    """The password is right, and the user has a second factor, but the request contains no code."""
 
     field, reason = 'otp', 'Second factor required: send `otp` or `recovery_code`'
 
@@ -40,7 +40,10 @@ class WrongRecoveryCode(Unauthorized):
 
 
 class OtpInvalid(UnprocessableContent):
-    """The code does not confirm an enrolment: it is wrong or used, or the enrolment expired."""
+    """The code does not confirm the new authenticator.
+
+    The code is wrong or was used before, or the enrolment has expired.
+    """
 
     field, reason = 'otp', 'Wrong or expired'
 
@@ -52,7 +55,7 @@ class TotpAlreadyEnabled(Conflict):
 
 
 class TotpNotEnabled(NotFound):
-    """The user has no second factor."""
+    """The user has no second factor that could be disabled or used."""
 
     field, reason = 'totp', 'Not enabled'
 
@@ -64,7 +67,7 @@ class EmailNotVerified(Forbidden):
 
 
 class AccountDisabled(Forbidden):
-    """The account is disabled. Raised only after a right password."""
+    """The account is disabled. Raised only if the password was right."""
 
     field, reason = 'status', 'This account is disabled'
 
@@ -76,15 +79,16 @@ class WrongPin(UnprocessableContent):
 
 
 class InvitationInvalid(UnprocessableContent):
-    """Wrong, used, expired or replaced code; the response does not say which."""
+    """Wrong, used, expired or replaced invitation code; the response does not say which."""
 
     field, reason = 'code', 'Wrong or expired'
 
 
 class UsernameMissing(UnprocessableContent):
-    """An accepted invitation has no username for a new user.
+    """The username in the acceptance of an invitation is missing, or is not the user's.
 
-    Also raised if it has a username, but its user exists and has another one.
+    Raised if the user is new and the request has no username, or if the user exists and has another
+    username than the request.
     """
 
     field, reason = 'username', 'Required: choose a username'
@@ -125,7 +129,7 @@ class ExpiryPast(UnprocessableContent):
 
 
 class TokenNotFound(NotFound):
-    """Unknown, revoked or expired token."""
+    """Unknown, revoked or expired token. Raised when a leaked token is looked up."""
 
     field, reason = 'token', 'Unknown or expired token'
 

@@ -1,4 +1,4 @@
-"""Rows that the models of auth return."""
+"""Rows that the models of the feature `auth` return."""
 
 from datetime import datetime
 from typing import NamedTuple, TypedDict
@@ -13,7 +13,7 @@ class PasswordHashRow(NamedTuple):
 
 
 class LoginHashRow(NamedTuple):
-    """A password hash that a login reads."""
+    """The password hash of the user who logs in, or the reference hash of another user."""
 
     user_id: int
     password_hash: str

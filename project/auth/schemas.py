@@ -1,4 +1,4 @@
-"""Response schemas of the auth feature."""
+"""Response schemas of the feature `auth`."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ class SessionSchema(Schema):
 
 
 class LoginSchema(Schema):
-    """A new or refreshed session. Only these responses contain tokens."""
+    """A new or refreshed session with its tokens, which no other response contains."""
 
     token = fields.Str()
     token_type = fields.Str()
@@ -55,7 +55,7 @@ class RecoveryCodesSchema(Schema):
 
 
 class ApiKeySchema(Schema):
-    """An API key, without the key."""
+    """An API key, without its token."""
 
     id = fields.UUID()
     name = fields.Str()
@@ -67,7 +67,7 @@ class ApiKeySchema(Schema):
 
 
 class NewApiKeySchema(ApiKeySchema):
-    """A new API key. Only this response contains the key itself."""
+    """A new API key with its token (`key`), which no other response contains."""
 
     key = fields.Str()
 

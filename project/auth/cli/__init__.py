@@ -6,7 +6,7 @@ auth_cli: FeatureGroup = FeatureGroup(
     'auth', help='Manage sessions, API keys, attempt counters and security events.'
 )
 
-# The modules add their commands to the group, so they are imported after it.
+# These modules add their commands to the group, so they are imported after the group is defined.
 from . import api_keys, security_events, sessions  # noqa: E402
 from .accounts import create_user  # noqa: E402
 

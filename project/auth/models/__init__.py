@@ -1,4 +1,4 @@
-"""Tables of the auth feature. No table stores a secret in plain text."""
+"""Tables of the feature `auth`. No table stores a secret in plain text."""
 
 from .accounts import Credential, EmailChange, Invitation, Pin, Registration
 from .api_keys import KEYS, KEYS_OF_USER, LIVE_KEY, ApiKey

@@ -49,7 +49,7 @@ class Credential(Base):
     def was_changed_after(cls, user_id: int, moment: datetime) -> bool:
         """Return whether a user's password was set after `moment`.
 
-        A time in the future does not count: the clock that set it was ahead.
+        The result is False if the stored time is in the future: a wrong clock has set it.
         """
         changed = (cls.changed_at > moment) & (cls.changed_at <= now() + MAX_CLOCK_SKEW)
         later = select(cls.user_id).where(cls.user_id == user_id, changed)
@@ -57,13 +57,13 @@ class Credential(Base):
 
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, even of an expired one, or None."""
+        """Return the hash of a user's password, also if it has expired; None if there is none."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
 
     @classmethod
     def find_valid_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, or None if missing or expired."""
+        """Return the hash of a user's password; None if it is missing or has expired."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found and _is_valid(found) else None
 
@@ -71,11 +71,11 @@ class Credential(Base):
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
         """Return the password hash of a user, and a reference hash.
 
-        If there is no password hash, the login verifies a dummy hash with the cost of the reference
-        hash. All logins run the same statement. So the duration of a login does not reveal whether
-        the user exists.
+        All logins run the same statement and verify one hash. If there is no user or password, that
+        is a dummy hash as expensive as the reference hash. So the duration of a login does not
+        reveal whether the user exists.
 
-        :param place: a number below 2³¹ that chooses the user whose hash is the reference. Pass the
+        :param place: a number below 2³¹ that selects the user whose hash is the reference. Pass the
             same number for each login with the same name.
         :returns: the password hash, or None if the user's password is missing or expired; and the
             reference hash, or None if no user has a password.
@@ -90,7 +90,7 @@ class Credential(Base):
     def lock_password_hash(cls, user_id: int) -> str | None:
         """Return a user's password hash. Lock it and the user until the transaction ends."""
         stored = select(cls.password_hash).select_from(User).join(cls, cls.user_id == User.id)
-        # Lock the user first: the deletion of a user takes both locks in the same order.
+        # Lock the user's row first: the deletion of a user takes both locks in the same order.
         locked = stored.where(User.id == user_id).with_for_update(key_share=True)
         return db.session.scalar(locked)
 
@@ -113,8 +113,8 @@ class Registration(Base):
     def find_pending(cls, key: str) -> list['Registration']:
         """Return the pending registrations of an email address, newest first.
 
-        At most 20 are pending: ten registrations a day are allowed, and those of the day before may
-        not have expired yet.
+        There are at most 20: the limit is ten registrations a day, and those of the previous day
+        may still be valid.
         """
         waiting = select(cls).where(cls.email_key == key, cls.expires_at > now())
         return list(db.session.scalars(waiting.order_by(cls.created_at.desc()).limit(20)))
@@ -126,10 +126,10 @@ class Registration(Base):
 
 
 class Pin(Base):
-    """The newest PIN or code for a purpose and an exact email address, as an HMAC.
+    """The newest PIN or code for a purpose and an email address, stored as an HMAC.
 
-    Two spellings with the same `email_key` may be two mailboxes. So a PIN for one spelling never
-    replaces the PIN for the other spelling.
+    Two spellings of an email address with the same `email_key` may be two mailboxes. So a PIN for
+    one spelling never replaces the PIN for the other spelling.
     """
 
     __tablename__ = 'auth_pins'
@@ -138,37 +138,41 @@ class Pin(Base):
     email: Mapped[str] = mapped_column(String(254), primary_key=True)
     email_key: Mapped[str] = mapped_column(String(1016), index=True)
     code_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
-    # None: a code of 80 bits, for which attempts are unlimited.
+    # None for a code of 80 bits, which allows unlimited attempts. A PIN allows five.
     attempts_left: Mapped[int | None]
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_codes(cls, purpose: str, emails: Iterable[str]) -> dict[str, bytes]:
-        """Return the HMACs of the valid codes, not PINs, by email address."""
+        """Return the HMACs of valid codes by email address. PINs are not included."""
         code = select(cls.email, cls.code_hmac).where(cls.purpose == purpose, cls.email.in_(emails))
         valid = code.where(cls.attempts_left.is_(None), cls.expires_at > now())
         return {row.email: row.code_hmac for row in execute_select(valid)}
 
 
 class Invitation(Base):
-    """The newest invitation of a mailbox, with the SHA-256 of its code."""
+    """The newest invitation of an email address, with the SHA-256 of its code."""
 
     __tablename__ = 'auth_invitations'
 
     email_key: Mapped[str] = mapped_column(String(1016), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     roles: Mapped[list[str]] = mapped_column(WordList)
-    # Not an HMAC: 80 random bits need no key, and invitations stay valid after a new SECRET_KEY.
+    # A plain hash, not an HMAC: 80 random bits need no key, and invitations stay valid after a
+    # change of SECRET_KEY.
     code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    # The inviting user, who must hold the permissions of the roles when the invitation is accepted.
-    # None if an operator invited.
+    # The user who sent the invitation; None if an operator did. This user must still hold the
+    # permissions of the roles when the invitation is accepted.
     invited_by: Mapped[int | None] = mapped_column(ForeignKey('users.id'), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_pending(cls, key: str) -> InvitationRow | None:
-        """Return the invitation of a mailbox, or None if missing or expired."""
+        """Return the invitation of an email address; None if it is missing or has expired.
+
+        :param key: the `email_key` of the email address.
+        """
         pending = select(cls.email, cls.email_key, cls.code_hash, cls.roles, cls.invited_by)
         return select_row(
             InvitationRow, pending.where(cls.email_key == key, cls.expires_at > now())
@@ -205,9 +209,9 @@ PASSWORD_HASH_OF_USER = CompiledQuery(
     ),
 )
 
-# Map `place` to a number up to the highest user id: `place % 2**n` for the largest n whose result
-# does not exceed that id. The user with this number as id, or with the next higher id, has the
-# reference hash. When users are added, few values of `place` get another number.
+# Map `place` to a user: compute `place % 2**n`, for the largest n whose result does not exceed the
+# highest user id. The user with this id, or with the next higher id, has the reference hash. When
+# users are added, few values of `place` are mapped to another user.
 _last, _other = aliased(Credential), aliased(Credential)
 _last_id = select(func.max(_last.user_id).label('id')).subquery().c.id
 _remainders = [

@@ -19,7 +19,8 @@ from project.users.models import USER_SELECT, User
 class ApiKey(Base):
     """An API key, stored as a hash.
 
-    At each request, it has those permissions of its owner that are among its scopes.
+    At each request, it has the permissions that are among its scopes and that its owner still
+    holds.
     """
 
     __tablename__ = 'auth_api_keys'
@@ -29,7 +30,7 @@ class ApiKey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(80))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    # The first characters of the key, by which its owner recognizes it.
+    # The first characters of the key, so that its owner can recognize it in a list.
     prefix: Mapped[str] = mapped_column(String(12))
     scopes: Mapped[list[str]] = mapped_column(WordList)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -43,12 +44,12 @@ class ApiKey(Base):
 
     @classmethod
     def find_live_by_id(cls, key_id: UUID) -> LiveKeyRow | None:
-        """Return the same as `find_live`, by the id of the key."""
+        """Return the API key with an id, with the same columns as `find_live`."""
         return LIVE_KEY_BY_ID.first(key_id=key_id, moment=now())
 
     @classmethod
     def find(cls, key_id: UUID) -> ApiKeyRow | None:
-        """Return a key, with the columns that mails to its owner show."""
+        """Return an API key, with the columns for mails to its owner."""
         shown = select(cls.user_id, cls.name, cls.prefix, cls.expires_at)
         return select_row(ApiKeyRow, shown.where(cls.id == key_id))
 

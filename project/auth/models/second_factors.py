@@ -44,7 +44,7 @@ class Totp(Base):
 
     @classmethod
     def find(cls, user_id: int) -> TotpRow | None:
-        """Return the enrolment of a user, confirmed or not."""
+        """Return the authenticator of a user, confirmed or not."""
         return ENROLLED.first(user_id=user_id)
 
     @classmethod
@@ -55,9 +55,9 @@ class Totp(Base):
 
 
 class RecoveryCode(Base):
-    """A code that can be used once, instead of a code of the authenticator.
+    """A recovery code, which can be used once instead of a code of the authenticator.
 
-    A fast hash is enough, because 120 random bits cannot be guessed.
+    It is stored as a fast hash (SHA-256), because 120 random bits cannot be guessed.
     """
 
     __tablename__ = 'auth_recovery_codes'

@@ -22,24 +22,23 @@ class Event(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     # The user whose account the event concerns; None for an attempt on an unknown account. It is
-    # not a foreign key, because recording an attempt must not fail if the account is deleted at the
-    # same time.
+    # not a foreign key: the event must be stored even if the account is deleted at the same time.
     user_id: Mapped[int | None] = mapped_column()
     event_type: Mapped[str] = mapped_column(String(48))
     outcome: Mapped[str] = mapped_column(String(16))
-    # `self`, `operator`, `system`, or another user such as `user:7`.
+    # The actor: `self`, `operator`, `system`, or another user such as `user:7`.
     actor: Mapped[str] = mapped_column(String(32))
     ip_address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(255))
     request_id: Mapped[str] = mapped_column(String(128))
-    # JSON for readers of events; no query searches in it.
+    # Details as JSON, only displayed. No query searches in them.
     details: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT with the filters of these names, cached per set of names."""
+        """Return the SELECT with the filters of the given names; cached per set of names."""
         filters = {
             'user_id': cls.user_id == bindparam('user_id'),
             'kind': cls.event_type == bindparam('kind'),

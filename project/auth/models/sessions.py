@@ -22,7 +22,10 @@ from project.users.models import USER_SELECT, User
 
 
 class Device(Base):
-    """A device that its owner has logged in with. It has separate attempt counters."""
+    """A known device: a client with which its owner has logged in before.
+
+    It has separate attempt counters.
+    """
 
     __tablename__ = 'auth_devices'
     __table_args__ = (Index(None, 'user_id', 'last_used_at'),)
@@ -35,17 +38,17 @@ class Device(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
-    # Whether a login on this device has passed the second factor.
+    # Whether a login from this device has included a right second factor.
     has_passed_second_factor: Mapped[bool] = mapped_column(default=False)
 
     @classmethod
     def find_live(cls, user_id: int, token_hash: str) -> DeviceRow | None:
-        """Return the id of a user's device, and whether it has passed the second factor."""
+        """Return the known device of a user by the hash of its token, or None."""
         return LIVE_DEVICE.first(user_id=user_id, token_hash=token_hash, moment=now())
 
     @classmethod
     def find_all(cls, user_id: int) -> list[SeenDeviceRow]:
-        """Return id, network and user agent of a user's devices, last used first."""
+        """Return the id, network and user agent of all devices of a user, last used first."""
         return DEVICES_OF_USER.all(user_id=user_id)
 
 
@@ -63,8 +66,8 @@ class Session(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # Hash of the prefix that all refresh tokens of a session share. So an old refresh token still
-    # identifies its session.
+    # Hash of the prefix that all refresh tokens of a session share. With it, even a used refresh
+    # token identifies its session.
     family_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     refresh_hash: Mapped[str | None] = mapped_column(String(64))
     previous_token_hash: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -90,16 +93,21 @@ class Session(Base):
 
     @classmethod
     def find_live_by_id(cls, session_id: UUID) -> LiveSessionRow | None:
-        """Return the same as `find_live`, by the id of a session that can be refreshed."""
+        """Return the session with an id, with the same columns as `find_live`.
+
+        The session must be refreshable; its access token may have expired.
+        """
         return LIVE_SESSION_BY_ID.first(session_id=session_id, moment=now())
 
     @classmethod
     def find_just_refreshed(
         cls, token_hash: str, window: tuple[datetime, datetime]
     ) -> LiveSessionRow | None:
-        """Return the same as `find_live`, for a token that a refresh replaced.
+        """Return the session of an access token that a refresh has replaced, or None.
 
-        :param window: start and end of the period in which the token was replaced.
+        The row has the same columns as that of `find_live`.
+
+        :param window: the earliest and the latest time of the refresh.
         """
         return JUST_REFRESHED.first(token_hash=token_hash, since=window[0], until=window[1])
 
@@ -127,7 +135,8 @@ DEVICES_OF_USER = CompiledQuery(
     .order_by(Device.last_used_at.desc(), Device.id),
 )
 
-# It has all columns of users that responses show, so that `GET /users/me` needs no second SELECT.
+# The query includes all columns of users that responses contain, so that `GET /users/me` needs no
+# second SELECT.
 _named = USER_SELECT.add_columns(
     Session.id.label('session_id'), Session.authenticated_at, Session.last_used_at
 ).join(Session, User.id == Session.user_id)

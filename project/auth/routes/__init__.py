@@ -1,10 +1,11 @@
-"""Routes of the auth feature, one module per topic."""
+"""Routes of the feature `auth`, one module per topic."""
 
 from flask import Blueprint
 
 blueprint = Blueprint('auth', 'project.auth', url_prefix='/auth', template_folder='templates')
 
-# The modules add their routes to the blueprint, so they are imported after it.
+# These modules add their routes to the blueprint, so they are imported after the blueprint is
+# created.
 from . import (  # noqa: E402
     accounts,
     api_keys,

@@ -80,7 +80,7 @@ def verification_create(body: VerificationCreateBody) -> None:
 
 
 class VerificationReplaceRequest(Schema):
-    """The confirmation of a registration."""
+    """The confirmation of a registration: email address, PIN and password."""
 
     email = EmailAddress(required=True)
     pin = PinCode(required=True)

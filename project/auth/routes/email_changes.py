@@ -46,7 +46,7 @@ def email_change_create(body: EmailChangeCreateBody) -> None:
 
 
 class EmailChangeReplaceRequest(Schema):
-    """The confirmation of a new email address."""
+    """The PIN that confirms the new email address."""
 
     pin = PinCode(required=True)
 

@@ -58,7 +58,7 @@ def invitation_create(body: InvitationCreateBody) -> None:
 
 
 class InvitationReplaceRequest(Schema):
-    """The acceptance of an invitation."""
+    """The acceptance of an invitation: code, password, and username if the user is new."""
 
     email = EmailAddress(required=True)
     code = Text(required=True, min=1, max=32)

@@ -1,4 +1,4 @@
-"""Services of the auth feature for routes, commands and the application factory."""
+"""Service functions of the feature `auth`, for routes, commands and the application factory."""
 
 from .accounts import create_account, register, resend_verification, verify_account
 from .cleanup import delete_expired, expired_rows

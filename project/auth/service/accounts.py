@@ -44,7 +44,7 @@ REGISTRATION_LIFETIME = timedelta(hours=24)
 
 
 class CreatedAccount(NamedTuple):
-    """A new user, the password and its expiry, which is None if the password never expires."""
+    """A new user, the password, and the expiry of the password (None if it never expires)."""
 
     user: UserRow
     password: str
@@ -56,9 +56,9 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
     """Store a registration for 24 hours; mail its PIN, or a notice to a known user.
 
     Registrations of known and unknown email addresses take the same time and write the same rows,
-    because only a task looks the email address up. A repeated registration with the same username,
-    email address and password restarts the 24 hours of the pending registration. It never changes
-    the password of that registration.
+    because only the later task (`send_verification`) looks the email address up. A repeated
+    registration with the same username, email address and password restarts the 24 hours of the
+    pending registration. It never changes the password of that registration.
 
     :raises PasswordTooWeak: if the password is weak.
     :raises ApiError: if the username is invalid or reserved.
@@ -78,8 +78,8 @@ def register(*, username: str, email: str, password: str, name: str = '') -> Non
 def resend_verification(email: str) -> None:
     """Mail a new PIN to a pending registration, or a notice to a known email address.
 
-    The result is the same for all email addresses, because only the task looks the email address up
-    and counts the mails.
+    The result is the same for all email addresses, because only the task (`send_verification`)
+    looks the email address up and counts the mails.
     """
     enqueue(send_verification, email)
 
@@ -88,8 +88,8 @@ def resend_verification(email: str) -> None:
 def send_verification(email: str) -> None:
     """Mail a new PIN to a pending registration, or a notice to a user.
 
-    Without a pending registration, it does nothing. A task does this, so that requests take the
-    same time and write the same row for known and unknown email addresses.
+    Does nothing if there is neither. This is a task, so that requests take the same time and write
+    the same row for known and unknown email addresses.
     """
     with atomic():
         complete_with_transaction()
@@ -110,7 +110,7 @@ def send_already_registered_notice(known: UserRow) -> None:
     """
     if not is_within_limit(NOTICE_MAIL, mail_target(ALREADY_REGISTERED, email_key(known.email))):
         return
-    # To the stored email address, never to the one that was typed (CVE-2019-19844).
+    # Mail the stored email address, never the one in the request (CVE-2019-19844).
     send_mail(
         'already_registered',
         to=known.email,
@@ -148,8 +148,7 @@ def create_account(
 ) -> CreatedAccount:
     """Create a user who can log in immediately. Without `password`, generate one.
 
-    For operators. They create the first admin with it, because there are no default accounts (ASVS
-    6.3.2).
+    Operators use it to create the first admin, because there are no default accounts (ASVS 6.3.2).
 
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
@@ -164,9 +163,11 @@ def create_account(
 
 
 def _hash_to_keep(username: str, key: str, password: str) -> str:
-    """Return a new hash, or the stored hash if a pending registration is renewed.
+    """Return the password hash for a registration, new or pending.
 
-    It takes the same time for a wrong email address and a wrong password.
+    If a registration with the username is pending, the request must repeat its email address and
+    password. Then the stored hash is returned. A wrong email address and a wrong password take the
+    same time.
 
     :raises UsernameTaken: if the pending registration has another email address or password.
     """
@@ -190,7 +191,8 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
         'created_at': now(),
         'expires_at': now() + REGISTRATION_LIFETIME,
     }
-    # A salted hash is unique, so this renews only the registration whose password was verified.
+    # The hash contains a random salt. So it matches only the registration whose password was
+    # verified, and only that registration is renewed.
     same = (Registration.email_key == key) & (Registration.password_hash == password_hash)
     statement = upsert(
         Registration,
@@ -245,9 +247,9 @@ def _create_verified_user(registration: Registration, verified: VerifiedPin) -> 
 
 
 def delete_registrations(key: str) -> None:
-    """Delete the registrations of a mailbox and their PINs. Call it inside `atomic`.
+    """Delete the registrations of an email address and their PINs. Call it inside `atomic`.
 
-    :param key: the `email_key` of its email address.
+    :param key: the `email_key` of the email address.
     """
     pins = delete(Pin).where(Pin.purpose == VERIFICATION_PURPOSE, Pin.email_key == key)
     waiting = delete(Registration).where(Registration.email_key == key)

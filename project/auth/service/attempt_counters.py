@@ -1,4 +1,4 @@
-"""Attempt counters of the auth feature.
+"""Attempt counters of the feature `auth`.
 
 Each counter states how the owner of an account can log in after the limit is reached.
 """
@@ -22,8 +22,8 @@ MAX_SECOND_FACTOR_MAILS_PER_DAY = 3
 MAX_PIN_ATTEMPTS_PER_NETWORK = 25
 UNLOCK = 'flask auth unlock USER'
 
-# Username and email address have separate counters. With one counter for both, an attacker who
-# blocks a username would see which email address is blocked with it.
+# Username and email address have separate counters. With a common counter, an attacker who blocks a
+# username would also block its email address, and so learn which one it is.
 LOGIN_NAME = AttemptCounter(
     name='login-name',
     scope='account name as typed at the login: username or email address',
@@ -58,8 +58,8 @@ OTP_ACCOUNT = AttemptCounter(
     command=UNLOCK,
     targets_per_account=1,
 )
-# A password reset makes a known device. With a counter for each of these devices, every reset would
-# give an attacker who reads the mailbox further attempts.
+# All known devices that password resets create share this counter. Otherwise, each reset would give
+# further attempts to an attacker who reads the mailbox.
 OTP_NEW_DEVICE = AttemptCounter(
     name='otp-new-device',
     scope='account, after its right password from known devices without a passed second factor',
@@ -101,7 +101,7 @@ PIN_MAIL = AttemptCounter(
     recovery='If no code is valid, one more mail is sent. A code is valid for 24 hours.',
     command=UNLOCK,
 )
-# Strangers can cause mails with the first subject. They must not use up the limit of the second.
+# Each subject has its own limit. Strangers can cause mails of the first subject only.
 ALREADY_REGISTERED, EMAIL_CHANGED = NOTICE_SUBJECTS = 'already-registered', 'email-changed'
 NOTICE_MAIL = AttemptCounter(
     name='notice-mail',
@@ -146,9 +146,9 @@ SECOND_FACTOR_MAIL = AttemptCounter(
 
 
 def login_target(login: str, user: UserRow | None) -> str:
-    """Return the target of a login: the normalized username or email address.
+    """Return the target of the login counter: the normalized username or email address.
 
-    For an existing user, it is the stored spelling, so that all spellings share a counter.
+    If the user exists, it is the stored spelling, so that all spellings share a counter.
     """
     if user is not None:
         login = user.email if '@' in login else user.username
@@ -156,17 +156,17 @@ def login_target(login: str, user: UserRow | None) -> str:
 
 
 def account_target(user_id: int) -> str:
-    """Return the target of the counters of an account."""
+    """Return the target, a text, for counters that count per account."""
     return f'user:{user_id}'
 
 
 def session_target(session_id: UUID | None) -> str:
-    """Return the target of the counters of a session."""
+    """Return the target, a text, for counters that count per session."""
     return f'session:{session_id}'
 
 
 def network_target(ip_address: str) -> str:
-    """Return the /24 (IPv6: /64) network of an IP address.
+    """Return the target for counters per network: /24 of an IPv4 address, /64 of an IPv6 address.
 
     Such a network is usually one household or company.
     """
@@ -176,7 +176,7 @@ def network_target(ip_address: str) -> str:
 def otp_counter(
     user_id: int, device: DeviceRow | None, session_id: UUID | None
 ) -> tuple[AttemptCounter, str]:
-    """Return the OTP counter that applies, and its target."""
+    """Return the counter for the OTPs of this user, device or session, and its target."""
     if session_id:
         return OTP_SESSION, session_target(session_id)
     if device is None:
@@ -187,7 +187,7 @@ def otp_counter(
 
 
 def mail_target(purpose: str, key: str) -> str:
-    """Return the target of a counter of mails: the purpose without the user id, and the mailbox."""
+    """Return the target of a mail counter: the purpose without its user id, and the mailbox."""
     return f'{purpose.partition(":")[0]} {key}'
 
 

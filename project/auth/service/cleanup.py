@@ -1,4 +1,4 @@
-"""Deletion of expired rows of the auth feature."""
+"""Deletion of expired rows of the feature `auth`."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,9 +30,10 @@ EXPIRED_KEY_RETENTION = timedelta(days=30)
 
 
 def expired_rows() -> Expired:
-    """Return the expiry column and limit of each table, by the name that operators see.
+    """Return the tables of the feature `auth` that have expired rows, by their name for operators.
 
-    A row has expired if the value of its column is earlier than the limit.
+    Each value is a column and a limit. A row has expired if its value in this column is earlier
+    than the limit.
     """
     moment = now()
     return {
@@ -49,10 +50,10 @@ def expired_rows() -> Expired:
 
 
 def delete_expired(*, dry_run: bool = False) -> Iterator[CleanupBatch]:
-    """Delete the expired rows of every table of auth, batch by batch.
+    """Delete the expired rows of each table of the feature `auth`, batch by batch.
 
     Security events are kept for `AUTH_EVENTS_DAYS`, API keys for 30 days after their expiry. If an
-    error occurs in a table, the cleanup continues with the next table.
+    error occurs in one table, the cleanup continues with the next table.
     """
     return delete_expired_rows(expired_rows(), dry_run=dry_run)
 

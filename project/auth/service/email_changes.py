@@ -37,7 +37,7 @@ from .credentials.pins import (
 )
 from .security_events import actor_of, record_security_event
 
-# Equal to the lifetime of a code: the third and later mails of a day contain a code.
+# As long as the lifetime of a code, which the third and later mails of a day contain.
 CHANGE_LIFETIME = timedelta(hours=24)
 
 
@@ -66,7 +66,8 @@ def request_email_change(asker: Principal, new_email: str) -> None:
 @task(idempotent='a second run sends no mail', queue='mail', subject_argument='user_id')
 def send_email_change(user_id: int) -> None:
     """Mail the PIN to the email address that a user requested."""
-    # Locked, so that the user is not disabled between the check and the PIN.
+    # The user is locked, so that no other transaction disables the user between the check and the
+    # creation of the PIN.
     with atomic(locking=[user_id]):
         complete_with_transaction()
         pending = EmailChange.find_pending(user_id)
@@ -108,9 +109,9 @@ def _change(user_id: int, pending: EmailChangeRow, verified: VerifiedPin) -> Use
 
 
 def on_user_email_changed(_sender: object, *, user_id: int, was: str, by: int | None) -> None:
-    """Notify the old email address (ASVS 6.3.7), and delete pending rows.
+    """Notify the old email address of a change (ASVS 6.3.7), and delete obsolete rows.
 
-    The pending rows are the PINs of the old email address and the registrations of the new one.
+    These rows are the PINs of the old email address and the registrations of the new one.
     """
     user = users.get_user(user_id)
     delete_pins(email_key(was))

@@ -40,12 +40,12 @@ BATCH_USERS = 100
 
 @atomic()
 def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) -> None:
-    """Mail an invitation to an email address. It voids an earlier invitation.
+    """Mail an invitation to an email address. An earlier invitation becomes invalid.
 
-    If a user with a password has the email address, mail a notice instead.
+    If a user with a password has the email address, a notice is mailed instead.
 
     :raises RoleUnknown: if a role does not exist.
-    :raises PrivilegeEscalation: if the asker does not hold all permissions of the roles.
+    :raises PrivilegeEscalation: if the caller does not hold all permissions of the roles.
     """
     users.check_roles(roles, by=asker)
     enqueue(send_invitation, email, sorted(roles), asker.user_id)
@@ -54,7 +54,7 @@ def invite(asker: Principal, *, email: str, roles: Iterable[str] = (MEMBER,)) ->
 def on_users_created_invite(
     _sender: object, *, user_ids: list[int], invite: bool, by: int | None
 ) -> None:
-    """Enqueue invitations of new users if `invite` is true, `BATCH_USERS` per task."""
+    """If `invite` is true, enqueue tasks that invite the new users, `BATCH_USERS` per task."""
     for start in range(0, len(user_ids) if invite else 0, BATCH_USERS):
         enqueue(invite_users, user_ids[start : start + BATCH_USERS], by)
 
@@ -65,9 +65,9 @@ def on_users_created_invite(
     owner_argument='invited_by',
 )
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
-    """Invite users who have no password yet.
+    """Mail an invitation to each of the given users who has no password yet.
 
-    :param invited_by: the id of the user who created them; None for an operator.
+    :param invited_by: the id of the user who created them; None if an operator did.
     """
     with atomic():
         complete_with_transaction()
@@ -83,8 +83,9 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
         complete_with_transaction()
         user = users.find_user_by_login(email)
         if not _may_invite(invited_by, user.roles if user else roles):
-            # The inviting user was disabled, deleted or demoted, or the invited user has more
-            # permissions. An invitation that cannot be accepted must not replace a valid one.
+            # The inviting user was disabled, deleted or demoted, or lacks permissions of the
+            # invited user. The invitation could not be accepted, so it must not replace a valid
+            # one.
             return
         if user and Credential.find_hash(user.id):
             send_already_registered_notice(user)
@@ -96,14 +97,14 @@ def send_invitation(email: str, roles: list[str], invited_by: int | None) -> Non
 def accept_invitation(
     *, email: str, code: str, password: str, username: str | None = None
 ) -> UserRow:
-    """Set the password of an invited user, who is created if necessary.
+    """Set the password of an invited user. If the user does not exist yet, create the user.
 
     Attempts are not counted: a code of 80 bits cannot be guessed.
 
     :raises InvitationInvalid: if the code is wrong, or the inviting user no longer has the
         permissions of the roles (ASVS 8.3.3).
-    :raises UsernameMissing: if `username` is missing for a new user, or is not that of the existing
-        user.
+    :raises UsernameMissing: if the user is new and `username` is None, or the user exists and has
+        another username.
     :raises ApiError: if the password is weak, or the username is invalid, reserved or taken.
     """
     check_new_password(password, words=[email, username or ''])

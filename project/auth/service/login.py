@@ -42,7 +42,10 @@ SESSION_FIELDS = ('id', 'created_at', 'last_used_at', 'user_agent')
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A new or renewed session with its tokens, which are shown only once."""
+    """A new or renewed session, with its tokens, as the response returns it.
+
+    The service stores the tokens only as hashes, so they cannot be shown again.
+    """
 
     token: str
     expires_at: datetime
@@ -73,7 +76,7 @@ def log_in(
     :raises AccountDisabled: if the user is disabled.
     :raises OtpRequired, WrongOtp, WrongRecoveryCode: see `verify_second_factor`.
     :raises TooManyAttempts: after ten wrong passwords in 15 minutes for the typed username or email
-        address; the password is not checked. A known device has its own counter.
+        address; the password is not checked. Logins from a known device have another counter.
     """
     user = users.find_user_by_login(user_or_email)
     user_id = user.id if user else 0
@@ -84,7 +87,8 @@ def log_in(
     counter = LOGIN_DEVICE if known else LOGIN_NAME
     target = str(known.id) if known else login_target(user_or_email, user)
 
-    # Count before the check, so that a hundred concurrent requests cannot all pass the counter.
+    # Count the attempt before the check. Otherwise, many concurrent requests could all pass the
+    # counter.
     counter.consume(target)
     expected = stored if user else (waiting.password_hash if waiting else None)
     if not verify_password(expected, password, cost_of=reference):
@@ -140,7 +144,7 @@ def _record_reauthentication_failure(user_id: int) -> None:
 
 
 def _renewed(stored: str | None, password: str) -> str | None:
-    """Return a new hash if the stored one does not have the configured cost, else None."""
+    """Return a new hash if the stored one has another cost than configured, else None."""
     return hash_password(password) if stored and needs_rehash(stored) else None
 
 
@@ -154,7 +158,7 @@ def _enter(
     known: UUID | None,
     device: str | None,
 ) -> Login:
-    """Open a session after the checks of a login; store a renewed password hash.
+    """Open a session after the checks of a login; store `renewed`, a new password hash, if any.
 
     :raises WrongCredentials: if the password was changed while it was verified.
     """
@@ -170,7 +174,10 @@ def _enter(
 def _open_session(
     user: UserRow, factor: Factor | None, known: UUID | None, device: str | None
 ) -> Login:
-    """Open a session. All logins call this function, so its checks cannot be bypassed."""
+    """Open a session for a user.
+
+    All logins call this function, so its checks cannot be bypassed.
+    """
     if not users.record_login(user.id):
         raise AccountDisabled
     consume_second_factor(user.id, factor)
@@ -220,7 +227,7 @@ def _renew(asker: Principal, session_id: UUID, stored: str | None, factor: Facto
 
 
 def _seen(moment: datetime) -> dict[str, Any]:
-    """Return the columns of a session that an authentication sets."""
+    """Return the columns of a session that a login or reauthentication sets."""
     context = current_request_context()
     return {
         'ip_address': context.ip_address,
@@ -234,7 +241,7 @@ def _seen(moment: datetime) -> dict[str, Any]:
 def login_response(
     pair: TokenPair, session: Session, user: UserRow, device: str | None = None
 ) -> Login:
-    """Return the response that contains these tokens."""
+    """Return the response to a login or refresh, with the new tokens."""
     shown = {name: getattr(session, name) for name in SESSION_FIELDS}
     return Login(
         token=pair.token,

@@ -1,4 +1,4 @@
-"""Export and erasure of personal data in the auth feature. The export contains no secrets."""
+"""Export and erasure of personal data of the feature `auth`. The export contains no secrets."""
 
 import json
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ EXPORTED_COLUMNS: dict[Any, tuple[Any, ...]] = {
 
 
 def export_file_of(model: Any) -> str:
-    """Return the name of the export file for a table."""
+    """Return the name of the file with the rows of a table in an export of personal data."""
     name = 'keys' if model is ApiKey else model.__tablename__.removeprefix('auth_')
     return f'auth/{name}.json'
 
@@ -93,16 +93,19 @@ def export_account(user_id: int) -> Iterator[ExportFile]:
     export=export_account,
 )
 def erase_account_data(user_id: int) -> bool:
-    """Delete a batch of a deleted user's rows; return whether there may be more."""
+    """Delete a batch of the rows of a deleted user.
+
+    :returns: whether there may be more rows.
+    """
     return any(delete_batch(model, model.user_id == user_id) for model in MODELS_BY_USER)
 
 
 def close_account(user_id: int, email: str) -> None:
-    """Delete a user's secrets and all pending rows of the email address.
+    """Delete the secrets of a user who is being deleted, and all pending rows of the email address.
 
     Call it inside `atomic`. Another user may register the email address immediately afterwards, and
-    must not inherit these rows. A user may have many sessions, devices and events, so a task
-    deletes them. Until then, the guard rejects the sessions because their user does not exist.
+    must not inherit these rows. Sessions, devices and events may be many, so a task deletes them
+    later. In the meantime, the guard rejects the sessions because their user does not exist.
     """
     for model in (Credential, ApiKey, Totp, RecoveryCode, EmailChange):
         db.session.execute(delete(model).where(model.user_id == user_id))

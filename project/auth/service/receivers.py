@@ -1,6 +1,6 @@
-"""Receivers of the signals of `users`; they run in the transaction of the sender.
+"""Receivers of the signals of the feature `users`. They run in the transaction of the sender.
 
-The receivers below record security events.
+The receivers in this module record security events.
 """
 
 from uuid import UUID
@@ -27,7 +27,7 @@ from .sessions import on_user_disabled_revoke_credentials
 
 
 def connect_receivers() -> None:
-    """Connect the receivers of this feature to the signals of `users`. Idempotent."""
+    """Connect the receivers of the feature `auth` to the signals of `users`. Idempotent."""
     users_created.connect(on_users_created)
     user_disabled.connect(on_user_disabled)
     user_enabled.connect(on_user_enabled)
@@ -44,7 +44,10 @@ def connect_receivers() -> None:
 
 
 def on_users_created(_sender: object, *, user_ids: list[int], invite: bool, by: int | None) -> None:
-    """Record the creation of users, with the actor. `register` records registrations."""
+    """Record the creation of users by an operator or another user.
+
+    Registered users are recorded by `register`.
+    """
     for user_id in user_ids:
         record_security_event(
             'user_created', user_id, actor=f'user:{by}' if by else None, invited=invite
@@ -67,7 +70,7 @@ def on_username_changed(_sender: object, *, user_id: int, by: int | None) -> Non
 
 
 def on_user_deleted(_sender: object, *, user_id: int, email: str, by: int | None) -> None:
-    """Close the account and record its deletion.
+    """Close the account of a deleted user, and record the deletion.
 
     The event has no `user_id`, so that the erasure of the user's data does not delete the event.
     """
@@ -83,7 +86,7 @@ def on_user_roles_changed(
 
 
 def on_role_changed(_sender: object, *, name: str, by: int | None) -> None:
-    """Record changed permissions of a role."""
+    """Record that the permissions of a role were changed."""
     record_security_event('role_changed', None, actor=actor_of(by), role=name)
 
 

@@ -52,7 +52,7 @@ def record_security_event(
 
 
 def actor_of(by: int | None, user_id: int | None = None) -> str:
-    """Return the actor of an event that a signal reports.
+    """Return the actor for an event that a receiver of a signal records.
 
     :param by: the id of the user who acted; None for an operator.
     :param user_id: the user whom the event concerns. If this user acted, the actor is `self`.
@@ -63,7 +63,7 @@ def actor_of(by: int | None, user_id: int | None = None) -> str:
 
 
 def list_events(asker: Principal, page: PageRequest) -> Page[EventRow]:
-    """Return a page of the asker's security events, newest first."""
+    """Return a page of the caller's security events, newest first."""
     return EVENTS.page(EVENTS_OF_USER, page, user_id=asker.user_id)
 
 

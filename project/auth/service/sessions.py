@@ -1,4 +1,4 @@
-"""Identification of callers by their tokens, list and end of sessions, reset of counters."""
+"""Sessions and API keys of requests: identification by token, lists, end, reset of counters."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -50,12 +50,12 @@ from .credentials.tokens import SESSION_TOKEN
 from .security_events import OPERATOR, record_security_event
 from .token_refresh import REFRESH_GRACE_PERIOD
 
-# `last_used_at` is written at most once per interval, not on each request.
+# `last_used_at` is updated at most once in this interval, not on each request.
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 def identify(token: str) -> Principal | None:
-    """Return the principal of a token, or None.
+    """Return the principal of an access token or API key; None if it is not valid.
 
     The guard of `core` calls it on every request.
     """
@@ -65,7 +65,7 @@ def identify(token: str) -> Principal | None:
     if kind != SESSION_TOKEN:
         return None
     hashed = token_hash(token)
-    # A running request may use a token that a refresh in another tab has just replaced.
+    # A request may still use a token that a refresh in another browser tab has just replaced.
     found = Session.find_live(hashed) or Session.find_just_refreshed(
         hashed, recent_window(REFRESH_GRACE_PERIOD)
     )
@@ -77,10 +77,10 @@ def identify(token: str) -> Principal | None:
 
 
 def reload_principal(principal: Principal) -> Principal | None:
-    """Return the current state of a principal, or None if it is no longer valid.
+    """Return the current state of a principal, or None if its credential is no longer valid.
 
-    It uses the id of the session or key, not the token: the tokens of a session may be refreshed
-    during a long upload.
+    The credential is looked up by the id of the session or API key, not by the token, because the
+    tokens of a session may be refreshed during a long upload.
     """
     if principal.key_id:
         return find_key_principal(principal.key_id)
@@ -92,12 +92,12 @@ authentication = Authentication(identify, reload_principal, users.lock_users)
 
 
 def list_sessions(asker: Principal, page: PageRequest) -> Page[ListedSessionRow]:
-    """Return a page of the asker's live sessions, newest first."""
+    """Return a page of the caller's live sessions, newest first."""
     return _sessions(asker.user_id, page, current=asker.session_id)
 
 
 def list_sessions_of(user_id: int) -> Iterator[ListedSessionRow]:
-    """Yield all of a user's live sessions, newest first. For operators."""
+    """Yield all live sessions of a user, newest first. Commands for operators call it."""
     return iterate_pages(lambda page: _sessions(user_id, page, current=None))
 
 
@@ -127,7 +127,7 @@ def end_current_session(asker: Principal) -> None:
 @repeatable
 @locks_user('asker')
 def end_other_sessions(asker: Principal) -> None:
-    """End all sessions of the asker except the current one."""
+    """End all sessions of the caller except the current one."""
     others = delete(Session).where(Session.user_id == asker.user_id)
     ended = others.where(Session.id != asker.session_id).returning(Session.id)
     record_security_event(
@@ -204,7 +204,7 @@ def _counters_of_email(email: str) -> list[tuple[AttemptCounter, str]]:
 
 
 def on_user_disabled_revoke_credentials(_sender: object, *, user_id: int) -> None:
-    """End sessions of a disabled user; delete API keys, PINs and email changes.
+    """End the sessions of a disabled user; delete API keys, PINs and pending email changes.
 
     The password, the second factor, finished exports and the known devices stay, because the user
     may be enabled again. A known device gives no access: it only decides which attempt counter a
@@ -233,6 +233,7 @@ def _principal_of(found: LiveSessionRow) -> Principal:
 
 
 def _sessions(user_id: int, page: PageRequest, *, current: UUID | None) -> Page[ListedSessionRow]:
-    # No session has an id of all zeros, so the query marks none as current.
+    # A request with an API key has no session. No session has an id of zeros, so no row is marked
+    # as current.
     current = current or UUID(int=0)
     return SESSIONS.page(SESSIONS_OF_USER, page, user_id=user_id, current=current, moment=now())

@@ -1,7 +1,7 @@
 """Refresh of session tokens, and detection of reused refresh tokens.
 
-If both the owner and a thief use a refresh token, the second use reveals the copy. The service
-does not know which of the two is the thief, so the session ends (RFC 9700, 4.14.2).
+If both the owner and a thief use the same refresh token, the second use reveals that it was copied.
+The service cannot know which of them is the thief, so it ends the session (RFC 9700, 4.14.2).
 """
 
 import hmac
@@ -27,8 +27,8 @@ from .credentials.tokens import REFRESH_TOKEN, TokenPair, decrypt_token_pair, ro
 from .login import Login, login_response
 from .security_events import FAILURE, record_security_event
 
-# Several tabs may refresh at the same time, and responses may get lost. Within this period, a
-# repeated request with a used token gets the same response again.
+# Within this period, a repeated request with the same refresh token gets the same response. Several
+# tabs may refresh at the same time, and responses may get lost.
 REFRESH_GRACE_PERIOD = timedelta(seconds=10)
 
 
@@ -36,10 +36,10 @@ REFRESH_GRACE_PERIOD = timedelta(seconds=10)
 def refresh_session(refresh_token: str) -> Login:
     """Return new tokens for a refresh token.
 
-    For `REFRESH_GRACE_PERIOD`, a used token gets the same tokens again. Later reuse ends the
-    session, even after further refreshes, and a mail notifies the user. The raised error does
-    not roll back these two effects. A refresh does not make the login fresh, and requires no second
-    factor.
+    If the token was used less than `REFRESH_GRACE_PERIOD` ago, return the same tokens as then.
+    Later reuse ends the session, even after further refreshes, and a mail notifies the user. The
+    raised error does not roll back these two effects. A refresh does not make the login fresh, and
+    requires no second factor.
 
     :raises WrongRefreshToken: if the token is unknown, expired or reused.
     """
@@ -50,9 +50,10 @@ def refresh_session(refresh_token: str) -> Login:
 
 @atomic()
 def _rotate(used: str) -> Login | None:
-    """Replace a refresh token in one statement; return None if it is not current.
+    """Replace the current refresh token of a session; return None if `used` is not current.
 
-    Of several concurrent requests with the same token, only one replaces it.
+    The replacement is one statement. So only one of several concurrent requests with the same token
+    replaces it.
     """
     pair, moment, context = rotate_token_pair(used), now(), current_request_context()
     columns = pair.columns(moment)
@@ -80,9 +81,10 @@ def _rotate(used: str) -> Login | None:
 
 
 def _repeat(used: str) -> Login:
-    """Return the tokens that replaced a used token, or end its session.
+    """Return the tokens that replaced a used refresh token, or end the session of the token.
 
-    :raises WrongRefreshToken: if the token is unknown or expired, or the session was ended.
+    :raises WrongRefreshToken: if the token is unknown or expired, or the session has just been
+        ended.
     """
     found = Session.find_family(token_hash(family_of(used)))
     if found is None or found.refresh_expires_at <= now() or _is(found.refresh_hash, used):
@@ -118,7 +120,7 @@ def _login(pair: TokenPair, session: Session) -> Login:
 
 @atomic()
 def _end(found: SessionFamilyRow) -> None:
-    """End the session of a reused token, unless it has ended; notify its user."""
+    """End the session of a reused token and notify its user. Do nothing if it has ended already."""
     ended = delete(Session).where(Session.id == found.id).returning(Session.id)
     if db.session.execute(ended).one_or_none() is None:
         return
@@ -138,24 +140,24 @@ def _end(found: SessionFamilyRow) -> None:
 
 
 def _at_most_ends(moment: Any) -> Any:
-    """Return the earlier of a moment and the absolute expiry of the session."""
+    """Return SQL for the earlier of `moment` and the absolute expiry of the session."""
     return case((Session.absolute_expires_at < moment, Session.absolute_expires_at), else_=moment)
 
 
 @task(idempotent='a second run finds none to erase', every=timedelta(minutes=1))
 def purge_refresh_grace_responses() -> None:
-    """Erase the responses to used refresh tokens after their grace period."""
+    """Delete the stored responses for used refresh tokens whose grace period is over."""
     while _purge_batch() == BATCH_ROWS:
         pass
 
 
 def _purge_batch() -> int:
-    """Erase a batch of responses in one transaction; return their number."""
+    """Delete one batch of these responses in one transaction; return their number."""
     over = select(Session.id).where(
         Session.grace_response_encrypted.is_not(None),
         ~Session.refreshed_at.between(*recent_window(REFRESH_GRACE_PERIOD)),
     )
-    # Locked rows are left to the next run: waiting for rows of many users could deadlock.
+    # Skip locked rows; the next run deletes them. Waiting for rows of many users could deadlock.
     free = over.limit(BATCH_ROWS).with_for_update(skip_locked=True).cte('free')
     purged = update(Session).where(Session.id.in_(select(free)))
     purged = purged.values(grace_response_encrypted=None).returning(Session.id)

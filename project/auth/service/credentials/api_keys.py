@@ -30,7 +30,7 @@ PREFIX_CHARACTERS = 12  # characters of a key by which its owner recognizes it
 EXPIRY_REMINDER_LEAD = timedelta(days=7)
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
-# Long ago, so that an API key never counts as a fresh login.
+# A time long ago, so that a request with an API key never counts as a fresh login.
 NEVER_AUTHENTICATED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -44,9 +44,9 @@ def create_key(
     Returns the key with its token, which is shown only once.
 
     :raises ScopeUnknown: if a scope is not a permission that a feature declares.
-    :raises PrivilegeEscalation: if a scope is a permission that the asker does not hold.
+    :raises PrivilegeEscalation: if a scope is a permission that the caller does not hold.
     :raises ExpiryPast: if `expires_at` is in the past.
-    :raises TooManyKeys: if the asker has 50 keys.
+    :raises TooManyKeys: if the caller has 50 keys.
     """
     _ensure_scopes_allowed(asker, frozenset(scopes))
     if expires_at and expires_at <= now():
@@ -79,12 +79,12 @@ def create_key(
 
 
 def list_keys(asker: Principal, page: PageRequest) -> Page[ListedKeyRow]:
-    """Return a page of the asker's keys, newest first."""
+    """Return a page of the caller's keys, newest first."""
     return KEYS.page(KEYS_OF_USER, page, user_id=asker.user_id)
 
 
 def list_keys_of(user_id: int) -> Iterator[ListedKeyRow]:
-    """Yield all of a user's keys, newest first. For operators."""
+    """Yield all API keys of a user, newest first. Commands for operators call it."""
     return iterate_pages(lambda page: KEYS.page(KEYS_OF_USER, page, user_id=user_id))
 
 
@@ -104,7 +104,7 @@ def delete_key(user_id: int, key_id: UUID) -> None:
 def identify_key(token: str) -> Principal | None:
     """Return the principal of a live API key of an active user, or None.
 
-    It records the use at most once per `LAST_USED_INTERVAL`.
+    Also updates when the key was last used, at most once per `LAST_USED_INTERVAL`.
     """
     found = ApiKey.find_live(token_hash(token))
     if found is None or found.status != ACTIVE:
@@ -115,7 +115,10 @@ def identify_key(token: str) -> Principal | None:
 
 
 def find_key_principal(key_id: UUID) -> Principal | None:
-    """Return the same as `identify_key`, by the id of the key. Record no use."""
+    """Return the principal of an API key by its id, or None. The use of the key is not recorded.
+
+    The key must be live, and its user active.
+    """
     found = ApiKey.find_live_by_id(key_id)
     return _principal_of(found) if found and found.status == ACTIVE else None
 
@@ -135,7 +138,7 @@ def _principal_of(found: LiveKeyRow) -> Principal:
 
 @task(idempotent='a second run sends no mail', queue='mail')
 def send_key_expiry_reminder(key_id: str) -> None:
-    """Mail the active owner of a key that it expires soon."""
+    """Mail the owner of an API key that it expires soon, if the owner is active."""
     with atomic():
         complete_with_transaction()
         key = ApiKey.find(UUID(key_id))

@@ -22,14 +22,15 @@ from ..attempt_counters import network_target
 
 DEVICE_TOKEN = 'pdv'
 
-# After this number, a new device replaces the least recently used one.
+# If a user has this number of devices, a new device replaces the least recently used one.
 MAX_DEVICES_PER_USER = 20
 
 
 def find_device(user_id: int, token: str | None) -> DeviceRow | None:
     """Return a user's device by its token, or None.
 
-    It always runs one query, even without user or token, so that all logins take the same time.
+    Runs one query even if the user does not exist or `token` is None, so that all logins take the
+    same time.
     """
     return Device.find_live(user_id, token_hash(token or ''))
 
@@ -37,11 +38,12 @@ def find_device(user_id: int, token: str | None) -> DeviceRow | None:
 def register_device_login(
     user: UserRow, known: UUID | None, token: str | None, *, with_factor: bool
 ) -> tuple[UUID, str]:
-    """Record the login of a device; return its id and token. Call it inside `atomic`.
+    """Record a login from a device; return the device's id and token. Call it inside `atomic`.
 
-    A mail notifies the user of a new device. Exceptions: the first device, and a device with the
-    same network and user agent as a known one.
+    If the device is new, a mail notifies the user. Exceptions: the user's first device, and a
+    device with the same network and user agent as a known one.
 
+    :param known: the id of the device, or None if it is new.
     :param with_factor: whether the login had a right second factor.
     """
     passed = {'has_passed_second_factor': True} if with_factor else {}

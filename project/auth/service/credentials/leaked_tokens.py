@@ -1,4 +1,4 @@
-"""Revocation of leaked tokens of all features, and the token kinds of auth."""
+"""Revocation of leaked tokens of all features, and the token kinds of the feature `auth`."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def revoke_leaked(token: str) -> tuple[str, UserRow]:
 
     If it is a refresh token, even an old one, its session ends.
 
-    :returns: the same as `find_token_owner`.
+    :returns: the meaning of the token, such as "API key", and its owner.
     :raises TokenNotFound: if it is not a token, or is unknown.
     """
     meaning, user = find_token_owner(token)
@@ -70,7 +70,12 @@ def _kind(token: str) -> TokenKind:
 
 
 def _register(prefix: str, meaning: str, model: Any) -> None:
-    """Register a token kind whose tokens are rows of a table with a `user_id`."""
+    """Register a kind of token: the tokens begin with `prefix` and are rows of `model`.
+
+    The table must have a column `user_id`.
+
+    :param meaning: the name of the kind in messages, such as "API key".
+    """
 
     def find_owner(token: str) -> int | None:
         user_id: int | None = db.session.scalar(select(model.user_id).where(_is(prefix, token)))

@@ -27,8 +27,8 @@ from .pins import RESET_PURPOSE, VerifiedPin, consume_pin, mail_pin, verify_pin
 def request_reset(email: str) -> None:
     """Mail a PIN for a new password to the active user with this email address.
 
-    The result is the same for all email addresses, because only the task looks the email address up
-    and counts the mails.
+    The result is the same for all email addresses, because only the task (`send_reset`) looks the
+    email address up and counts the mails.
     """
     enqueue(send_reset, email, now().isoformat())
 
@@ -51,13 +51,15 @@ def start_reset(login: str) -> UserRow:
 def send_reset(email: str, requested_at: str | None = None) -> None:
     """Mail a PIN for a new password to the active user with an email address.
 
-    Sends nothing if the password was set after the request, because a change voids older PINs.
+    Sends nothing if the password was changed after the request: a change of the password voids all
+    earlier PINs and requests.
 
     :param requested_at: when the PIN was requested, as ISO 8601; None in a task of an older
         version.
     """
     found = users.find_user_by_login(email)
-    # Locked, so that the password cannot change between the check and the PIN.
+    # The user is locked, so that the password cannot change between this check and the storage of
+    # the PIN.
     with atomic(locking=[found.id] if found else []):
         complete_with_transaction()
         user = users.find_user(found.id) if found else None
@@ -69,7 +71,7 @@ def send_reset(email: str, requested_at: str | None = None) -> None:
         is_mailed = mail_pin(
             'password_reset',
             RESET_PURPOSE,
-            # To the stored email address, never to the one that was typed (CVE-2019-19844).
+            # Mail the stored email address, never the one in the request (CVE-2019-19844).
             to=user.email,
             about=user.id,
             username=user.username,
@@ -85,9 +87,9 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
 
     Opens no session: the next login still requires the second factor (ASVS 6.4.3).
 
-    :returns: the token of a new known device. With it, the next login has another attempt counter
-        than strangers. All such devices of a user share one OTP counter, so that further resets
-        give no further attempts at the second factor.
+    :returns: the token of a new known device. If the next login sends it, failed logins of
+        strangers do not block it. All devices that resets create share one OTP counter, so that
+        further resets give no further attempts at the second factor.
     :raises PasswordTooWeak: if the new password is weak; the PIN stays valid.
     :raises WrongPin: if the PIN is wrong, used, expired or replaced, or the user is not active.
     :raises TooManyAttempts: if the network sent too many wrong PINs.
@@ -97,10 +99,10 @@ def reset_password(*, email: str, pin: str, new_password: str) -> str:
     verified = verify_pin(RESET_PURPOSE, pin, emails=[user.email if user else email])
     if user is None:
         raise WrongPin
-    # Check this only after the PIN: the error reveals the username of an email address.
+    # Check this only after the PIN: the error reveals which username belongs to the email address.
     check_new_password(new_password, words=[user.username], field='new_password')
     device = _replace(user.id, user, verified, hash_password(new_password))
-    # Wrong attempts with the old password must not delay the login with the new one.
+    # Failed logins with the old password must not block the login with the new one.
     for login in (user.username, user.email):
         LOGIN_NAME.reset(login_target(login, user))
     return device

@@ -37,16 +37,16 @@ MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS = 8, 128
 def check_new_password(password: str, *, words: Iterable[str], field: str = 'password') -> None:
     """Ensure that a new password has a valid length and is hard to guess.
 
-    An attacker tries the username, parts of the email address and names of this service first, so
-    these words add no strength (ASVS 6.2.4, 6.2.11). No kinds of characters, such as digits, are
-    required (ASVS 6.2.5).
+    An attacker tries the username, parts of the email address and names of this service first. So
+    these words add no strength (ASVS 6.2.4, 6.2.11). A password needs no particular kind of
+    characters, such as digits (ASVS 6.2.5).
 
     :param words: the username and the email address.
     :raises PasswordTooWeak: if it is too short, too long or guessable.
     """
     normal = unicodedata.normalize('NFC', password)
-    # The minimum applies to the displayed characters. The maximum applies to the text as sent,
-    # because login requests have the same limit.
+    # The minimum applies to the displayed characters (the normalized text). The maximum applies to
+    # the text as sent, because login requests have the same limit.
     if len(normal) < MIN_PASSWORD_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
         raise PasswordTooWeak(
             f'{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters', field=field
@@ -77,10 +77,10 @@ def change_password(asker: Principal, *, current_password: str, new_password: st
 
 
 def verify_session_password(asker: Principal, password: str) -> str | None:
-    """Return the stored hash if the password is right, else None.
+    """Return the stored password hash if `password` is right, else None.
 
-    The caller records a failure. Attempts are counted per session, so that failed logins of
-    strangers do not block the user.
+    If it is wrong, the caller must record the failure. Attempts are counted per session, so that
+    failed logins of strangers do not block the user.
 
     :raises TooManyAttempts: after ten wrong passwords in 15 minutes; the password is not checked.
     """
@@ -101,12 +101,12 @@ def _record_failure(user_id: int) -> None:
 @repeatable
 @atomic()
 def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any) -> None:
-    """Replace the stored hash if it is still the one that was verified.
+    """Store a new password hash if the stored hash is still the one that was verified.
 
     Hashing takes a while. Without this condition, an attacker who knows the old password could
     overwrite a change that was made in the meantime.
 
-    :param was: the verified hash.
+    :param was: the hash that was verified.
     :param keep: the id of the session that does not end.
     :raises WrongPassword: if the stored hash has changed.
     """
@@ -120,12 +120,12 @@ def _store_password(user: Any, password_hash: str, *, was: str | None, keep: Any
 
 
 def end_sessions_after(event: str, user: UserRow, *, keep: UUID | None = None) -> None:
-    """End the sessions of a user after a new password, and notify the user.
+    """End the sessions of a user after a change of the password, and notify the user.
 
     Call it inside `atomic`.
 
     :param event: the kind of the security event to record, such as `password_changed`.
-    :param keep: the id of the session that does not end, if any.
+    :param keep: the id of a session that does not end, if any.
     """
     others = delete(Session).where(Session.user_id == user.id, Session.id != keep)
     rows = others.returning(Session.user_agent, Session.ip_address.label('address'))
@@ -143,11 +143,12 @@ def end_sessions_after(event: str, user: UserRow, *, keep: UUID | None = None) -
 
 
 def _is_made_of(password: str, word: str) -> bool:
-    # A password is rejected if it repeats a word, or adds at most two characters to it.
+    # A password is rejected if it consists of the word, once or repeated, and at most two other
+    # characters.
     return len(password.replace(word, '')) <= 2
 
 
 def _parts(word: str) -> list[str]:
-    """Return a word and its parts; for an email address also local part and domain."""
+    """Return a word and its parts; for an email address, also its local part and its domain."""
     local, _, domain = word.partition('@')
     return [word, local, domain, *re.split(r'[\W_]+', word)]

@@ -1,4 +1,4 @@
-"""PINs in mails: six digits with five attempts.
+"""PINs that are mailed to users: six digits, which allow five attempts.
 
 The third and later mails of a day contain codes of 80 bits instead. A PIN or code is valid only for
 its purpose and the exact email address to which it was mailed.
@@ -41,8 +41,8 @@ PIN_PURPOSES = (VERIFICATION_PURPOSE, RESET_PURPOSE, EMAIL_CHANGE_PURPOSE)
 
 PIN_LIFETIME, CODE_LIFETIME = timedelta(minutes=10), timedelta(hours=24)
 MAX_PIN_ATTEMPTS = 5
-# Per mailbox and purpose. Further mails of the day contain codes, which strangers cannot void by
-# wrong attempts.
+# This limit applies per mailbox and purpose. Further mails of the day contain codes, which
+# strangers cannot void by wrong attempts.
 MAX_PINS_PER_DAY = 2
 CODE_BYTES, CODE_CHARACTERS = 10, 16
 
@@ -56,7 +56,7 @@ register_expiring_values(
 
 @dataclass(frozen=True, slots=True)
 class IssuedPin:
-    """A new PIN or code in plain text, for its mail."""
+    """A new PIN or code in plain text, to be mailed, and its lifetime."""
 
     text: str
     lifetime: timedelta
@@ -64,7 +64,7 @@ class IssuedPin:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPin:
-    """A right PIN or code for `consume_pin`, and the email address it was mailed to."""
+    """A right PIN or code, which `consume_pin` deletes, and its email address."""
 
     code_hmac: bytes
     email: str
@@ -77,7 +77,7 @@ def new_code() -> str:
 
 
 def normalize_code(typed: str) -> str:
-    """Return a typed PIN or code without blanks and dashes, in upper case."""
+    """Return a PIN or code as typed by a user, without blanks and dashes, in upper case."""
     return ''.join(typed.split()).replace('-', '').upper()
 
 
@@ -99,9 +99,9 @@ def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
 
 
 def issue_pin(purpose: str, email: str) -> IssuedPin:
-    """Return a new PIN for an email address; void older PINs of the same purpose.
+    """Create and return a PIN for an email address; void older PINs of the same purpose.
 
-    For the third and later mails of a day, it is a code. Call it inside `atomic`.
+    For the third and later mails of a day, it is a code instead. Call it inside `atomic`.
     """
     key = email_key(email)
     if PIN_MAIL.count_of(mail_target(purpose, key)) > MAX_PINS_PER_DAY:
@@ -137,7 +137,7 @@ def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
     else:
         PIN_NETWORK.consume(network)
         stored = _consume_tries(purpose, emails)
-    # A missing PIN is compared with zeros, so that the response takes the same time.
+    # Without a stored PIN, compare with zeros, so that the response takes the same time.
     matches = [
         email
         for email in emails
@@ -154,7 +154,7 @@ def verify_pin(purpose: str, pin: str, *, emails: Iterable[str]) -> VerifiedPin:
 def consume_pin(purpose: str, verified: VerifiedPin) -> None:
     """Delete a PIN or code in the transaction that it authorizes.
 
-    Only one of several concurrent requests succeeds.
+    If several concurrent requests use the same PIN, only one succeeds.
 
     :raises WrongPin: if it was used or replaced in the meantime.
     """
@@ -166,25 +166,25 @@ def consume_pin(purpose: str, verified: VerifiedPin) -> None:
 
 
 def delete_pins(key: str) -> None:
-    """Delete all PINs and codes of a mailbox, for any spelling.
+    """Delete all PINs and codes of an email address, in any spelling.
 
     Call it inside `atomic`.
 
-    :param key: the `email_key` of its email address.
+    :param key: the `email_key` of the email address.
     """
     db.session.execute(delete(Pin).where(Pin.email_key == key))
 
 
 @atomic()
 def record_pin_failure(purpose: str) -> None:
-    """Record a wrong PIN or code."""
+    """Record a wrong PIN or code as a security event."""
     record_security_event('pin', None, outcome=FAILURE, purpose=purpose.partition(':')[0])
 
 
 @repeatable
 @atomic()
 def _consume_tries(purpose: str, emails: list[str]) -> dict[str, bytes]:
-    """Consume an attempt of each valid PIN; return the HMACs by email address."""
+    """Count an attempt at each valid PIN; return their HMACs by email address."""
     counted = (
         update(Pin)
         .where(Pin.purpose == purpose, Pin.email.in_(emails))

@@ -9,7 +9,7 @@ from project.users import service as users
 from ..attempt_counters import SECOND_FACTOR_MAIL, account_target, is_within_limit
 from ..security_events import FAILURE, record_security_event
 
-# Changes of a second factor: the kind of the event, and the text of the mail.
+# The possible changes of a second factor: for each kind of event, the text of the mail.
 CHANGE_DESCRIPTIONS = {
     'totp_enabled': 'A second factor was turned on',
     'totp_disabled': 'The second factor was turned off',

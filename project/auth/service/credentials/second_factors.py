@@ -61,7 +61,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A verified second factor, with the code that `consume_second_factor` uses up."""
+    """A verified timestep or recovery code, which `consume_second_factor` uses up."""
 
     step: int | None = None
     encrypted_secret: bytes | None = None
@@ -70,9 +70,9 @@ class Factor:
 
 @locks_user('asker')
 def start_totp_enrolment(asker: Principal) -> Enrolment:
-    """Start to enrol an authenticator. Logins require it after `confirm_totp`.
+    """Start to enrol an authenticator. Logins require it only after `confirm_totp`.
 
-    It replaces an enrolment that was not confirmed.
+    An earlier enrolment that was not confirmed is replaced.
 
     :raises TotpAlreadyEnabled: if a second factor is on.
     """
@@ -125,7 +125,7 @@ def confirm_totp(asker: Principal, otp: str) -> list[str]:
 
 @atomic()
 def disable_totp(asker: Principal) -> None:
-    """Disable the second factor, or delete an enrolment.
+    """Disable the second factor, or delete an enrolment that was not confirmed.
 
     :raises TotpNotEnabled: if the user has neither a second factor nor an enrolment.
     """
@@ -138,7 +138,7 @@ def disable_totp(asker: Principal) -> None:
 
 @atomic()
 def disable_totp_of(login: str) -> UserRow:
-    """Disable a user's second factor and return the user. For operators.
+    """Disable a user's second factor; return the user. A command for operators calls it.
 
     :raises UserNotFound: if no user has this username or email address.
     :raises TotpNotEnabled: if the user has no second factor.
@@ -158,7 +158,7 @@ def renew_recovery_codes(asker: Principal) -> list[str]:
     :raises TotpNotEnabled: if the user has no second factor.
     """
     on = update(Totp).where(Totp.user_id == asker.user_id, Totp.confirmed_at.is_not(None))
-    # This UPDATE locks the row: the later of two concurrent requests voids the codes of the other.
+    # This UPDATE locks the row. Of two concurrent requests, the later one voids the earlier codes.
     locked = on.values(last_used_timestep=Totp.last_used_timestep).returning(Totp.user_id)
     if db.session.execute(locked).one_or_none() is None:
         raise TotpNotEnabled
@@ -176,13 +176,13 @@ def verify_second_factor(
     device: DeviceRow | None = None,
     session_id: UUID | None = None,
 ) -> Factor | None:
-    """Return the verified factor of a login, or None if the user has no factor.
+    """Verify the second factor of a login; return it, or None if the user has none.
 
     The caller passes the factor to `consume_second_factor`. A wrong factor is reported to the user
     by mail, because the client knows the password (ASVS 6.3.5). If the secret cannot be decrypted,
     an error is logged and no mail is sent.
 
-    :param device: the known device of the login; it decides the counter of OTPs.
+    :param device: the known device of the login; it decides which counter counts wrong OTPs.
     :param session_id: the session that reauthenticates, which has its own counter.
     :raises OtpRequired: if neither `otp` nor `recovery_code` is given.
     :raises WrongOtp, WrongRecoveryCode: if the code is wrong or used.
@@ -200,7 +200,7 @@ def verify_second_factor(
         secret = _decrypted_secret(user_id, found.encrypted_secret)
         step = find_timestep(secret, otp)
         if secret is None:
-            # The key is missing, so the code was not checked: refund the attempt.
+            # The encryption key is missing, so the code could not be checked: refund the attempt.
             counter.refund(target)
             record_failure(user_id, 'otp')
             raise WrongOtp
@@ -208,7 +208,7 @@ def verify_second_factor(
             record_and_notify_failure(user_id, 'otp')
             raise WrongOtp
         counter.refund(target)
-        # Encrypted again at each use: this moves the secret to the newest key.
+        # The secret is encrypted again at each use, so that it moves to the newest key.
         factor = Factor(step=step, encrypted_secret=Totp.encrypt_secret(secret))
     else:
         factor = Factor(code_hash=_hashed(recovery_code or ''))
@@ -268,7 +268,7 @@ def _confirm(user_id: int, ciphertext: bytes, step: int) -> list[str]:
 
 
 def _new_codes(user_id: int) -> list[str]:
-    """Replace a user's recovery codes.
+    """Replace the recovery codes of a user; return the new ones.
 
     A fast hash is enough (ASVS 6.5.2): the 120 random bits of a code cannot be guessed.
     """
@@ -285,9 +285,9 @@ def _hashed(code: str) -> str:
 
 
 def _decrypted_secret(user_id: int, ciphertext: bytes) -> bytes | None:
-    """Return the secret of an authenticator, or None if its key is unknown.
+    """Return the secret of an authenticator, or None if its encryption key is unknown.
 
-    In that case, log an error. The caller refunds the attempt, because it cannot check the code.
+    If it is unknown, log an error. The caller then refunds the attempt.
     """
     secret = Totp.decrypt_secret(ciphertext)
     if secret is None:

@@ -13,7 +13,7 @@ MAX_DRIFT_TIMESTEPS = 1
 
 
 def find_timestep(secret: bytes | None, otp: str) -> int | None:
-    """Return the timestep of an accepted code, or None."""
+    """Return the timestep to which a one-time password belongs; None if it is not accepted now."""
     if secret is None:
         return None
     generator = pyotp.totp.TOTP(secret.decode())
@@ -26,8 +26,8 @@ def find_timestep(secret: bytes | None, otp: str) -> int | None:
 def last_timestep() -> int:
     """Return the highest timestep whose code is accepted now.
 
-    A later stored timestep comes from a server clock that was ahead. It is ignored, so that the
-    owner is not locked out until that time.
+    If the stored timestep of the last used code is higher, a server clock that was ahead has caused
+    it. Callers ignore such a timestep; otherwise all codes would be rejected until that time.
     """
     return _current_timestep() + MAX_DRIFT_TIMESTEPS
 

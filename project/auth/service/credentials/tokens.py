@@ -33,7 +33,7 @@ class TokenPair:
         }
 
     def encrypted_for(self, used: str) -> bytes:
-        """Return the tokens encrypted under the used refresh token that they replace."""
+        """Return these tokens, encrypted under the used refresh token that they replace."""
         return encrypt_with_token(used, json.dumps(asdict(self)).encode())
 
 
@@ -48,6 +48,6 @@ def rotate_token_pair(used: str) -> TokenPair:
 
 
 def decrypt_token_pair(used: str, ciphertext: bytes | None) -> TokenPair | None:
-    """Return the tokens that replaced a used refresh token, or None."""
+    """Return the tokens that replaced a used refresh token; None if they cannot be decrypted."""
     secret = decrypt_with_token(used, ciphertext) if ciphertext else None
     return TokenPair(**json.loads(secret)) if secret else None
