@@ -1,8 +1,8 @@
 """Version 1 of the API: all features, mounted below `/api/v1`.
 
-A feature is a package below `project`; `core.features` finds it. It has `config_checks` if its
-settings need checks, `connect_receivers` if it receives signals of other features, and
-`authentication` if it identifies the callers of all routes.
+A feature is a package below `project`; `core.features` finds it. It has the module `config_checks`
+if its settings need checks, the function `connect_receivers` if it receives signals of other
+features, and `authentication` if it identifies the callers of all routes.
 """
 
 from flask import Blueprint
@@ -41,7 +41,7 @@ def connect_receivers() -> None:
 
 
 def api_v1() -> Blueprint:
-    """Return a new blueprint of version 1; each application needs its own."""
+    """Return a new blueprint of version 1. Each application needs its own blueprint object."""
     api = Blueprint('api_v1', __name__)
     for blueprint in (*(package.blueprint for package in PACKAGES.values()), docs):
         api.register_blueprint(blueprint)

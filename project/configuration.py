@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
-    """Return a configuration with the faults and warnings of all checks.
+    """Return the configuration, with the faults and warnings that the checks of all packages find.
 
     :param config: a configuration class or its import path; by default `APP_ENV` selects it.
     :raises SystemExit: with one line, if `APP_ENV` is not a known environment.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None:
-    """Bind the core to an application.
+    """Register all parts of the core with an application.
 
     :param authentication: identifies callers; without it, only public routes can be called.
     """
@@ -41,9 +41,10 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
         no_session,
     ):
         part.init_app(app)
-    # No view is a coroutine. Without this, Flask checks that a dozen times per request.
+    # No view is a coroutine. Without this line, Flask checks for coroutines a dozen times per
+    # request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
-    # The order matters: `logging` starts its timer first, and logs the final response last.
+    # This order matters: `logging` starts its timer first, and logs the final response last.
     for part in (logging, headers, maintenance):
         part.init_app(app)
     guard.init_app(app, authentication or NO_AUTHENTICATION)
@@ -54,13 +55,13 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
 
 
 def validate_routes(app: Flask) -> None:
-    """Validate the specs of all routes, and the types of all columns.
+    """Validate the endpoint specs of all routes, and the types of all columns.
 
     Call it after all routes are registered.
 
     :raises UndeclaredRoute: if a route has no endpoint spec, or its handler does not fit its spec.
-    :raises HiddenValue: if another route with a variable part also allows the path of a route:
-        `/users/<username>` would allow `/users/export`, for example.
+    :raises HiddenValue: if the path of a route also matches another route with a variable part. For
+        example, `/users/export` matches `/users/<username>`, if a username may be `export`.
     :raises UnsupportedType: if the type of a column has no form in JSON.
     """
     from .database.column_types import validate_columns

@@ -1,7 +1,7 @@
-"""Typed values of an application, such as its storage.
+"""Typed values that belong to an application, such as its storage.
 
-Flask has `app.extensions` for them, a dictionary of any values: a type checker finds neither a
-misspelt name nor a wrong type in it.
+Flask stores such values in `app.extensions`, a dictionary of any values. A type checker finds
+neither a misspelt name nor a wrong type in it.
 """
 
 from typing import Generic, TypeVar, cast
@@ -12,9 +12,10 @@ T = TypeVar('T')
 
 
 class AppValue(Generic[T]):
-    """A value that each application has; `app.extensions` stores it under the name.
+    """A value that each application has, stored in `app.extensions` under a name.
 
-    A module declares it with its type: `STORAGE: AppValue[Storage] = AppValue('storage')`.
+    The module that provides the value declares it with its type: `STORAGE: AppValue[Storage] =
+    AppValue('storage')`.
     """
 
     def __init__(self, name: str) -> None:

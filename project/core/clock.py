@@ -1,16 +1,17 @@
-"""The clock, and moments as text: timezone-aware, in UTC, in the format of RFC 3339."""
+"""The current time, and its text format: RFC 3339, timezone-aware, in UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
-# Any duration up to this one can be added to, and subtracted from, a moment that a client sends.
+# The maximum of all durations. Any shorter one can be added to, or subtracted from, a moment that a
+# client sends.
 MAX_LIFETIME = timedelta(days=36_500)
 
 # The largest difference between the clocks of two machines of the service.
 MAX_CLOCK_SKEW = timedelta(seconds=2)
 
-# Limits of the moments that clients send. Adding or subtracting `MAX_LIFETIME` and any UTC offset
-# stays within the range of `datetime`.
+# Limits of the moments that clients may send. Even after adding or subtracting `MAX_LIFETIME` and
+# any UTC offset, the result is within the range of `datetime`.
 EARLIEST_MOMENT = datetime(101, 1, 1, tzinfo=UTC)
 LATEST_MOMENT = datetime(9899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -29,12 +30,12 @@ def now() -> datetime:
 
 
 def recent_window(period: timedelta) -> tuple[datetime, datetime]:
-    """Return the first and last moment of a time window that ends now.
+    """Return the first and last moment of the latest `period`, for comparison with stored moments.
 
-    The window ends `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by
-    that much. A later moment is outside the window, because a machine with a wrong clock stored it.
+    The last moment is `MAX_CLOCK_SKEW` after now, because the clocks of two machines may differ by
+    that much. A stored moment after it comes from a machine with a wrong clock, and is not recent.
 
-    :param period: the length of the window.
+    :param period: the length of the period before now.
     """
     moment = now()
     return moment - period, moment + MAX_CLOCK_SKEW
@@ -52,12 +53,12 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Return the moment that RFC 3339 text represents, in UTC.
+    """Return the moment of a text in the format of RFC 3339, converted to UTC.
 
     Fractional digits of a second after the sixth are ignored.
 
-    :raises ValueError: if the text has another form, or the moment is not between
-        `EARLIEST_MOMENT` and `LATEST_MOMENT`.
+    :raises ValueError: if the text has another form, or the moment is not between `EARLIEST_MOMENT`
+        and `LATEST_MOMENT`.
     """
     match = RFC3339_PATTERN.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""Checks of the core's settings. They pass the values to the functions that use them later."""
+"""Configuration checks of `core`. They pass each value to the function that will use it."""
 
 import os
 import re
@@ -20,7 +20,7 @@ CGROUP_LIMIT = Path('/sys/fs/cgroup/memory.max')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each fault with which the service does not start."""
+    """Yield a message for each fault because of which the service must not start."""
     yield from _rejections('MAIL_URL', partial(create_transport, config['MAIL_URL']))
     try:
         sender_address(config['MAIL_FROM'])
@@ -37,19 +37,22 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield no warnings: the core has no setting that works but is probably a mistake."""
+    """Yield nothing: `core` has no valid settings that are probably mistakes."""
     yield from ()
 
 
 def _rejections(name: str, make: Callable[[], object]) -> Iterator[str]:
-    """Yield why a function rejects a setting, in one line without the value."""
+    """Call `make`, which uses a setting; if it raises, yield the reason.
+
+    The reason is one line, without the value of the setting.
+    """
     try:
         make()
     except SystemExit as rejection:
         reason = str(rejection.code).rstrip('.')
         yield reason if name in reason else f'{name} is not usable: {reason}'
     except Exception as error:
-        # Any type: each library raises its own exceptions for a URL that it cannot parse.
+        # Catch any exception: each library raises its own types for a URL that it cannot parse.
         yield f'{name} is not usable ({type(error).__name__})'
 
 
@@ -58,7 +61,7 @@ def _server_faults(
 ) -> Iterator[str]:
     """Yield why a setting is not the URL of a server, or why `make` rejects the URL.
 
-    :param make: the function that uses the URL later.
+    :param make: the function that will later create a client with the URL.
     """
     url = config[name]
     if url and not is_server_url(url, *schemes):
@@ -71,7 +74,10 @@ def _server_faults(
 
 
 def _create(url: str, make: Callable[[str], object]) -> None:
-    """Create the client of a server and its connection object, without connecting."""
+    """Create a client of a server, without connecting.
+
+    For Redis, also create a connection object: only that checks the parameters of the URL.
+    """
     make(url)
     if url.startswith('redis'):
         # Imported here: most services have no Redis.

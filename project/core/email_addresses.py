@@ -9,8 +9,8 @@ BLANKS = ' \t'
 def normalize_email_address(text: str) -> str | None:
     """Return the canonical form of an email address, or None if its syntax is wrong.
 
-    Blanks around the address are removed. The local part is in NFC. The domain is in lower case
-    and in Unicode (U-labels, IDNA 2008 by UTS 46). No name server is queried.
+    In the result, blanks around the address are removed, and the local part is in NFC. The domain
+    is in lower case and in Unicode (U-labels, IDNA 2008 by UTS 46). No name server is queried.
     """
     address = text.strip(BLANKS)
     if len(address) > MAX_EMAIL_CHARACTERS:
@@ -19,7 +19,7 @@ def normalize_email_address(text: str) -> str | None:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        # `test_environment` accepts the domains for tests (RFC 6761).
+        # With `test_environment`, the domains reserved for tests are also valid (RFC 6761).
         checked = validate_email(
             address, check_deliverability=False, test_environment=True, strict=True
         )
@@ -42,7 +42,7 @@ def email_comparison_key(text: str) -> str:
 
 
 def email_on_the_wire(address: str) -> str:
-    """Return a canonical email address with its domain as A-labels.
+    """Return a canonical email address for SMTP, with its domain as A-labels (`xn--…`).
 
     Every mail server accepts that form of a domain. SMTPUTF8 is then needed only if the local part
     is not ASCII.
@@ -52,7 +52,7 @@ def email_on_the_wire(address: str) -> str:
 
 
 def ascii_domain(domain: str) -> str | None:
-    """Return a domain as A-labels in lower case, or None if IDNA 2008 does not allow it."""
+    """Return a domain as A-labels (`xn--…`) in lower case; None if IDNA 2008 does not allow it."""
     lower = domain.lower()
     if lower.isascii() and 'xn--' not in lower:
         return lower

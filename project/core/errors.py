@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 
 class ApiError(Exception):
-    """The request is at fault (4xx)."""
+    """Base class of errors that the client has caused (4xx)."""
 
     http_code = 400
     field = 'request'
@@ -21,7 +21,7 @@ class ApiError(Exception):
 
     @property
     def data(self) -> dict[str, list[str]]:
-        """Return the error in the form of a validation error."""
+        """Return the error in the same form as a validation error: a list of reasons by field."""
         return {self.field: [str(self)]}
 
 
@@ -58,7 +58,7 @@ class ReauthenticationRequired(Forbidden):
 
 
 class NotFound(ApiError):
-    """The resource does not exist, or the caller may not know that it exists."""
+    """The resource does not exist, or the caller must not learn that it exists."""
 
     http_code = 404
     field = 'url'
@@ -66,7 +66,7 @@ class NotFound(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """The body did not arrive within the time limit; the connection is closed."""
+    """The request body did not arrive within the time limit; the connection is closed."""
 
     http_code = 408
     reason = HTTPStatus.REQUEST_TIMEOUT.description
@@ -96,7 +96,7 @@ class ContentTooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The route does not read this type of content."""
+    """The route does not accept the type of the request body."""
 
     http_code = 415
     field = 'content_type'
@@ -114,7 +114,8 @@ class RangeNotSatisfiable(ApiError):
     reason = 'The range is outside the content'
 
     def __init__(self, size: int | None = None):
-        # The OpenAPI document only needs the class, so the size may be missing.
+        # `size` may be missing, because the OpenAPI document creates the error only to read its
+        # status.
         super().__init__(headers={'Content-Range': f'bytes */{size}'} if size is not None else {})
 
 
@@ -140,7 +141,7 @@ class TooManyRequests(ApiError):
 
 
 class ServiceUnavailable(Exception):
-    """The service is at fault, temporarily: 503, or 507 if the disk is full.
+    """A temporary fault of the service: 503, or 507 if the disk is full.
 
     :param detail: the cause, for the log. Clients only get `reason`.
     :param retry_after: seconds after which the client may try again.

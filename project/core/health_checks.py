@@ -21,7 +21,7 @@ REDIS_SECONDS = 0.9
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The outcome of a health check.
+    """The result of a health check.
 
     :param state: one word: `ok`, or the fault: `down`, `read_only`, `full`, `late`, …
     :param details: figures that `/readyz` returns to any client.
@@ -37,7 +37,7 @@ class CheckResult:
 class HealthCheck:
     """A dependency, and the function that checks it in a thread and an application context.
 
-    :param function: returns the outcome; an exception means `down`.
+    :param function: the function, which returns the result; an exception means `down`.
     :param is_critical: whether the service is not ready without the dependency (503). A dependency
         that is not critical only degrades the service (200).
     :param degraded_states: states of a critical dependency that only degrade the service.
@@ -58,9 +58,9 @@ class HealthCheck:
     start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        """Ensure that the limits are low enough for `/readyz`.
+        """Ensure that `time_limit` and `interval` are low enough for `/readyz`.
 
-        Its response takes at most 3 s, and no state in it is older than 10 s.
+        A response of `/readyz` takes at most 3 s, and no state in it is older than 10 s.
 
         :raises ValueError: if a limit is too high, or not positive.
         """
@@ -68,7 +68,7 @@ class HealthCheck:
             raise ValueError('time_limit must be at most 2 s, interval at most 6 s')
 
     def severity(self, state: str) -> str:
-        """Return `ready`, `degraded` or `unready`."""
+        """Return the severity of a state: `ready`, `degraded` or `unready`."""
         if state in READY_STATES:
             return 'ready'
         is_unready = self.is_critical and state not in self.degraded_states
@@ -79,7 +79,7 @@ health_checks: Registry[HealthCheck] = Registry('health check')
 
 
 def register_health_check(name: str, check: HealthCheck, *, owner: str) -> None:
-    """Add a check to `/readyz`.
+    """Add a health check, which `/readyz` then runs.
 
     :param name: the name of the dependency: `database`, `mail`.
     :param owner: the module that registers it: `__name__`.

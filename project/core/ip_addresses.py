@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 # `203.0.113.7:41234`, `[2001:db8::1]` and `[2001:db8::1]:443`. An IPv6 address without brackets has
-# no port: it would be ambiguous.
+# no port, because a port after it would be ambiguous.
 WITH_PORT_PATTERN = re.compile(r'(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]{1,5})?')
 
 
@@ -18,7 +18,7 @@ def normalize_ip(text: str) -> str:
 
 
 def normalize_forwarded_ip(text: str) -> str:
-    """Return the normal form of an IP address from a proxy, or '' if it is not one.
+    """Return the normal form of an IP address that a proxy has sent, or '' if it is not one.
 
     Some proxies add the client's port, brackets or blanks (Azure always adds the port).
     """
@@ -50,6 +50,7 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
         return None
     if isinstance(address, IPv4Address):
         return address
-    # A dual-stack socket reports IPv4 clients as mapped addresses, which are all in one /64. The
-    # conversion by `int` removes the zone, which may be any text of any length.
+    # A dual-stack socket reports IPv4 clients as IPv4-mapped addresses, which are all in one /64.
+    # For other IPv6 addresses, the conversion by `int` removes the zone, which may be any text of
+    # any length.
     return address.ipv4_mapped or IPv6Address(int(address))

@@ -1,4 +1,4 @@
-"""The flag that the service is about to stop, which all its processes share."""
+"""A flag that all processes of the service share: the service is about to stop."""
 
 import mmap
 
@@ -12,5 +12,5 @@ def announce_stop() -> None:
 
 
 def is_stopping() -> bool:
-    """Return whether the service is about to close its listeners (no longer ready)."""
+    """Return whether the flag is set: `/readyz` then returns 503, and the listeners close soon."""
     return bool(_is_stopping[0])

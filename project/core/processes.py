@@ -1,6 +1,6 @@
 """Attributes of this process in the kernel: name, dump flag and parent-death signal.
 
-All are set by a Linux system call, prctl(2). Each docstring states the effect on other systems.
+The Linux system call prctl(2) sets all of them. Each docstring states the effect on other systems.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ def set_parent_death_signal(parent_pid: int) -> None:
     if not signal_at_parent_exit(signal.SIGKILL):
         Thread(target=_exit_with_parent, args=(parent_pid,), name='parent', daemon=True).start()
     elif is_parent_gone(parent_pid):
-        # The parent exited before the call, so the kernel sends no signal.
+        # The parent exited before this call, so the kernel will send no signal: exit now.
         os._exit(1)
 
 
@@ -40,12 +40,12 @@ def signal_at_parent_exit(number: signal.Signals) -> bool:
 
 
 def is_parent_gone(parent_pid: int) -> bool:
-    """Return whether the process that started this one has exited."""
+    """Return whether the parent, the process that started this one, has exited."""
     return os.getppid() != parent_pid
 
 
 def set_process_name(name: str) -> None:
-    """Name this process in the output of `ps -o comm` and `top`: 15 bytes at most.
+    """Set the name of this process in the output of `ps -o comm` and `top`: 15 bytes at most.
 
     No effect on systems other than Linux.
     """
@@ -54,7 +54,7 @@ def set_process_name(name: str) -> None:
 
 
 def set_not_dumpable() -> None:
-    """Hide memory and environment of this process from other processes of its user.
+    """Prevent other processes of the same user from reading memory and environment of this process.
 
     The kernel sets a flag. Forked children inherit the flag; executing a program resets it. The
     kernel also writes no core dump. Only a process with CAP_SYS_PTRACE, such as a debugger of root,
@@ -69,7 +69,7 @@ def has_dump_flag() -> bool:
 
 
 def _prctl(option: int, value: int) -> int | None:
-    """Return the result of the call, or None if it failed or is not supported."""
+    """Call prctl(2); return its result, or None if the call failed or is not supported."""
     try:
         prctl = ctypes.CDLL(None).prctl
     except (OSError, AttributeError):

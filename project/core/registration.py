@@ -12,9 +12,9 @@ class RegistrationError(Exception):
 
 
 class Registry(Generic[T]):
-    """Values by name, each with the module that registered it.
+    """Registered values by name. Each has an owner: the module that registered it.
 
-    :param kind: the kind of the names, for messages: `permission`.
+    :param kind: the kind of the registered names, such as `permission`, for messages.
     """
 
     def __init__(self, kind: str) -> None:

@@ -1,6 +1,6 @@
 """The request context: id, IP address and user agent of the current request, command or task.
 
-Services can read it, too, without importing Flask's `request`.
+Services read it instead of Flask's `request`, which they must not import.
 """
 
 from contextvars import ContextVar
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The current request, command or task, for logs and security events."""
+    """Data about the current request, command or task, for logs and security events."""
 
     request_id: str = '-'
     ip_address: str = ''
     user_agent: str = ''
-    # In a task: the id of the owner whose share of the queue the task uses. The tasks that this
-    # task enqueues have the same owner.
+    # In a task: the id of the user who owns the task. The queue limits the running tasks per owner.
+    # Tasks that this task enqueues have the same owner.
     task_owner_id: int | None = None
 
 
@@ -30,5 +30,5 @@ def current_request_context() -> RequestContext:
 
 
 def set_request_context(context: RequestContext) -> None:
-    """Set the context of the request, command or task that begins."""
+    """Set the context of a request, command or task when it begins."""
     _context.set(context)

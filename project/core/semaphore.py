@@ -11,12 +11,12 @@ from pathlib import Path
 
 from .errors import ServiceUnavailable
 
-# A slot that another process releases is noticed after at most this time.
+# The interval at which a waiting process checks whether another process has released a slot.
 POLL_INTERVAL_SECONDS = 0.005
 
 
 class SlotUnavailable(ServiceUnavailable):
-    """No slot of a semaphore became free in time. A task that raises this is retried soon."""
+    """No slot of a semaphore became free in time. If a task raises this, it is retried soon."""
 
     def __init__(self) -> None:
         super().__init__('no slot became free in time', retry_after=2)
@@ -68,8 +68,8 @@ class InterprocessSemaphore:
             return number
 
     def _try_acquire(self, max_holders: int) -> int | None:
-        # fcntl locks are per process: a second lock by the same process always succeeds. So the
-        # slots of this process are also kept in `_held_slots`.
+        # fcntl locks belong to a process: a second lock by the same process always succeeds. So the
+        # slots that this process has are also stored in `_held_slots`.
         for number in set(range(max_holders)) - self._held_slots:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
@@ -84,6 +84,6 @@ class InterprocessSemaphore:
         self._held_slots.remove(number)
 
     def _reset(self) -> None:
-        """Start without slots: a forked child does not inherit the locks of its parent."""
+        """Start without slots after a fork: a child does not inherit the locks of its parent."""
         self._held_slots: set[int] = set()
         self._released = threading.Condition()

@@ -76,13 +76,16 @@ def documents() -> dict[Path, str]:
 
 
 def with_counters(page: str) -> str:
-    """Return a page with a new table of attempt counters between its two markers."""
+    """Return a page with its table of attempt counters replaced by a new one.
+
+    The table is between two markers in the page.
+    """
     rows = ''.join(_counter_row(counter) for counter in attempt_counters())
     return COUNTERS_BLOCK_PATTERN.sub(lambda _: COUNTERS + rows, page)
 
 
 def matrix() -> str:
-    """Return the page with the table of routes and the callers that they accept."""
+    """Return `docs/matrix.md`: a table of all routes and the callers that each accepts."""
     specs = ENDPOINT_SPECS.get()
     rows = [
         (rule.rule, method, specs[rule.endpoint, method].allow)
@@ -121,9 +124,9 @@ def _row(rule: str, method: str, allow: Access) -> str:
 
 
 def authorization_result(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
-    """Return the result of the guard for a caller: `ok` or a status code.
+    """Return the result of the guard for a kind of caller, such as `ok`, `401` or `403`.
 
-    :param holds: returns whether the caller has a permission.
+    :param holds: a function that returns whether the caller has a permission.
     """
     if allow.kind == 'public':
         return 'ok'

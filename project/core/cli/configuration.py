@@ -1,4 +1,4 @@
-"""`flask config`, which needs no application, so that it works with an invalid configuration."""
+"""`flask config`. It creates no application, so that it works with an invalid configuration."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -19,7 +19,7 @@ class LoadedConfig(Protocol):
     warnings: list[str]
 
     def rows(self) -> list[dict[str, object]]:
-        """Return `name`, `value`, `source`, `accepted` and `meaning` of each setting.
+        """Return a row per setting: `name`, `value`, `source`, `accepted` and `meaning`.
 
         Secrets are masked.
         """
@@ -29,7 +29,8 @@ class LoadedConfig(Protocol):
 def config_commands(load: Callable[[], LoadedConfig]) -> click.Group:
     """Return the command group `config`.
 
-    :param load: returns the configuration, or raises SystemExit if `APP_ENV` is unknown.
+    :param load: a function that returns the configuration, or raises SystemExit if `APP_ENV` is
+        unknown.
     """
     group = click.Group('config', help='Show and check the configuration.')
 
@@ -78,9 +79,9 @@ def _found(load: Callable[[], LoadedConfig]) -> list[dict[str, str]]:
 
 
 def _dependencies(app: Flask) -> list[dict[str, str]]:
-    """Return a row per dependency: `ok`, or a fault if the service cannot use it.
+    """Return a row per dependency; its state is `ok` or a fault if the service cannot use it.
 
-    Other states are warnings: for example, tasks are late because no worker runs yet.
+    Other states are reported as warnings: for example, tasks are late because no worker runs yet.
     """
     from project.core.observability.health import run_checks
 

@@ -23,14 +23,15 @@ def _serve(reload: bool | None, **options: Any) -> Any:
 
 
 def _is_reloader(reload: bool | None) -> bool:
-    """Return whether this is the reloader, which only restarts the serving process."""
+    """Return whether this process is the reloader, which does not serve but restarts the server."""
     return (get_debug_flag() if reload is None else reload) and not is_running_from_reloader()
 
 
 def _loaded() -> Flask | None:
     """Return the application, or None if it cannot be loaded.
 
-    An error is ignored here: Flask's own command loads the application again, and prints the error.
+    An error is ignored here, because Flask's own command loads the application again and then
+    prints the error.
     """
     info = click.get_current_context().find_object(ScriptInfo)
     try:

@@ -56,7 +56,7 @@ def secrets_rotate(dry_run: bool) -> None:
 @secrets_cli.command('status')
 @as_json
 def secrets_status(as_json: bool) -> None:
-    """Count stored values by key, and show when the fallback keys can be removed."""
+    """Count stored values by encryption key, and show when the fallback keys can be removed."""
     report = _report()
     if as_json:
         click.echo(to_json(report).decode())
@@ -72,7 +72,7 @@ def _report() -> dict[str, Any]:
         'stored': stored,
         'expiring': [_expiring_row(values) for values in expiring_values()],
         'fallbacks': fallbacks,
-        # Assumes that all processes have the newest key now.
+        # This assumes that all processes have the newest key now.
         'removable_at': now() + longest_lifetime() if fallbacks and not is_needed else None,
     }
 

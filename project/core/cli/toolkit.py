@@ -38,7 +38,7 @@ class EmailAddress(click.ParamType[str]):
     name = 'address'
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
-        """Return the address in its canonical form; fail if the value is not an address."""
+        """Return the email address in its canonical form; fail if the value is not valid."""
         address = normalize_email_address(value)
         return (
             self.fail(f'{value!r} is not an email address', param, ctx)
@@ -53,12 +53,12 @@ class IpAddress(click.ParamType[str]):
     name = 'address'
 
     def convert(self, value: str, param: Any, ctx: Any) -> str:
-        """Return the address in its normal form; fail if the value is not an address."""
+        """Return the IP address in its normal form; fail if the value is not valid."""
         return normalize_ip(value) or self.fail(f'{value!r} is not an IP address', param, ctx)
 
 
 class Size(click.ParamType[int]):
-    """An option or argument that is a number of bytes: `5GB`, `512KiB` (K, M, G, T), `1000`.
+    """An option or argument that is a number of bytes, such as `5GB`, `512KiB` or `1000`.
 
     At most `MAX_SIZE_BYTES`, which is also the limit of settings that are sizes.
     """
@@ -79,7 +79,7 @@ class Size(click.ParamType[int]):
 
 
 class ErrorReportingMixin:
-    """Error reporting of commands: one line on stderr and an exit code, no traceback."""
+    """Mixin that reports errors of a command in one line on stderr, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and report its errors."""
@@ -132,7 +132,7 @@ def print_rows(
     if as_json:
         click.echo(to_json(encode(found[0] if one else found)).decode())
         return
-    # Imported here: the service imports this module, too, but prints no tables.
+    # Imported here: the server also imports this module, but prints no tables.
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -140,13 +140,14 @@ def print_rows(
     table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in found:
         table.add_row(*(_cell(row[name]) for name in columns))
-    # Without a terminal, for example in a pipe, lines must not be cut to a default width.
+    # If the output is not a terminal but, for example, a pipe, lines must not be cut to a default
+    # width.
     width = None if sys.stdout.isatty() else 10_000
     Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
 
 
 def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
-    """Yield the given things, and show their number on stderr if it is a terminal."""
+    """Yield all `things`, and show the number of yielded ones on stderr if it is a terminal."""
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 

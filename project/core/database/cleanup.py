@@ -1,7 +1,7 @@
 """Deletion of expired rows in batches that do not wait for the locks of other transactions.
 
-A batch is one statement and one transaction. So each transaction is short, even if many rows have
-expired.
+Each batch is one statement and one transaction. So each transaction is short, even if many rows
+have expired.
 """
 
 import logging
@@ -18,21 +18,21 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .session import AnyRow, execute_in_own_transaction, execute_select, non_atomic
 
 BATCH_ROWS = 1000
-# The first batch is small, because a row may have any number of dependent rows that are deleted
-# with it. The size grows while batches are fast.
+# The first batch is small, because each row may have many dependent rows that are deleted with it.
+# The size grows while batches are fast.
 FIRST_BATCH_ROWS = 16
 BATCH_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
-# The tables to clean up, by a name for operators. The values: the column with the expiry time, and
-# a moment. The rows whose expiry time is not after this moment are deleted.
+# The tables to clean up. The keys are names of tables for operators. Each value is the column with
+# the expiry time, and a moment: rows that expired at this moment or earlier are deleted.
 Expired = Mapping[str, tuple[InstrumentedAttribute[Any], datetime]]
 
 
 @dataclass(frozen=True, slots=True)
 class CleanupBatch:
-    """The result of a batch: the number of deleted rows, or the error that ended the clean-up.
+    """The result of a batch: the number of deleted rows, or the error that ended it.
 
     :param name: the name of the table for operators.
     """
@@ -49,7 +49,7 @@ class CleanupFailed(Exception):
 def delete_expired_rows(expired: Expired, *, dry_run: bool = False) -> Iterator[CleanupBatch]:
     """Delete the expired rows of several tables; yield each batch after its commit.
 
-    An error ends the clean-up of its table only.
+    After an error in one table, the clean-up continues with the next table.
 
     :param dry_run: count the rows instead of deleting them.
     """
@@ -66,7 +66,7 @@ def delete_expired_rows(expired: Expired, *, dry_run: bool = False) -> Iterator[
 
 
 def finish_cleanup(batches: Iterable[CleanupBatch]) -> None:
-    """Consume all batches of a clean-up.
+    """Run a clean-up to its end: `batches` is a generator that deletes rows.
 
     :raises CleanupFailed: if the clean-up of a table failed.
     """
@@ -79,9 +79,9 @@ def delete_unlocked(
 ) -> list[AnyRow]:
     """Delete matching rows that no other transaction has locked; return their keys.
 
-    Locked rows are skipped; a later call deletes them. To wait for them could cause a deadlock,
-    because clean-up deletes the rows of many users in no particular order. The statement runs in
-    the caller's transaction, if there is one.
+    Locked rows are skipped; a later call deletes them. Waiting for them could cause a deadlock,
+    because clean-up deletes rows of many users in no particular order. The statement runs in the
+    caller's transaction, if there is one.
 
     :param order: a column. Rows with lower values are deleted first, and each returned key also
         contains the value of this column.
@@ -116,8 +116,9 @@ def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> 
         if len(rows) < limit:
             return
         limit = next_limit(limit, seconds)
-        # Start at the highest deleted value. The index still contains entries of deleted rows, so
-        # each batch would otherwise read the entries of all earlier batches.
+        # The next batch starts at the highest deleted value. The index still contains the entries
+        # of deleted rows. Without a start value, each batch would read the entries of all earlier
+        # batches.
         last = max(row[-1] for row in rows)
         condition, began = (column >= last) & (column <= moment), time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Checks that each column type can be converted for JSON and cursors (`value_codec`)."""
+"""Checks that `value_codec` can convert the values of each column for JSON and cursors."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from project.core.value_codec import UnsupportedType, form_of
 def python_type_of(column_type: TypeEngine[Any]) -> type:
     """Return the Python type of the values of a column.
 
-    :raises UnsupportedType: if the column type does not define it, or `value_codec` has no form
-        for it.
+    :raises UnsupportedType: if the column type does not define it, or `value_codec` cannot convert
+        it.
     """
     if isinstance(column_type, JSON):
         return dict
@@ -26,7 +26,8 @@ def python_type_of(column_type: TypeEngine[Any]) -> type:
 def validate_columns(metadata: MetaData) -> None:
     """Ensure that the values of all columns can be converted for JSON and cursors.
 
-    :raises UnsupportedType: if the type of a column has no form; names the table and the column.
+    :raises UnsupportedType: if the type of a column cannot be converted; the message names the
+        table and the column.
     """
     for table in metadata.tables.values():
         for column in table.columns:
@@ -40,7 +41,7 @@ def ensure_ordered(column: Any, owner: str) -> None:
     """Ensure that a list can be sorted by a column, and a cursor can contain its values.
 
     :param owner: the name of the list, for the message.
-    :raises UnsupportedType: if the type has no form, or its values have no order.
+    :raises UnsupportedType: if the type cannot be converted, or its values have no order.
     """
     try:
         of = python_type_of(column.type)

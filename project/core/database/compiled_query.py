@@ -1,7 +1,7 @@
-"""SELECTs of columns that are compiled once and run by the driver, for frequent queries.
+"""SELECTs that are compiled once and then run by the database driver, for frequent queries.
 
-For each execution of a statement, SQLAlchemy takes as much time as the database. A `CompiledQuery`
-keeps the SQL and the type conversions between executions.
+With SQLAlchemy, each execution of a statement takes as much time in Python as in the database. A
+`CompiledQuery` keeps the SQL and the type conversions between executions.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,11 @@ Convert = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _CompiledStatement:
-    """A statement compiled for the driver of one dialect, with the conversions of its values."""
+    """A statement compiled for one database driver, with the type conversions of its values."""
 
     sql: str
-    # The names of the parameters in order, if the driver uses positional parameters; else None.
+    # The names of the parameters in order, if the driver uses positional parameters; otherwise
+    # None.
     positions: tuple[str, ...] | None
     constants: dict[str, Any]
     binds: dict[str, Convert]
@@ -39,7 +40,7 @@ class _CompiledStatement:
 class CompiledQuery(Generic[R]):
     """A SELECT of columns with named parameters (`bindparam`).
 
-    :param row: the type of its rows.
+    :param row: the type of the returned rows, a NamedTuple.
     :raises TypeError: if the fields of a row are not the columns of the statement.
     """
 
@@ -52,14 +53,14 @@ class CompiledQuery(Generic[R]):
     def all(self, **values: Any) -> list[R]:
         """Return all rows. Inside `atomic`, they include the changes of the transaction."""
         bind = db.engines[None]
-        # Check the registry first, because `db.session()` creates a session, and a request that
-        # only reads needs none.
+        # Check the registry first: `db.session()` would create a session, which a request without
+        # writes does not need.
         if db.session.registry.has() and db.session().info.get('atomic'):
             db.session().flush()
         elif isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.
             with suppress(bind.dialect.loaded_dbapi.Error):
                 return self._all_by_driver(bind, values)
-            # After an error, run the query again with SQLAlchemy, whose event handlers classify the
+            # After an error, SQLAlchemy runs the query again. Its event listeners classify the
             # error (lost connection, damaged database, wrong statement) and invalidate connections.
         rows = db.session().connection().execute(self.statement, values)
         return [self._make_row(row) for row in rows]
@@ -111,7 +112,7 @@ class CompiledQuery(Generic[R]):
 
 @contextmanager
 def _borrowed(engine: Engine) -> Any:
-    """Provide a connection from the pool; invalidate it after an error."""
+    """Provide a connection of the pool to a `with` block; invalidate it after an error."""
     connection = engine.raw_connection()
     try:
         yield connection

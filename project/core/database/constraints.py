@@ -1,6 +1,6 @@
-"""Translation of violated unique constraints into API errors.
+"""Conversion of violated unique constraints to API errors.
 
-Uniqueness is decided by constraints, because a query before the INSERT would be a race.
+Constraints decide uniqueness: two concurrent requests could both pass a query before the INSERT.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from .session import db
 
 @contextmanager
 def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
-    """Flush the changes of the block, and translate violated unique constraints.
+    """Flush the changes of the `with` block; convert a violated unique constraint to an API error.
 
     The database aborts the transaction, so the caller must not catch the error inside the
     transaction.
 
-    :param refusals: for the name of each unique column, the error to raise.
+    :param refusals: the error class to raise, by the name of the unique column.
     :raises ApiError: the error of the column whose value exists already.
     """
     try:
@@ -28,8 +28,8 @@ def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
         db.session.flush()
     except IntegrityError as error:
         # PostgreSQL reports the name of the constraint, which contains the columns; SQLite reports
-        # the columns. The rest of PostgreSQL's message is not searched: it repeats the values, and
-        # they may contain the name of a column.
+        # the columns. Other text of PostgreSQL's message is not searched: it repeats the values,
+        # which may contain the name of a column.
         diagnosis = getattr(error.orig, 'diag', None)
         violated = (diagnosis.constraint_name or '') if diagnosis else str(error.orig)
         for column, refusal in refusals.items():

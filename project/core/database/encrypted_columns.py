@@ -1,4 +1,4 @@
-"""Registration of columns with ciphertexts, for `flask secrets rotate`."""
+"""Registration of columns that contain ciphertexts, for `flask secrets rotate`."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,9 +19,9 @@ BATCH_ROWS = 200
 
 
 def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: str) -> None:
-    """Register a column with ciphertexts of one purpose.
+    """Register a column that contains ciphertexts of one purpose.
 
-    :param name: the kind of values, for operators.
+    :param name: the kind of the values, for operators.
     :param purpose: the purpose that the module passes to `encrypt` and `decrypt`.
     :param used_in: the module that encrypts the values.
     """
@@ -50,7 +50,7 @@ def _batches(column: Any) -> Iterator[Sequence[EncryptedRow]]:
 def _replace(column: Any, fresh: Sequence[tuple[EncryptedRow, bytes]]) -> set[tuple[Any, ...]]:
     """Store new ciphertexts, except in rows that were changed in the meantime.
 
-    :returns: the primary keys of the changed rows.
+    :returns: the primary keys of the rows that got a new ciphertext.
     """
     key, replaced = _primary_key(column), set()
     for row, ciphertext in fresh:

@@ -1,4 +1,7 @@
-"""Configuration of the engines, so that committed data is durable on SQLite and PostgreSQL."""
+"""Configuration of SQLAlchemy's engines, so that committed data survives crashes.
+
+This applies to SQLite and to PostgreSQL.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from . import failures
 
 # The times, in milliseconds, after which PostgreSQL aborts a statement, a wait for a lock, or an
-# idle transaction. Without these limits, they could block a worker or hold a lock forever.
+# idle transaction. Without these limits, each of them could block a worker or keep a lock forever.
 POSTGRESQL_SETTINGS = {
     'statement_timeout': 30_000,
     'lock_timeout': 5_000,
@@ -28,7 +31,8 @@ POSTGRESQL_SETTINGS = {
     'timezone': 'UTC',
 }
 
-# A silently dropped connection (failover, firewall) is detected after about this time.
+# TCP keepalive. A connection that was dropped without notice (failover, firewall) is detected after
+# about this time.
 KEEPALIVE = {
     'keepalives_idle': 10,  # seconds
     'keepalives_interval': 5,
@@ -36,7 +40,8 @@ KEEPALIVE = {
     'tcp_user_timeout': 20_000,  # milliseconds
 }
 
-# FULL: an acknowledged commit survives a power cut. In WAL mode, NORMAL does not guarantee that.
+# `synchronous=FULL`: an acknowledged commit survives a power cut. In WAL mode, NORMAL does not
+# guarantee that.
 SQLITE_PRAGMAS = (
     'PRAGMA journal_mode=WAL',
     'PRAGMA synchronous=FULL',
@@ -47,8 +52,8 @@ SQLITE_PRAGMAS = (
 # serialization_failure, deadlock_detected
 POSTGRESQL_CONFLICTS = {'40001', '40P01'}
 
-# Time limit for the first connection, before the service starts. The service also starts if the
-# database does not respond.
+# Time limit in seconds for the first connection, before the service starts. If the database does
+# not respond, the service starts nevertheless.
 START_TIMEOUT_SECONDS = 2
 
 log = logging.getLogger(__name__)
@@ -62,11 +67,13 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         'isolation_level': 'AUTOCOMMIT',
         'skip_autocommit_rollback': True,
-        # Errors are logged, and the parameters contain addresses, hashes and tokens.
+        # SQLAlchemy's errors are logged. Their parameters would contain email addresses, hashes and
+        # tokens.
         'hide_parameters': True,
     }
     if url.get_backend_name() == 'sqlite':
-        # A second connection to a database in memory would be a second, empty database.
+        # All threads share one connection: a second connection to an in-memory database would open
+        # another, empty database.
         in_memory = url.database in (None, '', ':memory:')
         if not in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +81,8 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
         chosen['connect_args'] = {'check_same_thread': False} if in_memory else {}
     else:
         settings = [f'-c {name}={value}' for name, value in POSTGRESQL_SETTINGS.items()]
-        # The options of the URL come last: PostgreSQL uses the last value of a setting.
+        # The options of the URL are last, because PostgreSQL uses the last value of a repeated
+        # setting.
         options = ' '.join([*settings, *_as_tuple(url.query.get('options', ()))])
         chosen['connect_args'] = {'connect_timeout': 5, 'options': options, **KEEPALIVE}
         chosen |= {'pool_size': 10, 'max_overflow': 10, 'pool_timeout': 5, 'pool_recycle': 1800}
@@ -109,7 +117,7 @@ def validate_database(config: Mapping[str, Any]) -> None:
 
 
 def is_transaction_conflict(error: Exception) -> bool:
-    """Return whether the database aborted a transaction because of a concurrent one."""
+    """Return whether the database aborted a transaction because of a concurrent transaction."""
     return getattr(getattr(error, 'orig', None), 'sqlstate', None) in POSTGRESQL_CONFLICTS
 
 
@@ -119,7 +127,7 @@ def write_execution_options(engine: Engine) -> dict[str, object]:
 
 
 def configure_engine(engine: Engine) -> None:
-    """Register the listeners of an engine.
+    """Register the event listeners of an engine.
 
     On SQLite, they set the pragmas, begin transactions explicitly and close broken connections.
     """
@@ -137,7 +145,7 @@ def configure_engine(engine: Engine) -> None:
 
     @event.listens_for(engine, 'begin')
     def begin_immediate(connection: Connection) -> None:
-        # Read the options, because reading the isolation level from the connection runs a
+        # Read the execution options: reading the isolation level from the connection would run a
         # statement.
         if 'isolation_level' in connection.get_execution_options():
             connection.exec_driver_sql('BEGIN IMMEDIATE')
@@ -150,20 +158,20 @@ def configure_engine(engine: Engine) -> None:
         if failure and failure.is_fatal_for_connection and not is_in_memory(engine):
             context.is_disconnect = True
             _close_all(engine, context)
-        # The driver raises DatabaseError for damage, but also for programming errors.
+        # The driver raises DatabaseError for a damaged file, but also for programming errors.
         is_damaged = failure is failures.DAMAGED
         return OperationalError(context.statement, None, cause) if is_damaged else None
 
 
 def _close_all(engine: Engine, context: ExceptionContext) -> None:
-    """Close all idle connections, so that the next connection opens all files again.
+    """Close all connections of a process, so that the next one opens all files of SQLite again.
 
     The connections of a process share the index of SQLite's write-ahead log until the last one is
     closed. If SQLite could open this index only for reading, all connections stay read-only until
-    then. `Engine.dispose()` is not sufficient: a connection in use, and so the index, would stay
-    open until Python deletes the object.
+    then. `Engine.dispose()` alone is not sufficient: the failed connection, and so the index, would
+    stay open until Python deletes the cursor that still uses it.
     """
-    # The open cursor would keep the failed connection open until it is garbage-collected.
+    # This cursor would keep the failed connection open until Python deletes the cursor.
     cursor = getattr(context.execution_context, 'cursor', None)
     if cursor is not None:
         cursor.close()

@@ -1,6 +1,6 @@
 """Temporary failures of the database: one classification for SQLite and PostgreSQL.
 
-The request did not cause such a failure. The response is 503 (507 for a full disk), never 500. A
+Such a failure is not caused by the request. The response is 503 (507 for a full disk), never 500. A
 task that fails for this reason is retried.
 """
 
@@ -38,8 +38,9 @@ BUSY = Failure('busy', 'the database is busy')
 CANCELED = Failure('busy', 'the database canceled a statement that took too long')
 DAMAGED = Failure('damaged', 'the files of the database are damaged', is_fatal_for_connection=True)
 
-# SQLSTATE codes or their classes (PostgreSQL, appendix A); the longest prefix decides. All other
-# codes are faults of the request or of the code, so a retry does not help.
+# Failures by SQLSTATE code or by the first characters of the code (PostgreSQL, appendix A); the
+# longest prefix decides. All other codes mean a fault of the request or of the code, so a retry
+# does not help.
 POSTGRESQL_FAILURES = {
     '08': LOST,
     '25006': READ_ONLY,
@@ -58,7 +59,7 @@ POSTGRESQL_FAILURES = {
     'XX002': DAMAGED,
 }
 
-# The low bytes of SQLite's result codes. The other bytes contain only details.
+# Failures by the low byte of SQLite's result code. The other bytes only contain details.
 SQLITE_FAILURES = {
     sqlite3.SQLITE_BUSY: BUSY,
     sqlite3.SQLITE_LOCKED: BUSY,
@@ -66,8 +67,8 @@ SQLITE_FAILURES = {
     sqlite3.SQLITE_INTERRUPT: CANCELED,
     sqlite3.SQLITE_NOMEM: NO_RESOURCES,
     sqlite3.SQLITE_FULL: FULL,
-    # If the file could not be opened for writing during a fault, SQLite silently falls back to
-    # read-only, and the pooled connection stays read-only.
+    # If SQLite cannot open the file for writing during a fault, it silently opens it read-only, and
+    # the connection in the pool stays read-only.
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_IOERR: LOST,
     sqlite3.SQLITE_CANTOPEN: LOST,
@@ -91,7 +92,7 @@ def failure_of(error: BaseException) -> Failure | None:
     if sqlstate := getattr(cause, 'sqlstate', None):
         return _postgresql_failure(sqlstate)
     code = getattr(cause, 'sqlite_errorcode', None) or 0
-    # The error has no code if the driver cannot reach the server or the file.
+    # The error has no code if the driver cannot reach the database server or open the file.
     default = LOST if isinstance(error, OperationalError | InterfaceError) else None
     return SQLITE_FAILURES.get(code & 0xFF, default)
 

@@ -1,7 +1,7 @@
 """Keyset pagination: every page of a list costs the same, without OFFSET and COUNT.
 
-A page ends with a signed cursor, from which the next page continues. The cursor is only valid for
-the same list, order and filters.
+A page contains a signed cursor, with which a client requests the next page. A cursor is only valid
+for the same list, order and filters.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class CursorInvalid(UnprocessableContent):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The requested part of a list: number of rows, start, order and filters."""
+    """The page that a client requests: number of rows, cursor, order and filters."""
 
     limit: int = 50
     cursor: str | None = None
@@ -52,7 +52,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """Some rows of a list, and the cursor of the next page, if there is one."""
+    """The rows of a page, and the cursor of the next page, or None on the last page."""
 
     items: Sequence[R]
     next: str | None = None
@@ -60,9 +60,10 @@ class Page(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Keyset(Generic[R]):
-    """The orders of a list: by one of several columns; rows with equal values by the primary key.
+    """A list that can be paged, and the columns by which clients may sort it.
 
-    The columns must be NOT NULL, and the statement must select them under their own names.
+    Rows with equal values are sorted by the primary key. The columns must be NOT NULL, and the
+    statement must select them under their own names.
 
     :param row: the type of the rows.
     :param name: the name of the list. Cursors of a list with another name are rejected.
@@ -82,7 +83,7 @@ class Keyset(Generic[R]):
     )
 
     def __post_init__(self) -> None:
-        """Check the types of all columns when the list is defined."""
+        """Check that the list can be sorted by each column, when the list is defined."""
         for column in (self.key, *self.sorts.values()):
             ensure_ordered(column, f'the list {self.name!r}')
 
@@ -113,7 +114,10 @@ class Keyset(Generic[R]):
         return (column,) if column is self.key else (column, self.key)
 
     def _query(self, statement: AnySelect, sort: str, *, further: bool) -> CompiledQuery[R]:
-        """Return the query of the first or a further page, compiled once per order."""
+        """Return the query of the first page, or with `further` that of a page after a cursor.
+
+        Each query is compiled once per order.
+        """
         known = self._queries.setdefault(statement, {})
         if (sort, further) not in known:
             order, descending = self._order(sort), sort.startswith('-')
@@ -140,18 +144,21 @@ class Keyset(Generic[R]):
             pairs = zip(value[2:], order, strict=True)
             return [decode(text, python_type_of(column.type)) for text, column in pairs]
         except ValueError:
-            # The cursor is from a release in which the column had another type.
+            # The cursor was created by a release in which the column had another type.
             raise CursorInvalid from None
 
 
 def _digest(filters: Mapping[str, Any]) -> str:
-    """Return a short hash of the filters."""
+    """Return a short hash of the filters, which a cursor contains."""
     words = repr([(name, filters[name]) for name in sorted(filters)])
     return sha256(words.encode()).hexdigest()[:16]
 
 
 def iterate_pages(page_of: Callable[[PageRequest], Page[R]]) -> Iterator[R]:
-    """Yield all rows of a list, page by page. For commands and exports."""
+    """Yield all rows of a list, page by page. Commands and exports use it.
+
+    :param page_of: a function that returns the requested page.
+    """
     page = PageRequest(limit=200)
     while True:
         found = page_of(page)
@@ -162,7 +169,7 @@ def iterate_pages(page_of: Callable[[PageRequest], Page[R]]) -> Iterator[R]:
 
 
 def iterate_in_batches(found: Select[*Ts], *keys: Any) -> Iterator[Row[*Ts]]:
-    """Yield all rows of a select in batches. For commands, exports and clean-up.
+    """Yield all rows of a SELECT, read in batches. Commands, exports and clean-up use it.
 
     :param keys: selected columns that together are unique. The rows are sorted by them.
     """

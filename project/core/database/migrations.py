@@ -1,7 +1,7 @@
-"""Migrations: a branch and a folder for each feature, so that teams do not share one head.
+"""Migrations: each feature has its own Alembic branch and folder.
 
-`migrations/env.py` splits a generated migration by feature. This module has the functions for
-`env.py` and for the `flask db` commands.
+So teams do not share one head. `migrations/env.py` splits a generated migration by feature. This
+module has the functions for `env.py` and for the `flask db` commands.
 """
 
 import re
@@ -24,13 +24,14 @@ migrate = Migrate(db=db, directory=str(ROOT / 'migrations'))
 
 
 def init_app(app: Flask) -> None:
-    """Bind `flask db` to an application."""
+    """Register `flask db` with an application."""
     migrate.init_app(
         app, render_as_batch=app.config['SQLALCHEMY_DATABASE_URI'].startswith('sqlite')
     )
     for name in ('upgrade', 'stamp'):
         [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
-        # Flask-Migrate's default is a single head, but each feature has its own.
+        # The default of Flask-Migrate is `head`, which means a single head; here each feature has
+        # its own.
         argument.default = 'heads'
     for name in ('revision', 'migrate', 'merge'):
         [option] = [p for p in db_commands.commands[name].params if p.name == 'rev_id']
@@ -38,7 +39,7 @@ def init_app(app: Flask) -> None:
 
 
 def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str | None:
-    """Return a revision id that no migration has.
+    """Check the option `--rev-id`: no migration may have this revision id yet. Return the id.
 
     :raises BadParameter: if a migration has this id: Alembic would overwrite its file.
     """
@@ -52,9 +53,10 @@ def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str
 
 @migrate.configure  # type: ignore[untyped-decorator]
 def locate_versions(config: Config) -> Config:
-    """Set the folders of all features, even of those without a migration yet."""
+    """Set the migration folders of all features, even of those without a migration yet."""
     folder = Path(config.get_main_option('script_location', '')) / 'versions'
-    # The folders include features that are removed from the code but not yet downgraded.
+    # The folders also include those of features whose code was deleted, but whose tables still
+    # exist.
     names = features() | {path.name for path in folder.iterdir() if path.is_dir()}
     names.discard('__pycache__')
     config.set_main_option(
@@ -69,6 +71,9 @@ def features() -> set[str]:
 
 
 def tables() -> dict[str, str]:
-    """Return the feature of each table: the package in `project` with its model."""
+    """Return the feature of each table.
+
+    The feature is the package in `project` that has the model.
+    """
     modules = {m.local_table: m.class_.__module__ for m in Base.registry.mappers}
     return {str(table): module.split('.')[1] for table, module in modules.items()}

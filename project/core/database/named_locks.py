@@ -1,4 +1,4 @@
-"""Locks on names, for objects that have no row to lock, such as keys in the storage."""
+"""Locks on names, for objects that have no row to lock, such as objects in the storage."""
 
 from hashlib import sha256
 

@@ -1,7 +1,7 @@
-"""Replacement of PostgreSQL connections that the server has closed or that are read-only.
+"""Detection of PostgreSQL connections that the server has closed or that are read-only.
 
-A failover leaves such connections in the pool. They are detected without a query, before the next
-request uses them. So the first request after the recovery does not fail.
+A failover leaves such connections in the pool. They are detected and replaced without a query,
+before the next request uses them. So the first request after the recovery does not fail.
 """
 
 import select
@@ -15,10 +15,11 @@ from project.core.errors import ServiceUnavailable
 
 from .failures import failure_of
 
-# The server sends this parameter at the start of the session.
+# The server sends this parameter when a session begins.
 ENCODING_PARAMETER, ENCODING = 'server_encoding', 'UTF8'
 
-# The server sends these parameters at the start and after each change (since PostgreSQL 14).
+# The server sends these parameters when a session begins, and after each change (since PostgreSQL
+# 14).
 READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 
 
@@ -31,7 +32,8 @@ class UnsupportedDatabase(ServiceUnavailable):
 
 def configure_connections(engine: Engine) -> None:
     """Register the event listeners of an engine."""
-    # Insert it before SQLAlchemy's own listener, which fails if the server sends bytes.
+    # This listener must run before SQLAlchemy's own listener, which fails if the server sends
+    # bytes.
     event.listen(engine, 'connect', ensure_supported, insert=True)
     event.listen(engine, 'checkout', reject_closed_connection)
     event.listen(engine, 'checkin', close_read_only_connection)
@@ -66,7 +68,10 @@ def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None
 
 
 def close_read_only_connection(connection: Any, record: Any) -> None:
-    """Invalidate a read-only connection, because a new connection may accept writes."""
+    """Invalidate a read-only connection when it returns to the pool.
+
+    The connection that replaces it may accept writes.
+    """
     if connection is None or connection.closed:
         return
     status = connection.info.parameter_status
@@ -96,10 +101,10 @@ def _is_readable(connection: Any) -> bool:
 
 
 def _is_at_end(connection: Any) -> bool:
-    """Read pending messages; return whether the server has closed the connection."""
+    """Read pending messages of a connection; return whether the server has closed it."""
     try:
         connection.pgconn.consume_input()
     except PsycopgError:
         return True
-    # A notice has been consumed. If the socket is still readable, it is at the end of the stream.
+    # Pending messages have been read. If the socket is still readable, the stream has ended.
     return _is_readable(connection)

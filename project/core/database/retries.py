@@ -21,9 +21,10 @@ MAX_RETRY_PAUSE_SECONDS = 0.05
 def repeatable(function: Callable[P, R]) -> Callable[P, R]:
     """Repeat a service function if its transaction deadlocks or cannot be serialized.
 
-    Put this decorator above `atomic`. It is for functions whose effects are all in the transaction
-    or in `after_commit`: an aborted attempt then has no effect. Inside a caller's transaction, the
-    function is not repeated: only the outermost function can repeat the whole transaction.
+    Put this decorator above `atomic`. Use it only for functions whose effects are all in the
+    transaction or in `after_commit`, so that an aborted attempt has no effect. If the function is
+    called inside a transaction, it is not repeated: only the outermost function can repeat the
+    transaction.
 
     :raises OperationalError: if the last of `MAX_TRANSACTION_ATTEMPTS` attempts is aborted, too.
     """

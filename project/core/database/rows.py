@@ -1,4 +1,4 @@
-"""Typed rows: named tuples whose fields have the names of the columns of a statement."""
+"""Typed rows: named tuples whose fields have the same names as the columns of a statement."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -33,7 +33,7 @@ def select_row(
 
 
 def typed_rows(row: type[R], result: Result[*tuple[Any, ...]]) -> list[R]:
-    """Convert the rows of a result to a row type.
+    """Convert the rows of a result to the row type `row`.
 
     :raises TypeError: if the fields of the type are not the columns of the result.
     """
@@ -42,7 +42,7 @@ def typed_rows(row: type[R], result: Result[*tuple[Any, ...]]) -> list[R]:
 
 
 def validate_row(row: type[NamedTuple], columns: list[str]) -> None:
-    """Compare the fields of a row with the columns of a statement.
+    """Ensure that a row type has the same fields as a statement has columns.
 
     :raises TypeError: if they differ.
     """

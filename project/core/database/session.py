@@ -3,8 +3,8 @@
 The engine's default is AUTOCOMMIT, so a read is a single round trip. Only `atomic` opens a
 transaction. Two event listeners raise RuntimeError for writes outside a transaction.
 
-Locks are taken in one order: users by id, then their credentials, then rows of features.
-`atomic` locks the users, so that services need not do it (docs/architecture.md).
+Locks are taken in one order: users by id, then their credentials, then rows of features. `atomic`
+locks the users; services do not (docs/architecture.md).
 """
 
 import inspect
@@ -48,15 +48,16 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base, session_options={'expire_on_commit': False})
 
-# VALIDATE_DATABASE checks the database before gunicorn starts. LOCK_USERS locks the users with the
-# given ids, in the given order.
+# `gunicorn` calls VALIDATE_DATABASE before it starts. `atomic` calls LOCK_USERS to lock the users
+# with the given ids, in this order.
 VALIDATE_DATABASE: AppValue[Callable[[], None]] = AppValue('validate_database')
 LOCK_USERS: AppValue[Callable[[Sequence[int]], None]] = AppValue('lock_users')
 
 
 def init_app(app: Flask) -> None:
     """Bind the database to an application."""
-    # For gunicorn, whose configuration imports no module of the project.
+    # gunicorn gets the function from the application, because its configuration must not import the
+    # project.
     VALIDATE_DATABASE.set(app, partial(engines.validate_database, dict(app.config)))
     app.config['SQLALCHEMY_ENGINE_OPTIONS'] = engines.engine_options(app.config)
     db.init_app(app)
@@ -83,9 +84,9 @@ def execute_in_own_transaction(
 ) -> list[AnyRow]:
     """Run one statement as a separate transaction: one round trip instead of three.
 
-    For non-atomic services whose steps are single statements.
+    Non-atomic services use it for steps that are single statements.
 
-    :param joins: whether the statement may become part of a surrounding `atomic` instead.
+    :param joins: whether, inside an `atomic`, the statement becomes part of that transaction.
     :returns: the rows that the statement returns.
     :raises RuntimeError: inside `atomic` without `joins`, because the statement would not be
         committed immediately.
@@ -101,7 +102,7 @@ def execute_in_own_transaction(
         rows: list[AnyRow] = result.all() if result.returns_rows else []
     except BaseException:
         if not inside:
-            # Without a rollback, the session would keep a lost connection.
+            # Without a rollback, the session would keep a connection that was lost.
             session.rollback()
         raise
     if not inside:
@@ -124,7 +125,7 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
     short: no hashing, no request body and no network inside.
 
     In a request, the outermost block first locks the caller's row. It then checks again that the
-    credential allows this route: it may have been revoked since the request began.
+    credential allows this route, because it may have been revoked since the request began.
 
     :param locking: ids of the users that the transaction changes. Their rows and the caller's row
         are locked first, in the order of their ids, to avoid deadlocks.
@@ -137,8 +138,8 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
         yield
         return
 
-    # End the reads before the transaction, by a commit: a rollback would undo the data that tests
-    # have arranged.
+    # End the transaction of earlier reads by a commit: a rollback would undo the data that tests
+    # have inserted.
     session.commit()
     session.info['atomic'] = True
     try:
@@ -162,10 +163,10 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
 
 
 def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
-    """Let each transaction of this request first lock the caller, then call `check`.
+    """Make each transaction of the current request first lock the caller, and then call `check`.
 
     :param user_id: the id of the caller.
-    :param check: raises ApiError if the credential no longer allows the request.
+    :param check: a function that raises ApiError if the credential no longer allows the request.
     """
     g.transaction_authorization = user_id, check
 
@@ -187,9 +188,9 @@ def _lock_users(user_ids: Iterable[int]) -> None:
 
 
 def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator: in a transaction, lock a user and then run the function.
+    """Return a decorator: run the function in a transaction that first locks a user.
 
-    :param parameter: the name of the argument with the user's id or a principal.
+    :param parameter: the name of the function's argument that is a user id or a principal.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -209,8 +210,8 @@ def locks_user(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def before_commit(step: Callable[[], Any]) -> None:
     """Call `step` at the end of the outermost transaction, before its commit.
 
-    For effects outside the database that must follow all other steps. All changes are flushed
-    before the call. If `step` raises, the transaction is rolled back.
+    Use it for an effect outside the database that must follow all other steps. All changes are
+    flushed before the call. If `step` raises, the transaction is rolled back.
 
     :raises RuntimeError: outside a transaction.
     """
@@ -220,8 +221,8 @@ def before_commit(step: Callable[[], Any]) -> None:
 def after_commit(effect: Callable[[], Any]) -> None:
     """Call `effect` after the commit of the outermost transaction.
 
-    For effects that cannot be rolled back, such as a notification of workers. `effect` must not
-    raise: the transaction can no longer fail.
+    Use it for effects that cannot be rolled back, such as a notification of workers. `effect` must
+    not raise: the transaction can no longer fail.
 
     :raises RuntimeError: outside a transaction.
     """
@@ -283,9 +284,9 @@ def require_transaction_for_write(state: ORMExecuteState) -> None:
 
 
 def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
-    """Ensure that a request leaves no unsaved changes.
+    """Ensure, at the end of a request, that the session has no unsaved changes.
 
-    Unsaved changes mean that an `atomic` is missing.
+    Such changes mean that an `atomic` is missing.
 
     :raises RuntimeError: if objects of the session were changed and not saved.
     """
@@ -293,7 +294,7 @@ def assert_no_unsaved_changes(_error: BaseException | None = None) -> None:
         return
     session = db.session()
     if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
-        # The error ends the teardown, so Flask-SQLAlchemy would not remove the session. A later
-        # request whose context has the same memory address would then get it.
+        # After this error, Flask-SQLAlchemy does not remove the session. A later request whose
+        # context has the same memory address would then get this session.
         db.session.remove()
         raise RuntimeError('changed outside atomic(): this was not saved')

@@ -15,7 +15,7 @@ from .upsert import insert_or_ignore
 
 
 class SharedValue(Base):
-    """A named value."""
+    """A value with a name, shared by all processes."""
 
     __tablename__ = 'core_values'
 
@@ -34,13 +34,13 @@ _by_name = CompiledQuery(
 
 
 def find_value(name: str) -> bytes | None:
-    """Return the value of a name, or None."""
+    """Return the value stored under a name, or None."""
     row = _by_name.first(name=name)
     return None if row is None else bytes(row.value)
 
 
 def has_value_below(prefix: str) -> bool:
-    """Return whether there is a value whose name begins with a prefix."""
+    """Return whether a name with this prefix has a value."""
     below = SharedValue.name.startswith(prefix, autoescape=True)
     return execute_select(select(SharedValue.name).where(below).limit(1)).first() is not None
 

@@ -10,7 +10,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, with its time zone even on SQLite, which does not store the time zone."""
+    """A moment in UTC. Values have a time zone even on SQLite, which does not store one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -19,7 +19,7 @@ def upsert(
     change: Mapping[str, Any],
     where: ColumnElement[bool] | None = None,
 ) -> Insert:
-    """Return an INSERT that updates the row instead if it exists already.
+    """Return an INSERT that instead updates the existing row if there is one.
 
     :param values: the values of a new row.
     :param conflict: the columns of the unique constraint that identifies the existing row.

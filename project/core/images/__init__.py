@@ -1,7 +1,7 @@
 """Decoding of untrusted images, each in a separate process, with a concurrency limit.
 
-Decoders are written in C and read uploaded bytes directly. A decoder process has limited memory and
-time, and cannot open files or sockets (`sandbox.py`).
+Decoders are written in C and parse bytes that a client has uploaded. So each one runs in a process
+with limited memory and time, which cannot open files or sockets (`sandbox.py`).
 """
 
 import logging
@@ -25,8 +25,8 @@ from project.core.semaphore import InterprocessSemaphore
 DECODER = Path(__file__).with_name('decoder_process.py')
 SANDBOX = Path(__file__).with_name('sandbox.py')
 
-# The limits of two times: the wait for a slot, if a client waits for the response, and the run time
-# of a decoder process.
+# The first limit is for the wait for a slot while a client waits for the response; the second one
+# for the run time of a decoder process.
 DECODER_SLOT_TIMEOUT_SECONDS, DECODER_TIMEOUT_SECONDS = 2.0, 20.0
 
 # The output is a few hundred KB. Without a limit, a compromised decoder could send endless bytes.
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class ImageRejected(UnprocessableContent):
-    """The image is at fault: a retry would fail, too."""
+    """Base class: the image cannot be used, and a retry would fail, too."""
 
     field = 'file'
 
@@ -54,14 +54,17 @@ class ImageUnreadable(ImageRejected):
 class ImageTooLarge(ImageRejected):
     """The image has too many pixels.
 
-    Even a small file can contain that many (a decompression bomb).
+    Even a small file can contain that many pixels (a decompression bomb).
     """
 
     reason = 'Must be an image of at most 25 megapixels'
 
 
 class ImageTooCostly(ImageRejected):
-    """Decoding exceeded the limit of CPU time. The load of the machine does not change CPU time."""
+    """Decoding used more CPU time than allowed.
+
+    The load of the machine has no effect on CPU time.
+    """
 
     reason = 'Takes too much CPU time to decode'
 
@@ -69,7 +72,7 @@ class ImageTooCostly(ImageRejected):
 class ImageDecodingFailed(ServiceUnavailable):
     """The decoder ended without a result: out of memory or time, a crash, or a system fault.
 
-    The image may be valid, so the caller may retry a limited number of times.
+    The image may be valid, so callers may retry a limited number of times.
     """
 
 
@@ -132,9 +135,9 @@ def missing_protections() -> list[str]:
 
 
 def protect_process() -> None:
-    """Hide the memory of this process from decoders, and log missing protections.
+    """Hide the memory of this process from decoder processes, and log missing protections.
 
-    Call it in the server and in task workers, before they fork.
+    The server and task workers call it before they fork.
     """
     set_not_dumpable()
     if missing := missing_protections():
@@ -145,13 +148,17 @@ PROTECT_PROCESS: AppValue[Callable[[], None]] = AppValue('protect_process')
 
 
 def init_app(app: Flask) -> None:
-    """Provide `protect_process` for gunicorn, whose settings import no project module."""
+    """Store `protect_process` in the application, where gunicorn's configuration finds it.
+
+    That file must not import modules of the project.
+    """
     PROTECT_PROCESS.set(app, protect_process)
 
 
 def _decode(source: IO[bytes], *arguments: str) -> tuple[int, bytes]:
     """Run the decoder, and return its exit code and its output."""
-    # Isolated mode and an empty environment: the environment of the service contains secrets.
+    # The decoder runs in isolated mode with an empty environment, because the environment of the
+    # service contains secrets.
     command = [sys.executable, '-I', str(DECODER), *arguments]
     try:
         child = Popen(command, stdin=source, stdout=PIPE, stderr=DEVNULL, env={})  # noqa: S603

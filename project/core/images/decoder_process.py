@@ -1,7 +1,7 @@
 """The decoder of untrusted images, which runs as a separate process.
 
-Command: `python -I decoder_process.py EDGE SHAPE < image`. It writes WebP to stdout, or exits with
-a code for the reason of the failure.
+Command: `python -I decoder_process.py EDGE SHAPE < image`. SHAPE is the form of the result: square
+or not. It writes WebP to stdout, or exits with a code that states the reason of the failure.
 
 The service runs this file by its path, without secrets, connections or environment variables. This
 file imports no module of the service. `sandbox.py` limits the resources and system calls of the
@@ -38,7 +38,8 @@ MAX_PIXELS = 25_000_000
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is seven times as high, and only causes a warning.
 AVIF_THREADS = 2
 
-# Exit codes. NO_VERDICT and all other codes do not mean that the image is at fault.
+# Exit codes. UNREADABLE and TOO_LARGE mean that the image cannot be used. NO_VERDICT and all other
+# codes mean that the decoder failed, and do not concern the image.
 UNREADABLE, TOO_LARGE, NO_VERDICT = 3, 4, 5
 
 
@@ -57,7 +58,7 @@ def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
     with Image.open(source, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise TooManyPixels
-        # JPEG only: decode at a reduced resolution that is sufficient for the result.
+        # Effective for JPEG only: decode at a reduced resolution that is sufficient for the result.
         image.draft(None, (2 * edge, 2 * edge))
         small = _cut(_plain(image), edge) if square else _fit(_plain(image), edge)
         small.info = image.info
@@ -74,7 +75,7 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in ('RGB', 'RGBA'):
         return image
     if image.mode.startswith(('I', 'F')):
-        # 16-bit greyscale.
+        # A 16-bit greyscale image.
         return image.convert('I').point(lambda value: value * (1 / 256)).convert('L').convert('RGB')
     return image.convert('RGBA' if image.has_transparency_data else 'RGB')
 
@@ -93,7 +94,7 @@ def _fit(image: Image.Image, edge: int) -> Image.Image:
 
 
 def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
-    """Return an image in sRGB, because the result contains no colour profile."""
+    """Return an image converted to sRGB, because the result contains no colour profile."""
     profile = source.info.get('icc_profile')
     if not profile or source.mode not in ('RGB', 'RGBA'):
         return image
@@ -102,16 +103,16 @@ def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
         usual = ImageCms.createProfile('sRGB')
         return ImageCms.profileToProfile(image, theirs, usual) or image
     except (ImageCms.PyCMSError, OSError):
-        # Ignore a damaged or unsupported profile.
+        # The colour profile is damaged or unsupported: ignore it.
         return image
 
 
 def warm_up() -> list[bytes]:
-    """Decode an image of each format, so that the decoders load their libraries now.
+    """Decode a sample image of each format, so that the decoders load their libraries now.
 
     The sandbox prevents loading them later.
 
-    :returns: an image of each format that this process can decode.
+    :returns: a sample image of each format that this process can decode.
     """
     known_images = []
     dot = Image.new('P', (2, 2))
@@ -129,7 +130,7 @@ def warm_up() -> list[bytes]:
 
 def limit() -> None:
     """Restrict this process to the resources and system calls that a decoder needs."""
-    # Run by path: `-I` removes the folder of this file from the module path.
+    # Run the file by its path: `-I` removes the folder of this file from the module path.
     sandbox = runpy.run_path(str(Path(__file__).with_name('sandbox.py')))
     missing = sandbox['restrict']()
     # Pillow's default is the number of cores, but each thread needs address space.
@@ -139,9 +140,11 @@ def limit() -> None:
 def verdict(error: Exception, known_images: list[bytes]) -> int:
     """Return the exit code for an exception of a decoder.
 
-    In two cases, the image is not at fault. The decoder lacks memory, which some libraries report
-    as an ordinary error ("out of memory error when reading image file"). Or a known image fails as
-    well, for example because the system cannot start a thread.
+    In two cases, the image is not at fault. First, the decoder lacks memory, which some libraries
+    report as an ordinary error ("out of memory error when reading image file"). Second, a sample
+    image also fails, for example because the system cannot start a thread.
+
+    :param known_images: the sample images of `warm_up`, which decode without an error normally.
     """
     if isinstance(error, MemoryError) or 'out of memory' in str(error).lower():
         return NO_VERDICT

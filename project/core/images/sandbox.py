@@ -43,8 +43,8 @@ CALL, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 CLONE_THREAD = 0x10000
 PROT_EXEC = 4
 
-# Architecture numbers from <linux/audit.h>. Their order is that of the two numbers of each call in
-# the tables below.
+# Architecture numbers from <linux/audit.h>. In the tables below, each system call has two numbers,
+# in the order of these architectures.
 ARCHITECTURES = {'x86_64': 0xC000003E, 'aarch64': 0xC00000B7}
 ALLOWED_CALLS = {
     # Input and output by open descriptors.
@@ -61,7 +61,8 @@ ALLOWED_CALLS = {
     'clock_gettime': (228, 113), 'gettimeofday': (96, 169), 'getrandom': (318, 278),
     'nanosleep': (35, 101), 'clock_nanosleep': (230, 115),
 }  # fmt: skip
-# Call numbers, the index of the checked argument, the checked bits, and whether they must be set.
+# For each system call: its numbers, the index of the argument to check, the bits to check in it,
+# and whether they must be set.
 CONDITIONAL_CALLS = {
     'clone': ((56, 220), 0, CLONE_THREAD, True),
     'mmap': ((9, 222), 2, PROT_EXEC, False),
@@ -76,8 +77,8 @@ SECCOMP = (317, 277)
 def restrict() -> list[str]:
     """Apply all protections to this process. The descriptors 0, 1 and 2 stay open.
 
-    :returns: the protections that this system does not support: `no_new_privs`, `landlock`,
-        `seccomp`, or the name of a limit.
+    :returns: the names of the protections that this system does not support: `no_new_privs`,
+        `landlock`, `seccomp`, or the name of a resource limit.
     """
     # The order matters. Without `no_new_privs`, the kernel rejects Landlock and seccomp. Landlock
     # needs a free descriptor, so it precedes the limit RLIMIT_NOFILE.
@@ -85,7 +86,7 @@ def restrict() -> list[str]:
     found |= {name: _set_limit(name, *limits) for name, limits in LIMITS.items()}
     found['seccomp'] = _filter_system_calls()
     if not found['seccomp']:
-        # Prevents new processes. The limit also counts threads, so AVIF then uses one thread.
+        # This limit prevents new processes. It also counts threads, so AVIF then uses one thread.
         found['RLIMIT_NPROC'] = _set_limit('RLIMIT_NPROC', 0, 0)
     return [name for name, is_there in found.items() if not is_there]
 
@@ -124,7 +125,7 @@ def _forbid_new_privileges() -> bool:
 
 
 def _restrict_by_landlock() -> bool:
-    """Deny files; on newer kernels also TCP, abstract sockets and outgoing signals."""
+    """Deny access to files; on newer kernels also to TCP, abstract sockets and outgoing signals."""
     version = _call('syscall', LANDLOCK_CREATE_RULESET, 0, 0, LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
         return False
@@ -132,7 +133,7 @@ def _restrict_by_landlock() -> bool:
         sum(bits for since, bits in group.items() if since <= version)
         for group in (LANDLOCK_FILES, LANDLOCK_TCP, LANDLOCK_SCOPE)
     ]
-    # An older kernel accepts a structure that is longer than its own if the rest is zero.
+    # The structure may be longer than that of an older kernel, if the rest is zero.
     ruleset = ctypes.create_string_buffer(struct.pack('QQQ', *denied), 24)
     descriptor = _call('syscall', LANDLOCK_CREATE_RULESET, ctypes.addressof(ruleset), 24, 0)
     if descriptor < 0:
@@ -185,7 +186,7 @@ def _call(name: str, *arguments: int) -> int:
 
 
 def _instruction(code: int, value: int, *, then: int = 0, otherwise: int = 0) -> bytes:
-    """Return a `struct sock_filter`. A jump skips `then` or `otherwise` instructions."""
+    """Return an instruction (`struct sock_filter`), which may skip `then` or `otherwise` others."""
     return struct.pack('HBBI', code, then, otherwise, value)
 
 

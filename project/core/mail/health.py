@@ -1,4 +1,4 @@
-"""The health check of mail: the transport must work, and no mail may wait too long."""
+"""The health check of mail: the mail server must respond, and no mail may wait too long."""
 
 import os
 import socket
@@ -16,12 +16,12 @@ from project.core.app_values import AppValue
 from project.core.health_checks import CheckResult, HealthCheck, register_health_check
 from project.core.tasks.inspection import oldest_waiting_by_queue
 
-# An undelivered mail is late if it is older than half of the lifetime of a PIN.
+# An undelivered mail is late after half of the lifetime of a PIN.
 LATE_AFTER_SECONDS = 300
 CONNECT_TIMEOUT_SECONDS = 0.9
-# The time that one check waits for the greeting. A server may delay it (`greet_pause` of Sendmail,
-# `postscreen_greet_wait` of Postfix: up to 6 s), so the next checks continue to wait on the same
-# connection.
+# The time that one check waits for the greeting of the mail server. A server may delay the greeting
+# (`greet_pause` of Sendmail, `postscreen_greet_wait` of Postfix: up to 6 s). So the following
+# checks continue to wait on the same connection.
 GREETING_WAIT_SECONDS = 0.9
 GREETING_TIMEOUT_SECONDS = 6.5
 
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
 
 
 def check_mail() -> CheckResult:
-    """Check the mail server, or the folder, and the age of the oldest mail.
+    """Check the mail server (or the mail folder), and the age of the oldest undelivered mail.
 
     :returns: `down` if the server or the folder accepts no mail, `silent` if the server does not
         greet, `late` if a mail has waited for more than 5 minutes, else `ok`.
@@ -54,7 +54,7 @@ def check_mail() -> CheckResult:
 
 
 def _connect(url: str) -> None:
-    """Connect to the server of a URL, or check its folder.
+    """Connect to the mail server at a URL, or check that its folder accepts mail.
 
     :raises OSError: if the server or the folder does not accept mail.
     :raises GreetingLate: if the server does not greet in time.
@@ -72,34 +72,34 @@ def _connect(url: str) -> None:
 
 def _wait_for_greeting(host: str, port: int, is_tls: bool) -> None:
     if is_tls:
-        # No TLS handshake: its cost for both sides is higher than the value of the result.
+        # Do not perform a TLS handshake: it would cost both sides more than its result is worth.
         socket.create_connection((host, port), CONNECT_TIMEOUT_SECONDS).close()
     else:
         GREETING.get().check(host, port)
 
 
 class GreetingLate(Exception):
-    """A mail server that accepted the connection, but has not greeted."""
+    """The mail server accepted the connection, but has not sent its greeting in time."""
 
 
 @dataclass(slots=True)
 class Greeting:
-    """A connection that waits for the greeting of the mail server.
+    """A connection on which the health check waits for the greeting of the mail server.
 
     The wait may last for several checks.
     """
 
     waiting: socket.socket | None = None
     connected_at: float = 0.0
-    #: Whether the server greeted on the previous connection. If so, a late greeting is not a fault
-    #: yet.
+    #: Whether the server greeted on the previous connection. If so, a greeting that is late is not
+    #: reported immediately.
     has_greeted: bool = False
 
     def check(self, host: str, port: int) -> None:
-        """Ensure that the server greets.
+        """Wait for the greeting, on a new connection or on that of the previous check.
 
-        If the server greeted on the previous connection, it gets `GREETING_TIMEOUT_SECONDS` before
-        a missing greeting is an error.
+        If the server greeted on the previous connection, a missing greeting becomes an error only
+        after `GREETING_TIMEOUT_SECONDS`.
 
         :raises OSError: if the server rejects the connection or the client.
         :raises GreetingLate: if the server does not greet in time.
@@ -121,7 +121,7 @@ class Greeting:
             raise GreetingLate(f'no greeting within {waited:.1f} s')
 
     def close(self) -> None:
-        """Close the connection that waits."""
+        """Close the connection on which the check waits, if any."""
         if self.waiting:
             self.waiting.close()
         self.waiting = None
@@ -131,7 +131,7 @@ GREETING: AppValue[Greeting] = AppValue('mail_greeting')
 
 
 def _read_greeting(connection: socket.socket) -> None:
-    """Read the first line of a greeting; end the session if no other line follows.
+    """Read the first line of a greeting; send QUIT if no other line follows.
 
     Postfix may send the first of two lines early. It distrusts a client that then sends a command
     before the second line has arrived.
@@ -147,5 +147,5 @@ def _read_greeting(connection: socket.socket) -> None:
                 connection.sendall(b'QUIT\r\n')
 
 
-# Not more often than every 6 s, because a mail server logs each connection.
+# The interval is 6 s, because a mail server logs each connection.
 register_health_check('mail', HealthCheck(function=check_mail, interval=6), owner=__name__)

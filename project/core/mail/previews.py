@@ -22,13 +22,13 @@ class MailTemplateNotFound(NotFound):
 
 
 def mail_names() -> list[str]:
-    """Return the names of all mails, of every feature."""
+    """Return the names of the mails of all features."""
     parts = (name.split('/') for name in current_app.jinja_env.list_templates())
     return sorted({name[1] for name in parts if name[0] == 'mail' and len(name) == 3})
 
 
 def preview_mail(name: str) -> EmailMessage:
-    """Return a mail with the values of its `example.json`.
+    """Return a mail, rendered with the values of its `example.json`.
 
     :raises MailTemplateNotFound: if there is no mail with this name.
     """

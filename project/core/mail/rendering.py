@@ -1,4 +1,7 @@
-"""Rendering of mails from templates. No value can add a header or look like a PIN."""
+"""Rendering of mails from templates.
+
+Values in a mail can neither add a header nor look like a PIN.
+"""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +22,8 @@ from project.core.email_addresses import ascii_domain, email_on_the_wire
 
 # Digits of any script that a reader could mistake for a PIN.
 PIN_LIKE_PATTERN = re.compile(r'\d{6,}')
-# A product and its version in a `User-Agent`, in a form that no mail program converts to a link.
+# A product and its version in a `User-Agent`, such as `Firefox/128.0`. No mail program converts a
+# text of this form to a link.
 PRODUCT_PATTERN = re.compile(r'(?<!\S)[A-Za-z]{2,20}/\d+(?:\.\d+)*(?!\S)')
 MAX_PRODUCTS = 4
 LINE_BREAK_PATTERN = re.compile('[\r\n\x00]')
@@ -28,7 +32,10 @@ HOST_PATTERN = re.compile(r'[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z')
 
 @dataclass(frozen=True, slots=True)
 class MessageIdentity:
-    """The creation time and the id of a mail, which stay the same if it is sent again."""
+    """The creation time and the id of a mail.
+
+    Repeated attempts to send the mail have the same ones.
+    """
 
     moment: datetime
     id: UUID
@@ -39,7 +46,7 @@ class MessageIdentity:
 
 
 def new_message_identity(moment: datetime) -> MessageIdentity:
-    """Return the identity of a mail that is not sent by a task."""
+    """Return a new identity for a mail that no task sends, such as a preview."""
     return MessageIdentity(moment, uuid4())
 
 
@@ -52,12 +59,13 @@ def render_mail(
 ) -> EmailMessage:
     """Return the message of a mail. Its subject is always one line.
 
-    If there is a secret, such as a PIN, runs of at least six digits in the context are masked, so
-    that no value can look like the PIN. `PUBLIC_URL` is not masked, because no user sets it.
+    If `secret` contains values, such as a PIN, runs of at least six digits in `context` are masked,
+    so that no other value can look like the PIN. `PUBLIC_URL` is not masked, because no user sets
+    it.
 
     :param template: the name of the mail.
     :param context: values for the templates.
-    :param secret: further values, which are not masked.
+    :param secret: further values for the templates, which are not masked.
     :raises ValueError: if `to` is not exactly one email address, or would add a header.
     """
     sender = sender_address(current_app.config['MAIL_FROM'])
@@ -80,7 +88,7 @@ def render_mail(
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as `10 minutes`, `24 hours` or `7 days`; a template filter."""
+    """Template filter: return a number of seconds as `10 minutes`, `24 hours` or `7 days`."""
     minutes = round(seconds / 60)
     for size, unit in ((60 * 48, 'day'), (60, 'hour'), (1, 'minute')):
         if minutes >= size:
@@ -113,13 +121,13 @@ def sender_address(text: str) -> Address:
 
 
 def program(user_agent: str) -> str:
-    """Return the products of a `User-Agent` and no other text; a template filter."""
+    """Template filter: return the products and versions in a `User-Agent`, without other text."""
     products = PRODUCT_PATTERN.findall(user_agent)
     return ' '.join(products[:MAX_PRODUCTS]) or 'unknown program'
 
 
 def _without_pins(value: Any) -> Any:
-    """Return a value with each run of six or more digits in its texts masked."""
+    """Return a value in whose texts each run of six or more digits is masked."""
     if isinstance(value, str):
         return PIN_LIKE_PATTERN.sub('\N{HORIZONTAL ELLIPSIS}', value)
     if isinstance(value, dict):

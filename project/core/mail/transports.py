@@ -1,4 +1,4 @@
-"""Transports, which deliver mails by SMTP, into a folder, or into the log."""
+"""Transports: they deliver mails by SMTP, into a folder, or into the log."""
 
 import logging
 import smtplib
@@ -18,11 +18,12 @@ TRANSPORT: AppValue[Transport] = AppValue('mail')
 
 SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
 
-# The first digit of a reply that rejects a mail permanently.
+# The first digit of the SMTP replies that reject a mail permanently.
 FINAL_REPLY = 5
 
-# Replies to a missing or wrong login (RFC 4954, 6). The mail is not at fault, so it is retried
-# until the operator has corrected MAIL_URL. The same applies to a rejected certificate or greeting.
+# SMTP replies to a missing or wrong login (RFC 4954, 6). The mail is not at fault, so it is retried
+# until the operator has corrected MAIL_URL. The same applies if the certificate or the greeting is
+# rejected.
 AUTHENTICATION_REPLIES = {530, 534, 535, 538}
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def _to_smtp(
         if user:
             server.login(unquote(user), unquote(password or ''))
         _send_message(server, message)
-        # The server has the mail: a failure of QUIT must not cause another attempt.
+        # The server has accepted the mail: if QUIT fails, the mail must not be sent again.
         with suppress(smtplib.SMTPException, OSError):
             server.quit()
     finally:
@@ -83,8 +84,9 @@ def _to_smtp(
 def _send_message(server: smtplib.SMTP, message: EmailMessage) -> None:
     """Send a message in an open session.
 
-    The first digit of the reply to any command decides (RFC 5321, 4.2.1). 5 is permanent: the mail
-    becomes a dead letter, which an operator can retry. Any other error only fails the attempt.
+    The first digit of the server's reply to a command decides (RFC 5321, 4.2.1). 5 means a
+    permanent rejection: the mail becomes a dead letter, which an operator can retry. After any
+    other error, the task is retried automatically.
 
     :raises PermanentFailure: if the server permanently rejects the sender, the recipient or the
         mail, or does not support the email address.
@@ -111,9 +113,11 @@ def _raise_if_final(code: int, reason: str) -> None:
 
 def _to_folder(folder: Path, message: EmailMessage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # The message id, which begins with the time. So a mail that is sent again replaces its file.
+    # The name of the file is the message id, which begins with the time. So a mail that is sent
+    # again replaces its own file.
     name = message['Message-ID'].strip('<>').rpartition('@')[0]
-    # Renamed when it is complete: a program that watches the folder never reads a part of a mail.
+    # The file is renamed when it is complete, so that a program that watches the folder never reads
+    # an incomplete mail.
     draft = folder / f'.{name}.tmp'
     draft.write_bytes(bytes(message))
     draft.rename(folder / f'{name}.eml')

@@ -1,8 +1,8 @@
 """Logs: one structured line per request, as JSON in production and as text in development.
 
-Bodies, queries, tokens, PINs and passwords are never logged. Tokens are masked in the formatted
-line, because paths, header values and messages of gunicorn's parser may contain them. Logs go to
-stderr, so that they do not mix with the output of commands.
+Request bodies, query strings, tokens, PINs and passwords are never logged. Tokens are masked in the
+formatted line, because paths, header values and messages of gunicorn's parser may contain them.
+Logs go to stderr, so that they do not mix with the output of commands.
 """
 
 import json
@@ -57,7 +57,10 @@ class JsonFormatter(OrjsonFormatter):
 
 
 class ReadableFormatter(logging.Formatter):
-    """Formatter for people. Values of clients cannot forge lines or terminal colours."""
+    """Formatter for people: text instead of JSON.
+
+    Line breaks and control characters in values are escaped, so that clients cannot forge lines.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line; further lines, such as a traceback, are indented."""
@@ -100,7 +103,7 @@ def configure(app: Flask) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Log a line for each request."""
+    """Register the functions that log a line for each request."""
     app.before_request(start_request_timer)
     app.after_request(log_request)
 

@@ -1,4 +1,4 @@
-"""Symmetric encryption, under keys derived from `SECRET_KEY`.
+"""Symmetric encryption with keys that are derived from `SECRET_KEY`.
 
 Use it for values that must be readable later, but must not be stored in plain text. Each purpose
 has its own key, so a value that is encrypted for one purpose cannot be decrypted for another. The
@@ -21,7 +21,7 @@ def encrypt(purpose: str, secret: bytes) -> bytes:
 
 
 def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
-    """Return the plain text of a ciphertext.
+    """Return the plain text of a ciphertext that `encrypt` has returned for the same purpose.
 
     :returns: None if the ciphertext is not valid under the newest key or a fallback key.
     """
@@ -32,7 +32,7 @@ def decrypt(purpose: str, ciphertext: bytes) -> bytes | None:
 
 
 def find_key(purpose: str, ciphertext: bytes) -> int | None:
-    """Return the number of the key that decrypts a ciphertext, or None.
+    """Return the number of the secret key under which a ciphertext is encrypted, or None.
 
     The newest key is 0, the first fallback key 1.
     """
@@ -44,7 +44,7 @@ def find_key(purpose: str, ciphertext: bytes) -> int | None:
 
 
 def reencrypt(purpose: str, ciphertext: bytes) -> bytes:
-    """Decrypt a ciphertext, and return the secret encrypted under the newest key.
+    """Decrypt a ciphertext, encrypt the plain text under the newest key, and return the result.
 
     :raises InvalidToken: if no key decrypts the ciphertext.
     """
@@ -61,7 +61,7 @@ def encrypt_with_token(token: str, secret: bytes) -> bytes:
 
 
 def decrypt_with_token(token: str, ciphertext: bytes) -> bytes | None:
-    """Return the secret of `encrypt_with_token`, or None if the token does not match."""
+    """Return the plain text of `encrypt_with_token`; None if `token` is another token."""
     try:
         return _cipher_under(token).decrypt(ciphertext)
     except InvalidToken:

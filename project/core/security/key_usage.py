@@ -1,7 +1,7 @@
 """Registry of the data that depends on `SECRET_KEY`. The modules that own the data register it.
 
-`flask secrets` uses it. Stored values are encrypted again under the newest key. Other data expires,
-or becomes invalid when its key is removed.
+`flask secrets` uses it. Stored values can be encrypted again under the newest key. Other data, such
+as signed cursors, cannot: it expires, or becomes invalid when its key is removed.
 """
 
 from collections import Counter
@@ -15,12 +15,14 @@ from project.core.registration import Registry
 from .encryption import find_key, reencrypt
 
 NEWEST_KEY = 0
-# Results of `rotate` for a value. CHANGED: the row was changed in the meantime and is skipped.
+# Results of `rotate` for a stored value: encrypted again (ROTATED), encrypted under the newest key
+# already (CURRENT), changed in the meantime and skipped (CHANGED), or encrypted under an unknown
+# key (UNKNOWN).
 ROTATED, CURRENT, CHANGED, UNKNOWN = 'rotated', 'current', 'changed', 'unknown'
 
 
 class EncryptedRow(NamedTuple):
-    """A stored ciphertext, and the primary key of its row."""
+    """A stored ciphertext, with the primary key of its row."""
 
     key: tuple[Any, ...]
     ciphertext: bytes
@@ -28,13 +30,13 @@ class EncryptedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncryptedValues:
-    """Stored values of one kind, which can be encrypted again.
+    """Stored ciphertexts of one kind, which can be encrypted again.
 
-    :param purpose: the purpose under which `encrypt` encrypts them.
+    :param purpose: the purpose that the module passes to `encrypt`.
     :param used_in: the module that encrypts them.
-    :param batches: yields all rows, in batches of some hundred rows.
-    :param replace: stores new ciphertexts in one transaction, except in rows that have changed in
-        the meantime; returns the primary keys of the rows that it updated.
+    :param batches: a function that yields all ciphertexts, in batches of some hundred.
+    :param replace: a function that stores new ciphertexts in one transaction, except in rows that
+        have changed in the meantime; returns the primary keys of the rows that it updated.
     """
 
     name: str
@@ -44,13 +46,13 @@ class EncryptedValues:
     replace: Callable[[Sequence[tuple[EncryptedRow, bytes]]], set[tuple[Any, ...]]]
 
     def count_by_key(self) -> Counter[int | None]:
-        """Return the number of values per key: 0 is the newest key, None an unknown one."""
+        """Count the ciphertexts per secret key: 0 is the newest key, None an unknown one."""
         return Counter(
             find_key(self.purpose, row.ciphertext) for batch in self.batches() for row in batch
         )
 
     def rotate(self, *, dry_run: bool = False) -> Iterator[str]:
-        """Encrypt all values under the newest key, and yield the result for each value.
+        """Encrypt all values under the newest secret key, and yield the result for each value.
 
         Resumable: each batch is a transaction, and values under the newest key are skipped.
         """
@@ -69,7 +71,9 @@ class EncryptedValues:
 
 @dataclass(frozen=True, slots=True)
 class ExpiringValues:
-    """Data that becomes invalid if its key is removed, and is not encrypted again.
+    """Data that depends on a secret key and cannot be encrypted again, such as signatures.
+
+    It becomes invalid if its key is removed.
 
     :param used_in: the module that creates the data.
     :param lifetime: the time until the data expires; None if it never does.
@@ -87,7 +91,7 @@ _expiring: Registry[ExpiringValues] = Registry('kind of expiring values')
 
 
 def register_encrypted_values(values: EncryptedValues) -> None:
-    """Register stored values that `flask secrets rotate` must encrypt again.
+    """Register a kind of ciphertexts that `flask secrets rotate` must encrypt again.
 
     :raises RegistrationError: if the name is registered already.
     """
@@ -115,6 +119,6 @@ def expiring_values() -> list[ExpiringValues]:
 
 
 def longest_lifetime() -> timedelta:
-    """Return how long a key must stay a fallback after all processes have a newer one."""
+    """Return how long an old key must stay a fallback key after all processes have a newer one."""
     lifetimes = [values.lifetime for values in expiring_values() if values.lifetime]
     return max(lifetimes, default=timedelta())

@@ -34,14 +34,14 @@ def hash_password(password: str) -> str:
 def verify_password(stored_hash: str | None, password: str, *, cost_of: str | None = None) -> bool:
     """Return whether a password matches a stored hash.
 
-    It takes the same time if there is no hash, so that the timing does not reveal which users exist
-    (ASVS 6.3.8). A damaged hash matches no password.
+    If `stored_hash` is None, the check takes as long as with a hash, so that the timing does not
+    reveal which users exist (ASVS 6.3.8). A damaged hash matches no password.
 
     :param stored_hash: None if the user does not exist or has no password.
-    :param cost_of: the stored hash of another user. If `stored_hash` is None, the check takes as
-        long as for this other hash; default: as long as for a hash of the configured cost. Pass it,
-        because most stored hashes may still have an earlier cost: a hash gets the configured cost
-        at the next login of its user.
+    :param cost_of: the stored hash of another user, for the case that `stored_hash` is None. The
+        check then takes as long as for this hash; without `cost_of`, as long as for a hash of the
+        configured cost. After a change of the configured cost, most stored hashes still have the
+        earlier cost, until the next login of their users.
     """
     try:
         with _hashing_slot():
@@ -77,13 +77,13 @@ def _hashing_slot() -> AbstractContextManager[None]:
 
 
 def _normal(password: str) -> str:
-    # NFC, because keyboards may produce different code points for the same character. The password
-    # is not changed otherwise.
+    # Normalize to NFC, because keyboards may produce different code points for the same character.
+    # The password is not changed otherwise.
     return unicodedata.normalize('NFC', password)
 
 
 def _cost(stored_hash: str | None = None) -> tuple[int, int, int]:
-    """Return memory, rounds and parallelism of a stored hash or of the configuration."""
+    """Return memory, rounds and parallelism of a stored hash; by default the configured ones."""
     if stored_hash is not None:
         with suppress(InvalidHashError):
             used = extract_parameters(stored_hash)
@@ -102,6 +102,6 @@ def _hasher_of(memory: int, rounds: int, lanes: int) -> PasswordHasher:
 
 @cache
 def _dummy(memory: int, rounds: int, lanes: int) -> str:
-    """Return a random text in the form of a hash. It matches no password."""
+    """Return a text in the form of a hash with this cost. It matches no password."""
     salt, digest = (b64encode(secrets.token_bytes(n)).rstrip(b'=').decode() for n in (16, 32))
     return f'$argon2id$v=19$m={memory},t={rounds},p={lanes}${salt}${digest}'

@@ -1,13 +1,14 @@
-"""Estimate of the number of guesses that a new password withstands, with zxcvbn."""
+"""Estimate, with zxcvbn, of how many attempts an attacker needs to guess a password."""
 
 from collections.abc import Iterable
 
-# The lower limit of zxcvbn's score 3 of 4, which is sufficient if attempts are throttled.
+# The number of attempts that a password must withstand: the lower limit of zxcvbn's score 3 of 4.
+# It is sufficient because attempts are throttled.
 MIN_PASSWORD_STRENGTH = 10**8  # attempts
 
-# The lengths of the prefixes that are estimated. A prefix is never stronger than the whole
-# password, so a strong prefix is sufficient. This limits the time: zxcvbn takes 7 s for 72 symbols
-# that may replace letters.
+# The lengths of the prefixes of a password that are estimated. A prefix is never stronger than the
+# whole password, so if it is strong, the rest need not be estimated. This limits the time: zxcvbn
+# takes 7 s for 72 symbols that may replace letters.
 ESTIMATED_CHARACTERS = (18, 36, 72)
 
 
@@ -28,7 +29,7 @@ def _estimate_strength(password: str, words: list[str]) -> float:
     # Imported here: the word lists take 50 ms to load, and most commands do not need them.
     from zxcvbn import matching, scoring
 
-    # Do not use `zxcvbn()`: it writes the words into a dictionary that all threads share.
+    # Do not use `zxcvbn()`: it adds `words` to a dictionary that all threads share.
     dictionaries = {
         **matching.RANKED_DICTIONARIES,
         'user_inputs': matching.build_ranked_dict(words),
@@ -43,8 +44,8 @@ def _estimate_strength(password: str, words: list[str]) -> float:
         matching.date_match,
     ]
     if len(password) <= ESTIMATED_CHARACTERS[0]:
-        # Finds symbols that replace letters (p@ssw0rd). The time grows exponentially with the
-        # length.
+        # This matcher finds symbols that replace letters (p@ssw0rd). Its time grows exponentially
+        # with the length, so it is used for short passwords only.
         matchers.append(matching.l33t_match)
     matches = [
         match

@@ -1,7 +1,7 @@
 """The registry of permissions. The feature that checks a permission registers it.
 
-A role is a named set of permissions, and a route may require a permission. Scopes of API keys may
-also be permissions.
+A role is a named set of permissions, and a route may require a permission. The scopes of an API key
+are permissions, too.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from project.core.registration import RegistrationError, Registry, feature_of
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A permission: its meaning in a sentence, and whether every user has it."""
+    """A permission: a sentence that explains it, and whether every user has it."""
 
     meaning: str
     is_default: bool
@@ -19,7 +19,7 @@ class Permission:
 
 _permissions: Registry[Permission] = Registry('permission')
 
-# The feature that owns the names with a prefix.
+# The feature that owns all permission names with a prefix, such as `users` for `users:…`.
 _prefixes: Registry[str] = Registry('permission prefix')
 
 
@@ -29,7 +29,7 @@ def register_permission_prefix(prefix: str, *, owner: str) -> None:
     Not needed if the prefix is the name of the feature.
 
     :param owner: the module that reserves them: `__name__`.
-    :raises RegistrationError: if the prefix is reserved already; names both modules.
+    :raises RegistrationError: if the prefix is reserved already; the message names both modules.
     """
     _prefixes.register(prefix, feature_of(owner), owner=owner)
 
@@ -41,7 +41,7 @@ def register_permission(name: str, meaning: str, *, owner: str, default: bool = 
     :param owner: the module that registers it: `__name__`. Its feature must own the prefix.
     :param default: whether every user holds it, because it only concerns their own data.
     :raises RegistrationError: if the name is registered already, or has the prefix of another
-        feature; names both modules.
+        feature; the message names both modules.
     """
     prefix, feature = name.partition(':')[0], feature_of(owner)
     if prefix == feature and prefix not in _prefixes.values:

@@ -12,10 +12,11 @@ from project.core.clock import is_recent
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user of a request, and the permissions of the credential.
+    """The caller of a request: the user, and the permissions of the session or API key.
 
-    :param permissions: the permissions of the user. The attribute `permissions` then contains only
-        the permissions of the credential: for an API key, those that are among its scopes.
+    :param permissions: the permissions of the user. After the creation, this attribute contains
+        only those that the credential has: for an API key, the permissions that are among its
+        scopes.
     :param session_id: the session, or None for an API key.
     :param authenticated_at: when the password or a second factor was last verified.
     :param user: the row of the user that the guard has read, for routes that return it.
@@ -31,11 +32,12 @@ class Principal:
     user: Any = None
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
-    # For the guard only, which distinguishes a missing scope from a missing permission.
+    # The permissions of the user, for the guard only. It must distinguish a missing scope of the
+    # API key from a missing permission of the user.
     permissions_ignoring_scopes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Limit the permissions to the scopes."""
+        """Remove the permissions that are not among the scopes."""
         object.__setattr__(self, 'permissions_ignoring_scopes', self.permissions)
         if self.scopes is not None:
             object.__setattr__(self, 'permissions', self.permissions & self.scopes)

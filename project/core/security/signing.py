@@ -1,4 +1,4 @@
-"""HMACs and signatures under keys derived from `SECRET_KEY`.
+"""HMACs and signatures with keys that are derived from `SECRET_KEY`.
 
 Each purpose has its own key, so a signature for one purpose is invalid for all others.
 """
@@ -12,20 +12,20 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 
 def compute_hmac(purpose: str, message: str) -> bytes:
-    """Return the HMAC-SHA-256 (32 bytes) of a message under a purpose's newest key."""
+    """Return the HMAC-SHA-256 (32 bytes) of a message, with the purpose's newest key."""
     return _hmac_under(current_app.config['SECRET_KEY'], purpose, message)
 
 
 def verify_hmac(expected: bytes, purpose: str, message: str) -> bool:
-    """Return, in constant time, whether any of the keys yields the HMAC `expected`."""
+    """Return, in constant time, whether any key yields the HMAC `expected` of a message."""
     matches = [hmac.compare_digest(expected, _hmac_under(key, purpose, message)) for key in _keys()]
     return any(matches)
 
 
 def keyed_number(purpose: str, message: str) -> int:
-    """Return a number below 2³¹ that cannot be predicted without the key.
+    """Return a number below 2³¹ that depends on the message and the newest key of the purpose.
 
-    Do not store the number: it changes when the key is rotated.
+    It cannot be predicted without the key. Do not store it: it changes when the key is rotated.
     """
     return int.from_bytes(compute_hmac(purpose, message)[:4]) >> 1
 
@@ -45,7 +45,7 @@ def unsign(purpose: str, text: str) -> object | None:
 
 
 def derived_keys(purpose: str) -> list[bytes]:
-    """Return a 32-byte key for a purpose per secret key, the newest first."""
+    """Return the keys of a purpose (32 bytes each): one per secret key, the newest first."""
     return [_derived(key, purpose) for key in _keys()]
 
 

@@ -1,8 +1,7 @@
 """Opaque tokens: `<kind>_<43 or more random characters><6 of checksum>`. Only a hash is stored.
 
-The kind lets secret scanners recognize a leaked token. By the checksum, typing errors and most
-guesses are rejected without a query. Features register the kinds, and logs mask tokens of all
-kinds.
+The kind lets secret scanners recognize a leaked token. With the checksum, most mistyped or invented
+tokens are rejected without a query. Features register the kinds, and logs mask tokens of all kinds.
 """
 
 import hashlib
@@ -39,7 +38,9 @@ _kinds: Registry[TokenKind] = Registry('token kind')
 
 
 def register_token_kind(kind: TokenKind, *, owner: str) -> None:
-    """Register a kind of tokens, to issue, find, revoke and mask such tokens.
+    """Register a kind of tokens.
+
+    Only tokens of registered kinds can be created, recognized, revoked and masked.
 
     :param owner: the module that registers it: `__name__`.
     :raises RegistrationError: if the prefix is registered already, or not three lower-case letters.
@@ -59,7 +60,8 @@ def token_kinds() -> Mapping[str, TokenKind]:
 def token_pattern() -> re.Pattern[str]:
     """Return the regular expression that finds tokens of all kinds in a text.
 
-    It has no word boundaries, so that it also finds `\\npst_…` in escaped text.
+    It has no word boundaries, so that it also finds the token after the escaped line break in
+    `\\npst_…`.
     """
     prefixes = '|'.join(token_kinds()) or '(?!)'
     return re.compile(f'({prefixes}){BODY_PATTERN}', re.ASCII)
@@ -74,8 +76,8 @@ def new_token(kind: str, family: str = '') -> str:
     """Return a token with 256 random bits (ASVS 7.2.3).
 
     :param kind: the prefix of a registered kind.
-    :param family: the common beginning of successive tokens (`new_family`), so that an old token
-        still identifies its family.
+    :param family: the beginning that all successive tokens of a session share (`new_family`). With
+        it, an old token still identifies its session.
     :raises RegistrationError: if the kind is not registered.
     """
     if kind not in token_kinds():
@@ -85,12 +87,15 @@ def new_token(kind: str, family: str = '') -> str:
 
 
 def new_family() -> str:
-    """Return the common beginning of a family of tokens: 128 random bits."""
+    """Return a new beginning for a family of tokens, such as the refresh tokens of a session.
+
+    It consists of 128 random bits.
+    """
     return secrets.token_urlsafe(16)
 
 
 def family_of(token: str) -> str:
-    """Return the family of a token that was created with a family."""
+    """Return the family (see `new_family`) with which a token was created."""
     return token[4:26]
 
 
@@ -103,7 +108,10 @@ def kind_of(token: str) -> str | None:
 
 
 def token_hash(token: str) -> str:
-    """Return the hash of a token for storage: a fast one, because tokens are random."""
+    """Return the hash under which a token is stored.
+
+    It is a fast hash, because tokens are random.
+    """
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Readers of request bodies, which read the socket in large blocks and within time limits.
 
-If a body ends early or exceeds a time limit, reading it raises an error, so that it never looks
-like a complete shorter body.
+If a body ends early or exceeds a time limit, reading it raises an error, so that an incomplete body
+is never mistaken for a complete one.
 """
 
 import io
@@ -22,7 +22,7 @@ from project.core.errors import RequestTimeout
 
 from .chunked_body import ChunkedBodyReader
 
-# The bytes that a read of a socket returns, or their number if it fills a buffer.
+# The result of a read of a socket: bytes, or their number if the read fills a buffer.
 Received = TypeVar('Received', bytes, int)
 
 
@@ -30,11 +30,11 @@ Received = TypeVar('Received', bytes, int)
 class BodyRate:
     """The rate at which the bytes of a body arrive.
 
-    Only the time that the service waits for bytes counts. If the service itself reads slowly, its
-    clients do not count as slow.
+    Only the time in which the service waits for bytes counts, not the time in which it processes
+    them.
 
-    :param min_rate: bytes a second that must arrive in each window (`BODY_MIN_RATE`).
-    :param window: seconds of waiting after which the rate is checked.
+    :param min_rate: bytes a second that must arrive, on average (`BODY_MIN_RATE`).
+    :param window: seconds of waiting after which the rate is checked and measured anew.
     :param deadline: the latest end of the body, as a value of `time.monotonic()`.
     """
 
@@ -50,7 +50,7 @@ class BodyRate:
         return min(self.window - self.waited, self.deadline - time.monotonic())
 
     def is_too_slow(self, count: int, seconds: float) -> bool:
-        """Record a read; return whether the body exceeds one of its limits.
+        """Record a read; return whether the body arrives too slowly or has exceeded its deadline.
 
         :param count: bytes that the read returned.
         :param seconds: time that the read waited for them.
@@ -65,7 +65,7 @@ class BodyRate:
 
 
 class Unreader(SocketUnreader):  # type: ignore[misc]
-    """gunicorn's read buffer of a socket, with the time limits of the current body."""
+    """gunicorn's buffer of bytes read from a socket, with the time limits of the current body."""
 
     #: The latest end of the current body, as a value of `time.monotonic()`; None: no limit.
     deadline: float | None = None
@@ -77,13 +77,13 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
     receive_timeout: float = inf
 
     def start_timeout(self, seconds: float, on_timeout: Callable[[], None]) -> None:
-        """Limit the time for the rest of the body."""
+        """Set the time limit in seconds for the rest of the body."""
         self.deadline, self.on_timeout = time.monotonic() + seconds, on_timeout
 
     def receive(self, read: Callable[[], Received | None], nothing: Received) -> Received:
         """Read from the socket within the limits of the current body.
 
-        :param read: reads once, and raises `BlockingIOError` after the receive timeout.
+        :param read: a function that reads once; raises `BlockingIOError` after the receive timeout.
         :param nothing: the result if a read times out and the body has no limit.
         :raises RequestTimeout: if the deadline has passed, or the body arrives too slowly.
         """
@@ -120,8 +120,8 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
             seconds = min(seconds, self.deadline - time.monotonic())
         if seconds <= 0:
             self._time_out()
-        # Not before every read, but only if the limit changes by more than 10 %: the system call
-        # takes a tenth of the time of a read.
+        # Do not call this before every read, but only if the limit has changed by more than 10 %:
+        # the system call takes a tenth of the time of a read.
         if seconds < inf and not 0.9 <= seconds / self.receive_timeout <= 1.1:
             self.receive_timeout = seconds
             set_receive_timeout(self.sock, seconds)
@@ -135,9 +135,9 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 class ContentLengthReader(io.RawIOBase):
     """A body with a `Content-Length`, read directly into the buffer of the caller.
 
-    gunicorn's own reader reads such a body ahead and copies it four times. If the client
-    disconnects early, gunicorn ends the body without an error, and the application cannot
-    distinguish it from a short upload. This reader raises an error.
+    gunicorn's own reader copies such a body four times. If the client disconnects early, it ends
+    the body without an error, so that the application takes an incomplete upload for a complete
+    one. This reader raises an error.
     """
 
     def __init__(self, unreader: Any, length: int) -> None:
@@ -172,7 +172,7 @@ class ContentLengthReader(io.RawIOBase):
         received = self.unreader.take_buffered()
         count = min(wanted, len(received))
         buffer[:count] = received[:count]
-        # The rest may belong to the next request.
+        # These bytes are behind the end of the body, and may belong to the next request.
         self.unreader.unread(received[count:])
         return count
 
@@ -189,15 +189,18 @@ def set_receive_timeout(sock: Any, seconds: float) -> None:
 
 
 def is_body_unread(body: Any) -> bool:
-    """Return whether a part of the body has not been read; it may never arrive."""
+    """Return whether the application has not read the whole body.
+
+    The rest of it may never arrive.
+    """
     return isinstance(body, io.BufferedReader) and bool(body.raw.missing)
 
 
 def use_direct_body_reader(body: Any, unreader: Any) -> object:
     """Return a reader of the body whose `read1` returns the bytes that have arrived.
 
-    For a body with a `Content-Length`, it is also faster than gunicorn's reader. An empty body, or
-    one of another kind, is returned unchanged.
+    For a body with a `Content-Length`, this reader is also faster than gunicorn's. If the body is
+    empty or of an unknown kind, `body` is returned unchanged.
     """
     if type(body) is not Body:
         return body

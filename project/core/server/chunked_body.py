@@ -1,4 +1,4 @@
-"""Reader of bodies with `Transfer-Encoding: chunked`, which returns each block on arrival."""
+"""Reader of bodies with `Transfer-Encoding: chunked`. It returns each block when it arrives."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class ChunkedBodyReader(io.RawIOBase):
         :param blocks: gunicorn's parser of a body of which nothing has been read.
         """
         self._blocks = blocks
-        # Whether the last chunk has not been read.
+        # Whether the last chunk is still missing.
         self.missing = True
         self._block = b''
         self._error: Exception | None = None

@@ -1,4 +1,4 @@
-"""Keys under which the requests of a client are counted before its user is known."""
+"""Keys that identify a client, to count its requests before its user is known."""
 
 import re
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ AUTHORIZATION_PATTERN = re.compile(rb'\r\nauthorization:[ \t]*([^\r]*)', re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class AddressKey:
-    """The IP network of a client."""
+    """The IP network of a client, as a key under which its requests are counted."""
 
     network: str
 

@@ -17,11 +17,11 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(slots=True)
 class ConcurrencyLimiter:
-    """A concurrency limit: the connections whose requests run, and those whose requests wait.
+    """A limit of the requests that run at the same time, and the queue of those that wait.
 
     :param max_running: maximum number of requests that run at the same time.
-    :param max_per_key: maximum number of them that have the same key, such as the IP network of a
-        client.
+    :param max_per_key: maximum number of running requests with the same key, such as the IP network
+        of a client.
     :param queue_timeout_seconds: time that a request may wait before it runs.
     :param rejection: status of the response to a request that has waited longer.
     """
@@ -42,7 +42,8 @@ class ConcurrencyLimiter:
     def acquire(self, conn: Any, keys: Iterable[Hashable] = ()) -> bool:
         """Start a request and return True, or queue it and return False.
 
-        :param keys: the keys under which the request counts.
+        :param keys: the keys under which the request is counted, such as the IP network of its
+            client.
         """
         keys = frozenset(keys)
         if self._may_run(keys):
@@ -52,20 +53,19 @@ class ConcurrencyLimiter:
         return False
 
     def release(self, conn: Any) -> Iterator[Any]:
-        """Free the slot of a request; return the connections whose requests get a slot.
+        """Free the slot of a finished request, and give free slots to waiting requests.
 
-        These requests were waiting. The caller must run them.
+        :returns: the connections of these requests, which the caller must run.
         """
         self._subtract(self.running.pop(conn))
         return self._start_waiting()
 
     def release_key(self, conn: Any, key: Hashable) -> Iterator[Any]:
-        """Stop counting a request under a key, such as an IP network.
+        """Stop counting a running request under a key, such as an IP network.
 
-        The request keeps its slot. If other requests were waiting because of this key, they may get
-        slots now; the caller must run them.
+        The request keeps its slot. Requests that waited because of this key may now get free slots.
 
-        :returns: the connections whose waiting requests get a slot.
+        :returns: the connections of these requests, which the caller must run.
         """
         if key in self.running.get(conn, ()):
             self.running[conn] -= {key}
@@ -73,7 +73,7 @@ class ConcurrencyLimiter:
             yield from self._start_waiting()
 
     def pop_expired(self) -> Iterator[Any]:
-        """Remove and yield the connections whose requests have exceeded the queue timeout."""
+        """Remove waiting requests that have exceeded the queue timeout; yield their connections."""
         moment = time.monotonic()
         while self.waiting and moment - self.waiting[0][0] > self.queue_timeout_seconds:
             yield self.waiting.popleft()[1]
@@ -107,7 +107,7 @@ class ConcurrencyLimiter:
 
 
 class ClientLimiter:
-    """A limit of requests in flight per client, for all connections of a process. Thread-safe.
+    """A limit of the running requests per client, for all connections of a process. Thread-safe.
 
     :param max_per_client: maximum number of requests of one client at the same time.
     :param max_total: maximum number of requests of all clients at the same time.
@@ -121,10 +121,11 @@ class ClientLimiter:
         self._lock = Lock()
 
     def claim(self, conn: Any, client: Hashable) -> None:
-        """Count a request under its client, unless it is counted already.
+        """Count the request of a connection under its client, unless it is counted already.
 
         :param client: a user id, or the network of an IP address.
-        :raises TooManyRequests: if the client, or all clients, have too many requests in flight.
+        :raises TooManyRequests: if the client, or all clients together, have too many running
+            requests.
         """
         with self._lock:
             if conn in self._clients:

@@ -14,17 +14,17 @@ class Connection(Protocol):
     #: gunicorn's parser of the requests. Its `unreader` is an `Unreader` of `body_reader`.
     parser: Any
     initialized: bool
-    #: The monotonic time at which the wait for the client ends.
+    #: The time, as a value of `time.monotonic()`, at which the wait for the client ends.
     timeout: float
-    #: The limiter of the thread pool in which the current request runs.
+    #: The limiter under which the current request runs.
     limiter: ConcurrencyLimiter
-    #: Whether the current request was answered with 100 Continue.
+    #: Whether `100 Continue` was sent for the current request.
     has_continued: bool
     #: Whether the body of the current request did not arrive in time.
     is_late: bool
 
     def init(self) -> None:
-        """Create the parser."""
+        """Create the parser of the requests."""
 
     def close(self) -> None:
         """Close the socket."""

@@ -8,14 +8,14 @@ from project.core.process_lifetime import announce_stop, is_stopping
 
 
 def delay_shutdown(server: Any, seconds: int) -> None:
-    """Let SIGTERM stop the service after a delay, in which `/readyz` returns 503.
+    """Make SIGTERM stop the service after a delay, during which `/readyz` returns 503.
 
     During the delay, a load balancer that queries `/readyz` stops sending requests. Requests that
     still arrive are served. A second SIGTERM ends the delay. The old workers of a reload (SIGHUP)
     stop without a delay, because the service continues.
 
     :param server: gunicorn's arbiter.
-    :param seconds: the delay; 0: SIGTERM keeps its normal effect.
+    :param seconds: the delay; with 0, SIGTERM keeps its normal effect.
     """
     if not seconds:
         return

@@ -1,4 +1,4 @@
-"""JSend responses of the server to requests that do not reach the application."""
+"""JSend responses to requests that gunicorn rejects before they reach the application."""
 
 import json
 from http import HTTPStatus
@@ -12,13 +12,13 @@ RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ResponseRecorder:
-    """A replacement of a socket, which records gunicorn's error page to read its status."""
+    """A replacement of a socket. gunicorn writes its error page to it, to learn the status code."""
 
     sent = b''
 
     @property
     def status(self) -> HTTPStatus:
-        """The status of the recorded page."""
+        """The status code of the recorded page."""
         return HTTPStatus(int(self.sent.split(maxsplit=2)[1]))
 
     def gettimeout(self) -> float:
@@ -26,7 +26,7 @@ class ResponseRecorder:
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        """Record the data."""
+        """Record a part of the page."""
         self.sent += data
 
 

@@ -1,9 +1,9 @@
 """Detection of requests that hash a password, before they get a thread.
 
-Such a request occupies a core and 19 MiB for 50 ms, the time of hundreds of other requests. Routes
-declare that they hash a password (`@endpoint(hashes_password=…)`). The URL map of the application
-matches the URL, so that every spelling is detected: percent-encoded, with doubled slashes, in
-absolute form.
+Hashing a password occupies a core and 19 MiB for 50 ms, the time of hundreds of other requests.
+Routes declare that they hash a password (`@endpoint(hashes_password=…)`). The URL map of the
+application matches the URL, so that every spelling is detected: percent-encoded, with doubled
+slashes, in absolute form.
 """
 
 import os
@@ -18,14 +18,15 @@ from werkzeug.routing import Map, RequestRedirect
 
 from project.core.server.request_state import HEAD_END
 
-# Results that are cached by method and URL, because matching a URL takes 30 µs.
+# The maximum number of cached results. They are cached by method and URL, because matching a URL
+# takes 30 µs.
 MAX_CACHED_URLS = 1024
 
 
 class PasswordRequests:
     """The routes of an application that hash passwords.
 
-    :param app: a Flask application. Another WSGI application has no such routes.
+    :param app: the WSGI application. If it is not a Flask application, no request matches.
     """
 
     def __init__(self, app: Any) -> None:
@@ -64,13 +65,16 @@ class PasswordRequests:
         return found is True or (isinstance(found, str) and _header_prefix(found) in headers)
 
     def _find_uncached(self, method: bytes, target: bytes) -> bool | str:
-        """Return the `hashes_password` of the request's route; False without a route."""
+        """Return the value of `hashes_password` that the route of a request declares.
+
+        False if no route matches.
+        """
         try:
             path = split_request_uri(target.decode('latin-1')).path
         except ValueError:  # gunicorn returns 400.
             return False
         path = path.removeprefix(os.getenv('SCRIPT_NAME', ''))  # gunicorn removes it, too.
-        # Decoded as WSGI and Werkzeug do.
+        # Decode the path as WSGI servers and Werkzeug do.
         decoded = unquote_to_wsgi_str(path).encode('latin-1').decode(errors='replace')
         return self._match(method.decode('latin-1'), decoded)
 

@@ -1,8 +1,8 @@
-"""A worker whose connections wait in a poller (`selectors`), without a thread.
+"""A worker whose idle connections wait in a poller (`selectors`), without a thread.
 
-The connections wait there for a request, or for the client to close the connection. gunicorn's own
-worker lets each connection wait in a thread, so that a few clients that send half a request block
-the service.
+A connection waits there until a request has arrived, or until the client closes it. gunicorn's own
+worker uses a thread for each waiting connection, so that a few clients that send half a request
+block the service.
 """
 
 import socket
@@ -37,20 +37,22 @@ class PollingWorker(StoppingWorker):
 
     #: Seconds that the poller waits for a head, or for the client to close the connection.
     read_timeout_seconds: float = 10.0
-    #: Seconds without progress after which a response is aborted: its client does not read it.
+    #: Seconds without progress after which a response is aborted, because its client does not read
+    #: it.
     stall_timeout_seconds: float = 180.0
     #: Seconds in which a whole body must arrive (`BODY_TIMEOUT`). This limit applies to small
     #: bodies, which the poller receives, and to all bodies that the application reads as JSON.
     body_timeout_seconds: float = 30.0
-    #: Minimum bytes a second of all other bodies (`BODY_MIN_RATE`), measured over the window.
+    #: Minimum bytes a second of all other bodies (`BODY_MIN_RATE`), on average over
+    #: `rate_window_seconds`.
     body_min_rate: int = 1000
     rate_window_seconds: float = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Create a worker without connections."""
         super().__init__(*args, **kwargs)
-        # Each queue is sorted by timeout. gunicorn closes the connections of the first queue
-        # without a response.
+        # The connections that wait for the rest of a request. Each queue is sorted by timeout.
+        # gunicorn closes the connections of the first queue without a response.
         self.partial = {
             RequestState.PARTIAL_HEAD: self.pending_conns,
             RequestState.PARTIAL_BODY: deque[Connection](),
@@ -58,25 +60,25 @@ class PollingWorker(StoppingWorker):
         }
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Wait, without a thread, for the next request of a connection; then run it."""
+        """Wait, without a thread, for the next request of a connection; then run the request."""
         if not conn.initialized:
             self._prepare(conn)
         conn.sock.setblocking(False)
         self._proceed(conn, *self._classify(conn))
 
     def run_request(self, conn: Connection, state: RequestState, received: bytes) -> None:
-        """Run a request that has arrived, or a stream that has begun to arrive.
+        """Run a request that has arrived completely, or whose body is read while it arrives.
 
         :param received: the bytes of the request that have arrived, with the whole head.
         """
         super().enqueue_req(conn)
 
     def murder_pending(self) -> None:
-        """End the wait for heads and bodies that have not arrived in time."""
+        """Stop waiting for requests whose head or body has not arrived in time."""
         super().murder_pending()
         for conn in self._pop_late(RequestState.PARTIAL_BODY):
-            # A stopping worker waits for a shorter time, so the delay is not the fault of the
-            # client.
+            # If the worker stops, it waits for a shorter time. So the client is not at fault, and
+            # gets 503.
             late = HTTPStatus.REQUEST_TIMEOUT if self.alive else HTTPStatus.SERVICE_UNAVAILABLE
             self.reject(conn, late, 'The body of a request was late')
         for conn in self._pop_late(RequestState.PARTIAL_STREAM):
@@ -94,7 +96,7 @@ class PollingWorker(StoppingWorker):
         self.lingering_close(conn)
 
     def lingering_close(self, conn: Connection) -> None:
-        """Half-close the socket, and close it when the client has closed its side.
+        """Close the sending side of a socket; close the rest when the client has closed its side.
 
         An immediate close may reset the connection and cut off the response. gunicorn waits for the
         client inside its event loop, where one client that does not close blocks all others.
@@ -116,7 +118,7 @@ class PollingWorker(StoppingWorker):
         conn.init()
         conn.parser.unreader = Unreader(conn.sock)
         conn.has_continued = conn.is_late = False
-        # A Unix socket has no TCP options, and some kernels lack this one.
+        # A Unix socket has no TCP options, and some kernels do not support this option.
         with suppress(OSError, AttributeError):
             set_receive_timeout(conn.sock, self.rate_window_seconds)
             conn.parser.unreader.receive_timeout = self.rate_window_seconds
@@ -132,7 +134,8 @@ class PollingWorker(StoppingWorker):
         if state in self.partial and (fresh := receive(conn.sock)) is not None:
             before, received = state, received + fresh
             state = request_state(received) if fresh else RequestState.GONE
-            # An upload stores the bytes that arrived before its client disconnected.
+            # An upload must store the bytes that arrived before its client disconnected, so it
+            # runs.
             if state is RequestState.GONE and before is RequestState.PARTIAL_STREAM:
                 state = RequestState.STREAM
         unreader.unread(received)
@@ -164,10 +167,10 @@ class PollingWorker(StoppingWorker):
                 conn.sock.sendall(CONTINUE)
 
     def _run_late_stream(self, conn: Connection) -> None:
-        """Run a stream whose first part has not arrived in time.
+        """Run a request with a large body if the first part of the body has not arrived in time.
 
-        If its rate is also below the minimum, the request ends with 408 after the bytes that have
-        arrived.
+        If the bytes also arrive more slowly than the minimum rate, the application reads them, and
+        then the request ends with 408.
         """
         received = conn.parser.unreader.take_buffered()
         conn.parser.unreader.unread(received)
@@ -189,7 +192,7 @@ class PollingWorker(StoppingWorker):
     def _wait(
         self, conn: Connection, state: RequestState, then: Callable[[Connection, Any], None]
     ) -> None:
-        """Register a connection with the poller, with the timeout of its state."""
+        """Register a connection with the poller until bytes arrive; `state` decides the timeout."""
         seconds = {
             RequestState.PARTIAL_HEAD: self.read_timeout_seconds,
             RequestState.PARTIAL_BODY: self.body_timeout_seconds,
@@ -212,9 +215,9 @@ class PollingWorker(StoppingWorker):
 
 
 def receive(sock: Any) -> bytes | None:
-    """Receive without waiting.
+    """Return the bytes that have arrived at a socket, without waiting.
 
-    :returns: the available bytes; None if there are none yet; b'' if the connection has ended.
+    :returns: None if there are none yet; b'' if the connection has ended.
     """
     try:
         return bytes(sock.recv(READ_CHUNK_BYTES))

@@ -1,21 +1,21 @@
-"""The state of a request that arrives, determined from its bytes alone."""
+"""How much of a request has arrived, determined from its bytes alone."""
 
 import re
 from enum import Enum, auto
 
 MAX_HEAD_BYTES = 32 * 1024
-# The longest request line that gunicorn accepts, with its line end. gunicorn rejects longer lines
-# with 414.
+# The longest request line that gunicorn accepts, including the line break. gunicorn rejects longer
+# lines with 414.
 MAX_REQUEST_LINE_BYTES = 8192
 # A body up to this size must arrive within `BODY_TIMEOUT`.
 MAX_TIMED_BODY_BYTES = 32 * 1024
 # A body up to this size is received without a thread.
 MAX_BUFFERED_BODY_BYTES = 64 * 1024
-# A larger body gets a thread when this part of it has arrived, so that a client that only announces
-# a body occupies no thread.
+# For a larger body, the request gets a thread only after this number of bytes, so that a client
+# that announces a body and does not send it occupies no thread.
 MIN_STREAM_START_BYTES = 32 * 1024
 MAX_BUFFERED_CHUNKS = 64
-# A request with a longer `Content-Length` is left to gunicorn and the application, which reject it.
+# If `Content-Length` has more digits, gunicorn or the application rejects the request.
 MAX_LENGTH_DIGITS = 18
 
 HEAD_END = b'\r\n\r\n'
@@ -24,18 +24,18 @@ CONTENT_LENGTH_PATTERN = re.compile(rb'\r\ncontent-length:[ \t]*([^\r]*)', re.IG
 TRANSFER_ENCODING_PATTERN = re.compile(rb'\r\ntransfer-encoding:[ \t]*([^\r]*)', re.IGNORECASE)
 EXPECT_PATTERN = re.compile(rb'\r\nexpect:[ \t]*([^\r]*)', re.IGNORECASE)
 CHUNK_SIZE_PATTERN = re.compile(rb'[0-9a-fA-F]{1,8}')
-# A resumable upload keeps each byte that arrives, so the application must receive each byte
-# immediately.
+# Requests of resumable uploads. The service stores each byte of them that arrives, so the
+# application must receive each byte immediately.
 RESUMABLE_PATTERN = re.compile(
     rb'\r\ncontent-type:[ \t]*application/offset\+octet-stream', re.IGNORECASE
 )
-# In the syntax that Werkzeug accepts. Of several such headers, gunicorn passes on the last one.
-# Here it is sufficient that one of them matches.
+# In the syntax that Werkzeug accepts. If there are several such headers, gunicorn passes on the
+# last one; here it is sufficient that one of them matches.
 JSON_PATTERN = re.compile(rb'\r\ncontent-type:[ \t]*application/json', re.IGNORECASE)
 
 
 class RequestState(Enum):
-    """The part of a request that has arrived."""
+    """The state of a request: how much of it has arrived. A stream is read while it arrives."""
 
     GONE = auto()
     PARTIAL_HEAD = auto()
@@ -49,9 +49,9 @@ class RequestState(Enum):
 def request_state(received: bytes) -> RequestState:
     """Return the state of the request that begins with these bytes.
 
-    Only a well-formed request waits for more bytes. A malformed one counts as arrived, or as a
-    stream if reading it may block; gunicorn rejects it. The chunk of a resumable upload is a stream
-    as soon as its first byte has arrived.
+    A malformed request does not wait for more bytes, because gunicorn will reject it: it is
+    `WHOLE`, or `STREAM` if reading it may block. The body of a resumable upload is a `STREAM` as
+    soon as its first byte has arrived.
     """
     state = _arrived_state(received)
     is_partial = state in (RequestState.PARTIAL_BODY, RequestState.PARTIAL_STREAM)
@@ -83,19 +83,19 @@ def _arrived_state(received: bytes) -> RequestState:
 
 
 def expects_continue(received: bytes) -> bool:
-    """Return whether the client waits for `100 Continue` before it sends the body."""
+    """Return whether the client sends the body only after a response `100 Continue`."""
     end = received.find(HEAD_END)
     expected = EXPECT_PATTERN.search(received, 0, end)
     return expected is not None and _is_http_1_1(received) and end + len(HEAD_END) == len(received)
 
 
 def is_json(received: bytes) -> bool:
-    """Return whether the body of a request is declared as JSON."""
+    """Return whether the `Content-Type` of a request is JSON."""
     return JSON_PATTERN.search(received, 0, received.find(HEAD_END)) is not None
 
 
 def body_bytes(received: bytes) -> int:
-    """Return the number of bytes after the head that have arrived."""
+    """Return how many bytes of the body, after the head, have arrived."""
     return len(received) - received.find(HEAD_END) - len(HEAD_END)
 
 
@@ -109,7 +109,7 @@ def _head_state(received: bytes) -> RequestState:
 
 
 def _is_supported(received: bytes, end: int, encodings: list[bytes]) -> bool:
-    """Return whether the values of `Expect` and `Transfer-Encoding` are supported."""
+    """Return whether the server supports the values of `Expect` and `Transfer-Encoding`."""
     expected = [found.strip().lower() for found in EXPECT_PATTERN.findall(received, 0, end)]
     if any(found != b'100-continue' for found in expected):
         return False
@@ -135,7 +135,10 @@ def _sized_state(length: int, arrived: int) -> RequestState:
 
 
 def _chunked_state(received: bytes, start: int) -> RequestState:
-    """Return the state of a chunked body: a stream if it has extensions or trailers."""
+    """Return the state of a request with a chunked body.
+
+    A body with chunk extensions or trailers is a `STREAM`.
+    """
     arrived = len(received) - start
     is_started = arrived >= MIN_STREAM_START_BYTES
     partial = RequestState.STREAM if is_started else RequestState.PARTIAL_STREAM

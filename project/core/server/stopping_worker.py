@@ -1,4 +1,7 @@
-"""A worker that stops within a time limit: it accepts no connections and ends its requests."""
+"""A worker that stops within a time limit: it accepts no connections and ends its requests.
+
+It also stops if its master dies.
+"""
 
 import os
 import signal
@@ -13,11 +16,12 @@ from project.core.processes import signal_at_parent_exit
 
 from .delayed_shutdown import delay_shutdown
 
-# Seconds for running requests after the master was killed (SIGKILL). Less than the ten seconds
-# after which operators may assume that the port is free and the processes have ended.
+# After the master was killed (SIGKILL), running requests have this number of seconds. It is less
+# than the ten seconds after which operators may assume that the port is free and the processes have
+# ended.
 ORPHAN_GRACE_SECONDS = 6
-# Seconds after which the kernel kills a worker whose master was killed, even if its threads are
-# blocked.
+# Seconds after the death of the master after which the kernel kills the worker, even if its threads
+# are blocked.
 ORPHAN_LIFETIME_SECONDS = 8
 
 # Untyped, because gunicorn has no types. pyright contains type stubs of gunicorn 26. They lack some
@@ -31,16 +35,16 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
     delay_shutdown = staticmethod(delay_shutdown)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Create a worker without pending signals."""
+        """Create a worker. `post_fork` sets `pending_signals` later."""
         super().__init__(*args, **kwargs)
         #: Signals that arrived before this process installed its own handlers.
         self.pending_signals: SimpleQueue[int] = SimpleQueue()
 
     def init_signals(self) -> None:
-        """Install the signal handlers, and handle signals that arrived before.
+        """Install the signal handlers of the worker, and handle the signals that arrived before.
 
-        Until then, this process has the handlers of the master. gunicorn would ignore a signal that
-        arrives before, and wait for this worker until `graceful_timeout` has passed.
+        Before this call, the process has the handlers of the master. gunicorn would ignore a signal
+        that arrives then, and wait for this worker until `graceful_timeout` has passed.
         """
         super().init_signals()
         signal_at_parent_exit(signal.SIGTERM)
@@ -49,16 +53,16 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.alive = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop this worker.
+        """Begin to stop this worker, when it receives a signal.
 
-        The master sends this signal. If the master dies, the kernel sends it.
+        The master sends the signal; if the master has died, the kernel sends it.
         """
         if os.getppid() != self.ppid:
             self._limit_lifetime()
         super().handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
-        """Return whether the master is alive; start to stop if it is not."""
+        """Return whether the master is alive; if it is not, begin to stop."""
         if super().is_parent_alive():
             return True
         self._limit_lifetime()
@@ -66,7 +70,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections or not; a stopping worker closes its listeners.
+        """Enable or disable the acceptance of connections; a stopping worker closes its listeners.
 
         While a process has a listener open, the kernel accepts connections to the port, even if
         this process accepts none of them. The clients of such connections would never get a
@@ -77,15 +81,15 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
             self.close_listeners()
 
     def close_listeners(self) -> None:
-        """Accept the connections that the kernel has accepted, then close the listeners."""
+        """Accept the connections that are waiting in the kernel, then close the listeners."""
         for listener in list(self.sockets):
             self._accept_all(listener)
             listener.close()
         self.sockets: list[Any] = []
 
     def _accept_all(self, listener: Any) -> None:
-        # Closing a listener resets the connections that this process has not accepted yet, although
-        # their clients may have sent requests.
+        # Closing a listener resets the connections that this process has not accepted yet. Their
+        # clients may have sent requests already.
         before = -1
         with suppress(OSError):
             while before != self.nr_conns:
@@ -93,7 +97,7 @@ class StoppingWorker(ThreadWorker):  # type: ignore[misc]
                 self.accept(listener)
 
     def _limit_lifetime(self) -> None:
-        """End this process within `ORPHAN_LIFETIME_SECONDS`, even with blocked threads."""
+        """End this process within `ORPHAN_LIFETIME_SECONDS`, even if its threads block."""
         self.cfg.set('graceful_timeout', ORPHAN_GRACE_SECONDS)
         # The default action of the signal kills the process even if the interpreter is blocked.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

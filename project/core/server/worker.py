@@ -30,18 +30,17 @@ from .polling_worker import PollingWorker, unread_bytes
 from .request_state import RequestState, is_json
 from .stopping_worker import ThreadWorker
 
-# For each of these kinds of requests, there are threads for this number of clients, each with
-# `BODIES_PER_CLIENT` requests. If this number of clients stall, all threads for the kind are
-# occupied. A thread that waits for a socket is cheap.
+# These two constants limit kinds of requests. For each kind, there are threads for this number of
+# clients, each with `BODIES_PER_CLIENT` requests. If all of these clients stall, no thread is left
+# for the kind. A thread that waits for a socket is cheap.
 STREAM_CLIENTS = 4
 LARGE_RESPONSE_CLIENTS = 6
-# Large JSON is received before its user is known, within `BODY_TIMEOUT`. Few routes need it.
+# A large JSON body is received within `BODY_TIMEOUT`, before the user is known. Few routes need it.
 LARGE_JSON_CLIENTS = 2
-# Up to this number of unread bytes of earlier responses, another response fits into the send
-# buffer.
+# If the client has not read more than this number of bytes of earlier responses, another response
+# still fits into the send buffer.
 MAX_UNREAD_BYTES = 16 * 1024
-# Separate threads for `/healthz` and `/readyz`, because all other threads may wait for a database
-# that does not respond.
+# `/healthz` and `/readyz` have separate threads: all others may wait for a database that fails.
 HEALTH_THREADS = 2
 HEALTH_PATTERN = re.compile(rb'(?:GET|HEAD) /(?:healthz|readyz)[ ?]')
 # The longest time for one body, even if it arrives at the minimum rate.
@@ -51,17 +50,18 @@ MAX_BODY_SECONDS = 24 * 3600
 class ApiWorker(PollingWorker):
     """A worker with threads for requests that have arrived. Other connections wait in a poller.
 
-    Each request runs under one limiter. The limiters share no threads, so that no kind of request
-    waits for another kind. The setting `threads` is the number for ordinary requests.
+    Each kind of request has its own limiter and its own threads, so that no kind of request waits
+    for another kind. gunicorn's setting `threads` is the number for ordinary requests.
     """
 
-    #: Maximum number of large bodies in flight per IP network, per credential and per user, and of
-    #: large responses per user or, without a login, per IP network (`BODIES_PER_CLIENT`).
+    #: Maximum number of large request bodies at the same time per IP network, per credential and
+    #: per user; also of large responses per user or, without a login, per IP network
+    #: (`BODIES_PER_CLIENT`).
     bodies_per_client: int = 6
-    #: Seconds that a request that hashes a password waits for a thread; then it gets 503.
+    #: Seconds that a request that hashes a password waits for a thread. Then it gets 503.
     queue_timeout_seconds: float = 2.0
-    #: Seconds that a stream waits for a thread, or for another stream of its client; then it
-    #: gets 429.
+    #: Seconds that a large body waits for a thread, or for another large body of its client. Then
+    #: it gets 429.
     stream_queue_timeout_seconds: float = 10.0
     #: Whether this worker runs tasks instead of serving requests (`pre_fork` decides).
     serves_tasks: bool = False
@@ -70,7 +70,7 @@ class ApiWorker(PollingWorker):
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Ensure that no TLS is configured: the worker cannot classify encrypted bytes.
+        """Ensure that gunicorn has no TLS configured: the worker cannot examine encrypted bytes.
 
         :raises SystemExit: if TLS is configured.
         """
@@ -79,11 +79,11 @@ class ApiWorker(PollingWorker):
             raise SystemExit('Refusing to start: ApiWorker has no TLS; terminate TLS at a proxy.')
 
     def init_process(self) -> None:
-        """Create the limiters with the limits that `post_fork` has set, and serve."""
+        """Create the limiters, with the limits that `post_fork` has set, then serve."""
         threads, bodies = int(self.cfg.threads), self.bodies_per_client
-        # A stream counts under the IP network of its client only until its user is known. The guard
-        # determines the user before it reads the body. A request without a login gets its response
-        # before its body is read, too.
+        # A large body is counted under the IP network of its client only until its user is known.
+        # The guard determines the user before it reads the body. A request without a login gets its
+        # response before its body is read, too.
         self.streams, self.large_json = (
             ConcurrencyLimiter(
                 clients * bodies, bodies,
@@ -103,7 +103,7 @@ class ApiWorker(PollingWorker):
         )  # fmt: skip
         self.bodies_by_user = ClientLimiter(bodies)
         self.responses_by_client = ClientLimiter(bodies, self.large_responses.max_running)
-        # The request and the connection of each thread.
+        # The request and the connection that the current thread handles.
         self.current = threading.local()
         super().init_process()
 
@@ -116,7 +116,10 @@ class ApiWorker(PollingWorker):
         return ThreadPoolExecutor(sum(limiter.max_running for limiter in self.limiters))
 
     def load_wsgi(self) -> None:
-        """Load the application and its password routes; give it callbacks for the limits."""
+        """Load the application and its list of routes that hash passwords.
+
+        The application gets the callbacks that count large bodies and responses.
+        """
         super().load_wsgi()
         application = self.wsgi
         self.password_requests = PasswordRequests(application)
@@ -139,19 +142,19 @@ class ApiWorker(PollingWorker):
         if not self.serves_tasks:
             super().run()
             return
-        # While this process or one of its children had a listener open, a restarted service could
-        # not listen on the port.
+        # Close the listeners: as long as this process or its children have one open, a restarted
+        # service cannot listen on the port.
         for listener in self.sockets:
             listener.close()
         self.app.wsgi().extensions['run_task_workers'](self._should_run)
 
     def _should_run(self) -> bool:
-        """Notify gunicorn that this worker is alive; return whether it should continue."""
+        """Report to gunicorn that this worker is alive; return whether it should continue."""
         self.notify()
         return bool(self.alive and self.is_parent_alive())
 
     def close_listeners(self) -> None:
-        """Close the listeners, and stop logging outages.
+        """Close the listeners, and stop the log of outages.
 
         The task workers stop at the same time, which must not be logged as an outage.
         """
@@ -162,7 +165,7 @@ class ApiWorker(PollingWorker):
     def run_request(self, conn: Connection, state: RequestState, received: bytes) -> None:
         """Run a request in a thread, or queue it until its limiter has a free thread."""
         if unread_bytes(conn.sock) > MAX_UNREAD_BYTES:
-            # The response would wait for a client that sends requests and reads no responses.
+            # A client that sends requests without reading responses would block a thread.
             self.reject(conn, HTTPStatus.TOO_MANY_REQUESTS, 'Earlier responses are unread')
             return
         keys: Iterable[Hashable] = ()
@@ -180,7 +183,7 @@ class ApiWorker(PollingWorker):
             super().run_request(conn, state, received)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Handle a request; its body is read in large blocks."""
+        """Handle a request in a thread, with a reader that reads its body in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
         self.current.request, self.current.conn = req, conn
         if conn.has_continued:
@@ -199,7 +202,7 @@ class ApiWorker(PollingWorker):
             req.unreader.reset_limits()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Let gunicorn log the error and choose the status; respond in JSend."""
+        """Let gunicorn log an error and choose the status; respond in the format JSend."""
         page = ResponseRecorder()
         super().handle_error(req, page, addr, exc)
         request_id = uuid4().hex
@@ -209,7 +212,7 @@ class ApiWorker(PollingWorker):
             client.sendall(error_response(page.status, request_id))
 
     def finish_request(self, conn: Connection, future: Future[Any]) -> None:
-        """Start the next requests after this one; keep its connection or close it."""
+        """Run the requests that waited for this one; keep the connection or close it."""
         if conn.limiter is not self.ordinary:
             self.bodies_by_user.release(conn)
             self.responses_by_client.release(conn)
@@ -236,7 +239,7 @@ class ApiWorker(PollingWorker):
             ThreadWorker.enqueue_req(self, conn)
 
     def _start_stream(self, req: Any, conn: Connection) -> None:
-        """Set the time limits of a body of which only a part has arrived."""
+        """Set the time limits for a body that is read while it arrives."""
         req.unreader.on_timeout = req.force_close
         deadline = time.monotonic() + (0 if conn.is_late else MAX_BODY_SECONDS)
         req.unreader.rate = BodyRate(self.body_min_rate, self.rate_window_seconds, deadline)
@@ -249,9 +252,9 @@ class ApiWorker(PollingWorker):
         return conn.limiter is self.streams or conn.limiter is self.large_json
 
     def _claim_body(self, conn: Connection, user_id: int) -> None:
-        """Count a large body under its user instead of the IP network of its client.
+        """Count a large request body under its user instead of the IP network of its client.
 
-        :raises TooManyRequests: if the user has too many large bodies in flight.
+        :raises TooManyRequests: if the user already sends too many large bodies.
         """
         self.bodies_by_user.claim(conn, user_id)
         self.method_queue.defer(self._release_address, conn)
@@ -262,9 +265,10 @@ class ApiWorker(PollingWorker):
                 self._submit(conn.limiter.release_key(conn, key))
 
     def _claim_response(self, conn: Connection, client: Hashable) -> None:
-        """Count a large response under its client and the limiter of large responses.
+        """Count a large response under its client, and move its request to the limiter for these.
 
-        :raises TooManyRequests: if the client, or all clients, have too many in flight.
+        :raises TooManyRequests: if too many large responses are being sent to the client or in
+            total.
         """
         self.responses_by_client.claim(conn, client)
         self.method_queue.defer(self._move_to_large_responses, conn)
@@ -272,8 +276,8 @@ class ApiWorker(PollingWorker):
     def _move_to_large_responses(self, conn: Connection) -> None:
         """Move a request to the limiter of large responses.
 
-        The limiter of large responses has a slot for each claimed response. The previous limiter of
-        the request gets its slot back.
+        This limiter has a free slot for each response that `_claim_response` has counted. The slot
+        of the previous limiter becomes free.
         """
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)
@@ -281,7 +285,7 @@ class ApiWorker(PollingWorker):
 
 
 def _close_if_unread(request: Any, response: Any) -> Any:
-    """Return a `start_response` that closes the connection if body bytes are unread.
+    """Return a `start_response` that closes the connection if the body was not read completely.
 
     The rest of the body may never arrive; to wait for it would occupy a thread.
     """

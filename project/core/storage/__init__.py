@@ -50,7 +50,7 @@ STORAGE: AppValue[Storage] = AppValue('storage')
 
 
 def init_app(app: Flask) -> None:
-    """Create the storage of `STORAGE_URL`.
+    """Create the storage at `STORAGE_URL`, and register it with the application.
 
     :raises SystemExit: with one line, if a URL is invalid.
     """
@@ -67,7 +67,7 @@ def storage() -> Storage:
 
 
 def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
-    """Return the reserve of the disks of uploads and of an SQLite database."""
+    """Return the part of the disk that uploads, and an SQLite database, must leave free."""
     database = make_url(app.config['SQLALCHEMY_DATABASE_URI'])
     is_file = database.get_backend_name() == 'sqlite' and database.database not in (
         None,

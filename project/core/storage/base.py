@@ -1,4 +1,7 @@
-"""The interface of storages. Bytes are staged on the local disk and then stored under a key."""
+"""The interface of storages.
+
+Bytes are first written to a staging file on the local disk, and then stored under a key.
+"""
 
 import tempfile
 from abc import ABC, abstractmethod
@@ -18,33 +21,33 @@ from .staging import StagedObject, delete_abandoned
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# A health check writes as much as a small upload.
+# A health check writes as many bytes as a small upload has.
 HEALTH_PROBE = bytes(64 * 1024)
 
 
 class Storage(ABC):
-    """An object storage.
+    """An object storage: it stores bytes under keys.
 
     All methods raise ServiceUnavailable if the storage fails, or InsufficientStorage if it is full.
 
-    :param spool: the local folder of staged files.
+    :param spool: the local folder of staging files.
     """
 
-    #: Whether `prepare` already stores the bytes under their key, before any row refers to them.
+    #: Whether `prepare` already stores the object under its key. If not, only `save` does.
     prepares_at_key = False
-    #: The key of the marker by which this storage is recognized; None until it is found.
+    #: The key of the marker object that identifies this storage; None until it is found.
     marker: str | None = None
-    #: Returns the key of the marker, or None if the storage has no marker yet.
+    #: A function that returns the key of the marker, or None if the storage has no marker yet.
     find_marker: Callable[[], str | None] | None = None
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        #: The part of the disk that stays free. `init_app` sets it.
+        #: The disk space that uploads must leave free. `init_app` sets it.
         self.reserve = DiskReserve(0)
 
     @property
     def incoming(self) -> Path:
-        """Return the folder of staged files."""
+        """Return the folder of staging files."""
         return self.spool / INCOMING_FOLDER
 
     @property
@@ -54,11 +57,11 @@ class Storage(ABC):
 
     @property
     def partial_folders(self) -> list[Path]:
-        """Return all folders with partial uploads, including that of an old storage."""
+        """Return the folders of partial uploads: during a move, also that of the old storage."""
         return [self.partial_folder]
 
     def create_staged(self) -> StagedObject:
-        """Return a staged file for new bytes. A `with` block deletes it unless it was saved.
+        """Return a new staging file. A `with` block deletes it, unless it was saved.
 
         :raises ServiceUnavailable: if the storage is not mounted.
         :raises InsufficientStorage: if the disk is full.
@@ -67,7 +70,7 @@ class Storage(ABC):
         return StagedObject(self)
 
     def write_probe(self) -> None:
-        """Write and delete a file, even if the disk has less than the reserve free.
+        """Write and delete a test file, even if less disk space is free than the reserve.
 
         :raises ServiceUnavailable: if that fails.
         """
@@ -75,7 +78,7 @@ class Storage(ABC):
             staged.write(HEALTH_PROBE)
 
     def ensure_mounted(self) -> None:
-        """Ensure that the volume is mounted before writing to its folder.
+        """Ensure that the volume of the storage is mounted. Call it before a write to its folder.
 
         :raises ServiceUnavailable: if the storage no longer has its marker.
         """
@@ -85,22 +88,22 @@ class Storage(ABC):
             raise ServiceUnavailable(f'the storage has no object {self.marker}: is it mounted?')
 
     def is_mounted(self, marker: str) -> bool:
-        """Return whether the local folder has the marker. Fast: it needs no network."""
+        """Return whether the local folder contains the marker. Fast: no network is used."""
         return True
 
     def has_marker(self, marker: str) -> bool:
-        """Return whether the storage has the marker, or raise within seconds."""
+        """Return whether the storage contains the marker; raise an error if it takes too long."""
         return self.exists(marker)
 
     @abstractmethod
     def prepare(self, path: Path, key: str) -> None:
-        """Make a staged file durable, so that `save` only takes a short time."""
+        """Make the bytes of a staging file durable, so that `save` takes little time."""
 
     @abstractmethod
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
         """Store a prepared file durably under a key, and replace an existing object.
 
-        :param stays: whether the staged file must also stay at its path.
+        :param stays: whether the staging file stays at its path; otherwise it may be moved.
         """
 
     @abstractmethod
@@ -121,14 +124,14 @@ class Storage(ABC):
     def can_open(self, key: str, *, in_transaction: bool = False) -> bool:
         """Return whether `open` would find an object under a key.
 
-        :param in_transaction: whether the caller holds locks; a slow storage then soon raises an
-            error.
+        :param in_transaction: whether the caller has locked rows. If so, the method raises an error
+            soon if the storage is slow.
         """
         return self.exists(key)
 
     @abstractmethod
     def ensure_durable(self, key: str) -> None:
-        """Make an existing object durable: its writer may have crashed before doing so."""
+        """Make an existing object durable, because its writer may have crashed before doing so."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
@@ -136,7 +139,7 @@ class Storage(ABC):
 
     @abstractmethod
     def iterate_names(self, prefix: str = '', *, after: str = '') -> Iterator[ListedName]:
-        """Yield all names with a prefix in sorted order, even if they are not keys.
+        """Yield all names in the storage with a prefix, sorted, even those that are not valid keys.
 
         :param prefix: the first parts of the names, without the last slash.
         :param after: the last name of an earlier, incomplete call; this call continues after it.
@@ -144,19 +147,22 @@ class Storage(ABC):
 
     @abstractmethod
     def check_health(self) -> None:
-        """Check that bytes can be stored."""
+        """Check that the storage accepts writes."""
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
-        """Return a URL that is valid for 60 s without a login, or None if unsupported."""
+        """Return a URL of an object that is valid for 60 s without a login; None if unsupported."""
         return None
 
     def path_for_proxy(self, key: str) -> str | None:
-        """Return the path of an object below the folder that a proxy can read, or None."""
+        """Return the path of an object for a proxy that reads the files; None if unsupported.
+
+        The path is relative to the folder of the storage.
+        """
         return None
 
     @contextmanager
     def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
-        """Provide an object as a real file, for libraries and processes that need one."""
+        """Provide an object as a file of the operating system, for libraries and processes."""
         with translate_os_errors():
             make_folder(self.incoming)
             copy = tempfile.TemporaryFile(dir=self.incoming)  # noqa: SIM115
@@ -167,7 +173,7 @@ class Storage(ABC):
             yield copy
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete staged files of ended processes, and yield their names.
+        """Delete staging files whose process has ended, and yield their names.
 
         Names that this service cannot have created are yielded, too, but not deleted.
         """

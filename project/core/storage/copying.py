@@ -11,7 +11,7 @@ from .base import READ_CHUNK_BYTES, Storage
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """The result for an object: `moved`, `there` (it existed already) or `failed`."""
+    """The result for one object: `moved`, `there` (the target had it already) or `failed`."""
 
     key: str
     outcome: str

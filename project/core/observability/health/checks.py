@@ -1,4 +1,4 @@
-"""The health checks of the database, its migrations, the storage and Redis."""
+"""The health checks of the core: database, migrations, storage, free space and Redis."""
 
 from functools import cache
 
@@ -23,7 +23,7 @@ from .storage_identity import identify_storage
 
 
 def check_database() -> CheckResult:
-    """Write to the database.
+    """Check the database by a write.
 
     :returns: `ok`, or the kind of failure, such as `read_only`, `full` or `busy`.
     """
@@ -43,16 +43,17 @@ def _database_failure(error: SQLAlchemyError) -> CheckResult:
     except SQLAlchemyError:
         is_migrated = True
     if not is_migrated:
-        # The database responds. The check of the migrations returns `behind`.
+        # The database responds, only the table is missing. The check of the migrations then returns
+        # `behind`.
         return CheckResult()
     failure = failure_of(error) or LOST
     return CheckResult(failure.state, reason=reason_of(error))
 
 
 def check_migrations() -> CheckResult:
-    """Compare the revisions of the database and the code: `ok`, `behind` or `ahead`.
+    """Compare the migrations of the database with those of the code.
 
-    The state is `unknown` if the database fails.
+    :returns: `ok`, `behind` or `ahead`; `unknown` if the database fails.
     """
     try:
         with db.engine.connect() as connection:
@@ -65,14 +66,15 @@ def check_migrations() -> CheckResult:
 def migration_state(heads: set[str]) -> str:
     """Compare the revisions of a database with the migrations of this code.
 
+    :param heads: the revisions that the database has.
     :returns: `ok`, `behind`, or `ahead` if a newer version of the service has migrated the
         database.
     """
     script = script_directory()
     known = {revision.revision for revision in script.walk_revisions()}
     if newer := heads - known:
-        # Revisions that are unknown here are newer. A known revision is outdated if it is not a
-        # head of this code.
+        # Revisions that this code does not have are from newer code. If one of the other revisions
+        # is not a head of this code, its feature has not been migrated completely: `behind`.
         return 'behind' if heads - newer - set(script.get_heads()) else 'ahead'
     reached = {revision.revision for revision in script.iterate_revisions(tuple(heads), 'base')}
     return 'ok' if reached == known else 'behind'
@@ -94,7 +96,7 @@ def check_storage() -> CheckResult:
     try:
         found = identify_storage()
     except SQLAlchemyError:
-        # The check of the database reports this failure. The storage may be fine.
+        # The database failed, which its own check reports. The storage may be fine.
         found = CheckResult()
     if found.state != 'ok':
         return found
@@ -106,7 +108,7 @@ def check_storage() -> CheckResult:
 
 
 def check_free_space() -> CheckResult:
-    """Return `low` while uploads are rejected for lack of free disk space."""
+    """Check the free disk space: `low` means that uploads are rejected for lack of space."""
     folder = storage().reserve.find_full()
     if folder is None:
         return CheckResult()
@@ -114,7 +116,7 @@ def check_free_space() -> CheckResult:
 
 
 def check_redis() -> CheckResult:
-    """Ping the Redis server of the rate limits.
+    """Ping the Redis server that counts requests for the rate limits.
 
     :raises ServiceUnavailable: if it does not respond. Each process then counts its own requests
         only.
@@ -129,7 +131,7 @@ register_health_check(
 register_health_check(
     'migrations', HealthCheck(function=check_migrations, is_critical=True), owner=__name__
 )
-# With a full storage, the service still handles downloads, logins and deletions.
+# If the storage is full, the service still handles downloads, logins and deletions.
 register_health_check(
     'storage',
     HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),

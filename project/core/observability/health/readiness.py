@@ -15,14 +15,16 @@ from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult, HealthCheck, health_checks
 
 MAX_AGE_SECONDS = 10.0
-# The background thread: the pause between two rounds, and the age from which a round evaluates a
-# state again. Requests do not depend on this thread: they evaluate old states themselves.
+# A background thread evaluates the checks repeatedly. The first number is the pause in between. The
+# second is the age from which the thread evaluates a state again. Requests do not depend on this
+# thread: they evaluate old states themselves.
 ROUND_SECONDS = 5.0
 BACKGROUND_AGE_SECONDS = 9.0
 
 IN_MEMORY_URLS = {'sqlite://', 'sqlite:///:memory:'}
 
-# Errors of a dependency. All other exceptions are bugs of the check, and are logged as such.
+# Errors of a dependency. All other exceptions are bugs of the check and are logged with a
+# traceback.
 EXPECTED_ERRORS = (ServiceUnavailable, SQLAlchemyError, OSError)
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
 class DependencyState:
     """The latest state of a dependency.
 
-    :param age: seconds since the evaluation; always 0 for the state `silent`.
+    :param age: seconds since the check returned; always 0 for the state `silent`.
     :param severity: `ready`, `degraded` or `unready`.
     """
 
@@ -54,7 +56,7 @@ class _Run:
 
 
 class Readiness:
-    """The states of the dependencies of one application, in one process.
+    """The states of all dependencies of an application, in one process.
 
     Each check has at most one thread. If the thread does not return in time, the state is `silent`
     until it returns, and no second thread is started.
@@ -64,7 +66,7 @@ class Readiness:
         self.stopped = Event()
         self._app = app
         self._lock = Lock()
-        # A database in memory has a single connection, which threads must not use concurrently.
+        # An in-memory database has a single connection, which threads must not use concurrently.
         is_in_memory = app.config['SQLALCHEMY_DATABASE_URI'] in IN_MEMORY_URLS
         self._one_at_a_time: AbstractContextManager[object] = (
             Lock() if is_in_memory else nullcontext()
@@ -85,11 +87,11 @@ class Readiness:
     def current(self, min_age: float = 0.0) -> dict[str, DependencyState]:
         """Return the state of each dependency, within 2 s.
 
-        States that are older than the interval of their check are evaluated again. Concurrent
-        callers share one evaluation.
+        A check runs again if its latest state is older than its interval. Concurrent callers share
+        one run.
 
-        :param min_age: reuse states up to this age in seconds, even if the interval of their check
-            is shorter.
+        :param min_age: the minimum age in seconds of a state before its check runs again, if that
+            is more than the interval of the check.
         """
         checks = self.checks
         for name, check in checks.items():
@@ -107,9 +109,9 @@ class Readiness:
         return states
 
     def watch(self) -> Thread:
-        """Start a thread that evaluates the checks, to log outages, until `stopped` is set.
+        """Start a thread that runs the checks, to log outages, until `stopped` is set.
 
-        Call it after the fork, in the process that serves: threads do not survive a fork.
+        Call it after the fork, in each process that serves: threads do not survive a fork.
         """
         self._watched_since = time.monotonic()
         thread = Thread(target=self._watch, name='readiness', daemon=True)
@@ -180,10 +182,10 @@ READINESS: AppValue[Readiness] = AppValue('readiness')
 
 
 def run_checks(app: Flask) -> dict[str, DependencyState]:
-    """Evaluate the checks of all configured dependencies within 2 s.
+    """Run the checks of all configured dependencies; return their states within 2 s.
 
-    For commands, because it needs no server. The `reason` of a result is for operators only: it may
-    contain hosts and paths.
+    Commands use it, because it needs no server. The `reason` of a result is for operators only: it
+    may contain hosts and paths.
     """
     return Readiness(app).current()
 

@@ -20,7 +20,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 class TasksSchema(Schema):
-    """The backlog of the outbox. It never makes the service unready."""
+    """The backlog of the outbox, which never makes the service unready."""
 
     state = fields.Str(
         metadata={'description': '`ok`, `late`, `stopped`, `silent`, `down` or `unknown`'}
@@ -90,7 +90,7 @@ def readyz() -> Response | dict[str, object]:
 
 
 def report(states: Mapping[str, DependencyState]) -> dict[str, object]:
-    """Return the states in the form of `ReadinessSchema`."""
+    """Return the states of all dependencies in the form of `ReadinessSchema`."""
     ordered = by_importance(states)
     critical = {found.name: found.state for found in ordered if is_critical(found)}
     tasks = states.get('tasks')
@@ -111,12 +111,12 @@ def report(states: Mapping[str, DependencyState]) -> dict[str, object]:
 
 
 def by_importance(states: Mapping[str, DependencyState]) -> list[DependencyState]:
-    """Return the critical dependencies and then the others, both sorted by name."""
+    """Return the states, those of critical dependencies first, both groups sorted by name."""
     return sorted(states.values(), key=lambda found: (not is_critical(found), found.name))
 
 
 def is_critical(found: DependencyState) -> bool:
-    """Return whether the service is not ready without a dependency."""
+    """Return whether the failure of a dependency makes the service unready."""
     return health_checks.values[found.name].is_critical
 
 

@@ -1,8 +1,9 @@
-"""Check that the storage belongs to the database.
+"""Check that the configured storage is the one that belongs to the database.
 
-The marker is an empty object in the storage. Its key contains an id that is also in the database.
-The first check stores the marker, the id, and a row for the location (`STORAGE_URL`). From then on,
-a storage without the marker at this location is rejected, and never gets a marker automatically.
+The marker is an empty object in the storage. Its key contains an id that the database also
+contains. The first check stores the marker, the id, and a row for the location (`STORAGE_URL`).
+After that, the storage at this location is rejected if it has no marker; it never gets a new one
+automatically.
 """
 
 from functools import partial
@@ -26,13 +27,13 @@ LOCATION_PREFIX = 'storage_location/'
 
 
 def init_app(app: Flask) -> None:
-    """Let the storage look up its marker before its first write or deletion."""
+    """Give the storage the function that looks up its marker before the first write or deletion."""
     STORAGE.of(app).find_marker = partial(find_marker, app.config['STORAGE_URL'])
     IDENTIFY_STORAGE.set(app, identify_storage)
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if not known yet.
+    """Return the key of the marker of the storage at a URL, or None if there is no marker yet.
 
     :raises ServiceUnavailable: if the storage does not belong to the database.
     """
@@ -50,14 +51,14 @@ def find_marker(url: str) -> str | None:
 
 
 def identify_storage() -> CheckResult:
-    """Return `ok`, `missing` (no marker) or `foreign` (another marker).
+    """Check the marker of the storage: `ok`, `missing` (no marker) or `foreign` (another marker).
 
-    The first call for a location stores the marker there, unless the storage seems to be the wrong
-    one.
+    The first call for a location stores the marker there. Exception: the storage seems to be the
+    wrong one, because its objects and the rows of the database do not match.
     """
     place, url = storage(), current_app.config['STORAGE_URL']
     if place.marker is not None:
-        # A previous call has identified the storage: no query is needed.
+        # An earlier call has found the marker: no query is needed.
         return _found(place, place.marker)
     key = _known_or_new_key()
     location = location_name(url)
@@ -67,7 +68,8 @@ def identify_storage() -> CheckResult:
         reason = _reason_not_to_mark(place, key)
         if reason and not place.has_marker(key):
             return CheckResult(*reason)
-        # Idempotent: another process may have stored the same marker in the meantime.
+        # Storing the marker is idempotent: another process may have stored the same one in the
+        # meantime.
         put_marker(place, key)
     insert_value(location, b'')
     place.marker = key
@@ -75,9 +77,12 @@ def identify_storage() -> CheckResult:
 
 
 def location_name(url: str) -> str:
-    """Return the name of the row of a location. It contains a hash instead of the URL."""
+    """Return the name of the database row for a storage location.
+
+    The name contains a hash of the location instead of the URL.
+    """
     parts = urlsplit(url)
-    # Buckets of two servers may have the same name.
+    # The endpoint is part of the location, because buckets of two servers may have the same name.
     endpoint = parse_qs(parts.query).get('endpoint', [''])[0]
     place = f'{parts.scheme}://{parts.netloc}{parts.path.rstrip("/")}{endpoint}'
     return LOCATION_PREFIX + sha256(place.encode()).hexdigest()
@@ -87,7 +92,7 @@ def _known_or_new_key() -> str:
     if (marker_id := find_value(ID_NAME)) is None:
         marker_id = uuid4().hex.encode()
         insert_value(ID_NAME, marker_id)
-        # If two processes insert an id concurrently, the first one stays.
+        # If two processes insert an id concurrently, only the first id is stored: read it.
         marker_id = find_value(ID_NAME) or marker_id
     return marker_key(marker_id.decode())
 
@@ -101,12 +106,17 @@ def _found(place: Storage, key: str) -> CheckResult:
 
 
 def _reason_not_to_mark(place: Storage, key: str) -> tuple[str, dict[str, str], str] | None:
-    """Return the result for a storage that must not get the marker, or None if it may."""
+    """Return why a storage must not get the marker, or None if it may get it.
+
+    :returns: the arguments of a `CheckResult`: state, details and reason.
+    """
     accept = f'to accept this storage, put an empty object at {key}'
     samples = [key for find_keys in storage_samples.values.values() for key in find_keys()]
-    # A new location is suspicious only if there are objects that it should contain.
+    # There was another location before, and the database has objects. So this location must have
+    # them, too.
     if samples and has_value_below(LOCATION_PREFIX):
-        # The storage is being moved: the old storage is still configured and has the marker.
+        # The objects are being moved to a new storage: the old storage is still configured and has
+        # the marker.
         if isinstance(place, FallbackStorage) and place.old.has_marker(key):
             return None
         return 'missing', {}, f'the marker is at an earlier STORAGE_URL, and not here; {accept}'
@@ -125,7 +135,7 @@ def _has_objects(place: Storage) -> bool:
 
 
 def _primary(place: Storage) -> Storage:
-    """Return the storage that gets new objects."""
+    """Return the storage that gets new objects: during a move, the new one."""
     return place.new if isinstance(place, FallbackStorage) else place
 
 
