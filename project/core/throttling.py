@@ -1,4 +1,4 @@
-"""Attempt counters: the number of attempts on a target within a period.
+"""Attempt counters: they limit the number of attempts on a target, such as an account, in a period.
 
 They are in the database and not in Redis, where a flush or an eviction would delete them (ASVS
 6.3.1). An attempt is counted before it is checked, so that concurrent attempts cannot exceed the
@@ -29,28 +29,28 @@ from .database.session import (
 from .database.types import UTCDateTime
 from .database.upsert import upsert
 
-# On average, one in this number of attempts deletes the counters whose period is over.
+# On average, one of this number of attempts also deletes the counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
 
 DAY = timedelta(days=1)
-# The limit of the counters for passwords and other secrets.
+# The limit and period of most counters of attempts at passwords and other secrets.
 MAX_ATTEMPTS, ATTEMPT_PERIOD = 10, timedelta(minutes=15)
 
 
 class TooManyAttempts(TooManyRequests):
-    """The limit of an attempt counter is reached; try again after `Retry-After` seconds."""
+    """The limit of an attempt counter is reached. The response has `Retry-After`, in seconds."""
 
     field, reason = 'attempts', 'Too many attempts'
 
 
 class ThrottleCounter(Base):
-    """The number of attempts on a target since the period began, for one counter."""
+    """For one attempt counter: the number of attempts on a target in the current period."""
 
     __tablename__ = 'core_throttle_counters'
     __table_args__ = (Index(None, 'resets_at'),)
 
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
-    # A hash, so that the table contains no account names and no addresses.
+    # A hash of the target, so that the table contains no account names and no IP addresses.
     target_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     attempts: Mapped[int]
     resets_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -58,17 +58,17 @@ class ThrottleCounter(Base):
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptCounter:
-    """A limit of attempts per target and period. Creating an instance registers it.
+    """A limit of attempts per target and period. The creation of an instance registers it.
 
     The period begins with the first attempt. `docs/security.md` has a table of all counters.
 
-    :param scope: the kind of target: an account name as typed, a session, a mailbox.
+    :param scope: the kind of the targets, such as an account name as typed, a session or a mailbox.
     :param recovery: a sentence for `docs/security.md`: how the owner of the account gets access
         within 15 minutes.
     :param command: the operator's command that resets the counter.
-    :param targets_per_account: the number of targets under which an attacker can try one account,
-        such as its username and its email address; 0 if an attempt does not guess a secret of an
-        account.
+    :param targets_per_account: the number of targets with which an attacker can attack one account.
+        It is 2 if the username and the email address are two targets; 0 if attempts do not guess a
+        secret of an account.
     :raises ValueError: if another counter has this name.
     """
 
@@ -92,12 +92,13 @@ class AttemptCounter:
         return int(self.targets_per_account * self.limit * DAY / self.period)
 
     def consume(self, target: str) -> None:
-        """Count an attempt. A rejected attempt is not counted.
+        """Count an attempt. If the limit is reached, raise instead, and do not count it.
 
         :raises TooManyAttempts: if `limit` attempts in this period are counted already.
         """
         moment, key = now(), _hashed(target)
-        # Not in a transaction of the caller: the deleted rows would stay locked until it ends.
+        # Do not delete in a transaction of the caller: the deleted rows would stay locked until it
+        # ends.
         if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
             delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
         over, reset = self._is_over(moment), moment + self.period
@@ -111,7 +112,8 @@ class AttemptCounter:
             },
             where=over | (ThrottleCounter.attempts < self.limit),
         )
-        # A separate transaction, unless the caller has one: one round trip instead of three.
+        # A separate transaction takes one round trip instead of three. If the caller has a
+        # transaction, the statement becomes a part of it.
         counted = statement.returning(ThrottleCounter.attempts)
         if not execute_in_own_transaction(counted, joins=True):
             resets_at = execute_select(
@@ -123,12 +125,15 @@ class AttemptCounter:
             raise TooManyAttempts(max(1, wait))
 
     def _is_over(self, moment: datetime) -> ColumnElement[bool]:
-        """Return the condition that a period is over, or its start is in the future."""
+        """Return an SQL condition: the period of a counter is over.
+
+        It also holds if the period ends too late, because the clock that started it was ahead.
+        """
         latest = moment + self.period + MAX_CLOCK_SKEW
         return (ThrottleCounter.resets_at <= moment) | (ThrottleCounter.resets_at > latest)
 
     def refund(self, target: str) -> None:
-        """Subtract one attempt after a success. Other attempts stay counted."""
+        """Subtract one attempt, because it succeeded. Failed attempts stay counted."""
         counter = update(ThrottleCounter).where(
             *_is(self.name, _hashed(target)), ThrottleCounter.attempts > 0
         )

@@ -1,8 +1,8 @@
 """Conversion of column values for JSON, cursors, terminals and the OpenAPI document.
 
-All four use one table of types, `FORMS`. When the application starts, `validate_columns` rejects
-columns of other types, and `ensure_ordered` rejects lists that are sorted by a column without an
-order.
+All four use the table `FORMS`, which maps types to their conversion functions. When the application
+starts, `validate_columns` rejects columns of other types. `ensure_ordered` rejects lists that are
+sorted by a column whose values have no order.
 """
 
 import json
@@ -21,16 +21,16 @@ EMPTY = '-'
 
 
 class UnsupportedType(TypeError):
-    """A Python type that is not in the table."""
+    """A Python type that is not in the table `FORMS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Conversion functions of a type.
+    """The conversion functions of a Python type.
 
-    :param encode: returns the value as a JSON type, without loss.
-    :param decode: returns the original value; gets the encoded value and the type, which may be a
-        subclass of the type in the table.
+    :param encode: returns a value as a JSON type, without loss.
+    :param decode: returns the original value. Its arguments are the encoded value and the type,
+        which may be a subclass of the type in `FORMS`.
     :param display: returns text for people; by default the text of the encoded value.
     :param is_ordered: whether a list can be sorted by such values.
     """
@@ -44,7 +44,7 @@ class Form:
 def encode(value: Any) -> object:
     """Return a column value, or a list or mapping of such values, as JSON types.
 
-    :raises UnsupportedType: if the type of a value is not in the table.
+    :raises UnsupportedType: if the type of a value is not in `FORMS`.
     """
     if value is None or type(value) in JSON_TYPES:
         return value
@@ -56,11 +56,11 @@ def encode(value: Any) -> object:
 
 
 def decode(value: Any, of: type) -> object:
-    """Return the value that `encode` encoded.
+    """Return the value from which `encode` made the encoded value.
 
     :param of: the type of the original value.
     :raises ValueError: if the encoded value does not fit this type.
-    :raises UnsupportedType: if the type is not in the table.
+    :raises UnsupportedType: if the type is not in `FORMS`.
     """
     form = form_of(of)
     try:
@@ -85,9 +85,9 @@ def display(value: Any) -> str:
 
 
 def form_of(of: type) -> Form:
-    """Return the form of a type, or of its nearest base class in the table.
+    """Return the conversion functions of a type, or of its nearest base class in `FORMS`.
 
-    :raises UnsupportedType: if the table has no form for the type.
+    :raises UnsupportedType: if neither is in `FORMS`.
     """
     # Check Enum before the other types: an enumeration may also be a subclass of int or str.
     parents = (Enum, *of.__mro__) if issubclass(of, Enum) else of.__mro__
@@ -102,7 +102,7 @@ def _same(value: Any) -> Any:
 
 
 def _exactly(value: Any, of: type) -> Any:
-    # `type()` and not `isinstance()`: a bool must not pass as an int.
+    # Use `type()`, not `isinstance()`, because a bool must not be accepted as an int.
     if type(value) is not of:
         raise TypeError(type(value).__name__)
     return value
@@ -142,13 +142,15 @@ FORMS: Mapping[type, Form] = {
     date: Form(date.isoformat, lambda value, of: of.fromisoformat(value)),
     time: Form(time.isoformat, lambda value, of: of.fromisoformat(value)),
     timedelta: Form(_seconds, lambda value, of: of(seconds=value), str),
-    # As text: most JSON parsers convert numbers to binary floating point, which loses digits.
+    # As text, because most JSON parsers convert numbers to binary floating point, which loses
+    # digits.
     Decimal: Form(lambda value: format(value, 'f'), _decimal),
     bytes: Form(
         lambda value: b64encode(value).decode(),
         lambda value, of: b64decode(value, validate=True),
     ),
-    # By name, because SQLAlchemy stores the name and marshmallow serializes it.
+    # An enumeration is converted to its name, because SQLAlchemy stores the name and marshmallow
+    # serializes it.
     Enum: Form(lambda value: value.name, lambda value, of: of[value]),
     dict: Form(encode, _exactly, is_ordered=False),
     list: Form(encode, _exactly, is_ordered=False),

@@ -1,4 +1,4 @@
-"""The part of a disk that uploads must leave free, so that small operations do not fail."""
+"""The disk reserve: space that uploads must leave free, so that small operations do not fail."""
 
 import os
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from project.core.errors import InsufficientStorage
 
 DEFAULT_MIN_FREE_BYTES = 256 * 1024 * 1024
 DEFAULT_MIN_FREE_PART = 0.02
-# The number of inodes that stay free: a part of all inodes, with an upper limit.
+# The number of inodes (files) that must stay free: this part of all inodes of the disk, but not
+# more than the maximum.
 MIN_FREE_INODES_PART, MAX_MIN_FREE_INODES = 0.02, 10_000
 
 
 class DiskReserve:
-    """The bytes and inodes that stay free on the disks of some folders (`STORAGE_MIN_FREE`).
+    """The bytes and inodes that must stay free on the disks of some folders (`STORAGE_MIN_FREE`).
 
     :param min_free: in bytes; None for the larger of 256 MB and 2 % of each disk, 0 for no limit.
     """
@@ -23,15 +24,15 @@ class DiskReserve:
         self.folders = folders
 
     def ensure(self, size: int = 0) -> None:
-        """Ensure that the reserve stays free after writing `size` more bytes.
+        """Ensure that a write of `size` more bytes leaves the reserve free on each disk.
 
-        :raises InsufficientStorage: if it would not stay free.
+        :raises InsufficientStorage: if it does not.
         """
         if self.min_free != 0 and (folder := self.find_full(size)):
             raise InsufficientStorage(f'less than the reserve is free in {folder}')
 
     def find_full(self, size: int = 0) -> Path | None:
-        """Return a folder on whose disk `size` more bytes would use the reserve, or None."""
+        """Return a folder on whose disk a write of `size` bytes would use the reserve, or None."""
         if self.min_free == 0:
             return None
         return next((folder for folder in self.folders if self._is_full(folder, size)), None)

@@ -1,4 +1,4 @@
-"""A new storage with the old one as a fallback, while objects are copied between them."""
+"""Storage during a move: new objects go to a new storage; the old one is still read."""
 
 from collections.abc import Iterator
 from heapq import merge
@@ -14,7 +14,9 @@ from .object_interface import StoredObject
 
 
 class FallbackStorage(Storage):
-    """A storage that writes to a new storage, and also reads from the old one.
+    """A storage that writes to a new storage.
+
+    It reads objects that are not copied yet from the old storage.
 
     :param new: the storage that gets new objects.
     :param old: the storage with the objects that are not copied yet.
@@ -33,7 +35,7 @@ class FallbackStorage(Storage):
         return [self.partial_folder, self.old.partial_folder]
 
     def prepare(self, path: Path, key: str) -> None:
-        """Make a staged file durable in the new storage."""
+        """Make a staging file durable in the new storage."""
         self.new.prepare(path, key)
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
@@ -51,10 +53,10 @@ class FallbackStorage(Storage):
             return self.old.open(key)
 
     def size(self, key: str) -> int | None:
-        """Return the size of an object in the new storage only.
+        """Return the size of an object in the new storage, or None if it is not there.
 
-        So if bytes that only the old storage has are uploaded again, they are stored in the new
-        one.
+        The old storage does not count. So if bytes that only the old storage has are uploaded
+        again, they are stored in the new one.
         """
         return self.new.size(key)
 
@@ -88,7 +90,7 @@ class FallbackStorage(Storage):
         return self.new.is_mounted(marker)
 
     def has_marker(self, marker: str) -> bool:
-        """Return whether the new storage has the marker, or raise within seconds."""
+        """Return whether the new storage has the marker; raise if it takes too long."""
         return self.new.has_marker(marker)
 
     def check_health(self) -> None:
@@ -106,7 +108,7 @@ class FallbackStorage(Storage):
         return self.new.path_for_proxy(key) if self.new.exists(key) else None
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete the abandoned staged files of both storages, and yield their names."""
+        """Delete the abandoned staging files of both storages, and yield their names."""
         yield from self.new.delete_abandoned(dry_run=dry_run)
         if self.old.spool != self.new.spool:
             yield from self.old.delete_abandoned(dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""Helpers for the local disk: translation of errors, and durable files and folders."""
+"""Functions for the local disk: conversion of errors, and durable files and folders."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from project.core.errors import InsufficientStorage, ServiceUnavailable
 
 @contextmanager
 def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
-    """Translate errors of the disk.
+    """Convert an OSError in the `with` block to an error of the service.
 
     :param missing_ok: whether to raise FileNotFoundError unchanged.
     :raises InsufficientStorage: if the disk is full.
@@ -40,7 +40,7 @@ def make_folder(folder: Path, *, mode: int | None = None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable.
+    """Make the names of the files in a folder durable, after a file was created or renamed.
 
     Some file systems, such as network file systems, cannot sync a folder and return EINVAL. On such
     a file system, the server decides when a name is durable.

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 KEY_PATTERN = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 
-# The folders of a spool: staged files and partial uploads. Their names are not keys.
+# The folders in the local folder of a storage (spool): staging files and partial uploads. Their
+# names are not keys.
 INCOMING_FOLDER, PARTIAL_FOLDER = SPOOL_FOLDERS = 'incoming', 'partial'
 
 
@@ -17,7 +18,7 @@ class ListedName(NamedTuple):
     """A name in a storage.
 
     :param size: in bytes.
-    :param is_key: whether the name is a key. If not, this service has not created it.
+    :param is_key: whether the name has the form of a key. If not, this service has not created it.
     """
 
     name: str
@@ -28,7 +29,7 @@ class ListedName(NamedTuple):
 def check_key(key: str) -> str:
     """Return the given key if it is valid.
 
-    :raises ValueError: if it is not a key.
+    :raises ValueError: if it does not have the form of a key.
     """
     if not KEY_PATTERN.fullmatch(key):
         raise ValueError(f'not a storage key: {key!r}')
@@ -36,13 +37,14 @@ def check_key(key: str) -> str:
 
 
 def walk_folder(folder: Path, prefix: str, after: tuple[str, ...]) -> Iterator[ListedName]:
-    """Yield the files in a folder and its subfolders, sorted in each folder.
+    """Yield the files in a folder and its subfolders, sorted by name.
 
     :param prefix: the name of the folder in the storage.
-    :param after: the parts of the name after which to continue.
+    :param after: the parts of a name (split at `/`); only later names are yielded.
     """
     try:
-        # An unreadable folder must raise: it is not the same as an empty one.
+        # If the folder cannot be read, this must raise an error: the result must not look like an
+        # empty folder.
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return

@@ -1,7 +1,7 @@
 """Object storage on the local disk.
 
-A new object is written to a staged file. The file is synced and renamed to its key, and then the
-folder is synced.
+A new object is first written to a staging file. This file is synced and renamed to its key; then
+the folder is synced.
 """
 
 import io
@@ -27,7 +27,7 @@ class LocalFile(io.FileIO):
 
 
 class LocalStorage(Storage):
-    """A storage in one folder, which also contains the staged files.
+    """A storage in one folder of the local disk, which also contains the staging files.
 
     :param root: the folder.
     """
@@ -38,13 +38,13 @@ class LocalStorage(Storage):
         self._durable_folders: set[Path] = set()
 
     def prepare(self, path: Path, key: str) -> None:
-        """Make a staged file durable at its path."""
+        """Make a staging file durable, where it is."""
         check_key(key)
         with translate_os_errors():
             sync_file(path)
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Rename a staged file to its key; with `stays`, create a hard link instead."""
+        """Rename a staging file to its key; with `stays`, create a hard link to it instead."""
         with translate_os_errors():
             target = self.path(key)
             self.ensure_durable_folder(target.parent)
@@ -65,7 +65,7 @@ class LocalStorage(Storage):
 
     @contextmanager
     def as_local_file(self, key: str) -> Iterator[IO[bytes]]:
-        """Provide the file itself, without a copy."""
+        """Provide the stored file itself, not a copy."""
         with translate_os_errors():
             file = LocalFile(self.path(key), key)
         with file:
@@ -78,7 +78,10 @@ class LocalStorage(Storage):
             return path.stat().st_size if path.is_file() else None
 
     def ensure_durable(self, key: str) -> None:
-        """Make a name durable: its writer may have crashed between rename and sync."""
+        """Make the name of an existing object durable.
+
+        Its writer may have crashed after the rename and before the folder was synced.
+        """
         with translate_os_errors():
             folder = self.path(key).parent
             self.ensure_durable_folder(folder)
@@ -116,7 +119,7 @@ class LocalStorage(Storage):
     def path(self, key: str) -> Path:
         """Return the path of a key.
 
-        :raises ValueError: if it is not a key.
+        :raises ValueError: if `key` does not have the form of a key.
         """
         return self.root / check_key(key)
 

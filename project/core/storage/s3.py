@@ -1,6 +1,7 @@
-"""Object storage in a bucket of an S3 server. Bytes are staged on the local disk first.
+"""Object storage in a bucket of an S3 server.
 
-S3 stores an object completely or not at all, so it is durable after its upload.
+Bytes are first written to a staging file on the local disk. S3 stores an object completely or not
+at all, so it is durable after its upload.
 """
 
 import time
@@ -27,15 +28,15 @@ MULTIPART_CONFIG = TransferConfig(
 
 PRESIGNED_URL_SECONDS = 60
 
-# A multipart upload of this age counts as abandoned: its process has ended.
+# A multipart upload that is older than this counts as abandoned: its process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 
 
 class S3Storage(Storage):
-    """A storage in one bucket.
+    """A storage in one bucket of an S3 server.
 
     :param prefix: the common beginning of all names in the bucket.
-    :param spool: the local folder of staged files.
+    :param spool: the local folder of staging files.
     :param endpoint: the URL of the server; None for Amazon.
     :param public: the URL of the server for clients, for presigned URLs; by default `endpoint`.
     :param checksums: `required` for older servers, which do not support the new checksums of S3;
@@ -60,7 +61,7 @@ class S3Storage(Storage):
         self.bucket = bucket
         self.prefix = f'{prefix}/' if prefix else ''
         client = partial(create_client, region=region, checksums=checksums)
-        # Clients with shorter time limits, for health checks and for transactions.
+        # Clients with shorter time limits: one for health checks, one for transactions.
         self._new_probe = cache(partial(client, endpoint, **PROBE_LIMITS))
         self._new_short_client = cache(partial(client, endpoint, **TRANSACTION_LIMITS))
         try:
@@ -70,10 +71,10 @@ class S3Storage(Storage):
             raise SystemExit(f'The S3 storage cannot be used: {error}') from None
 
     def prepare(self, path: Path, key: str) -> None:
-        """Upload a staged file to its key. The time depends on its size.
+        """Upload a staging file to its key. The time depends on its size.
 
-        The file is uploaded even if the object exists: otherwise the time of the response would
-        reveal that the object exists.
+        The file is uploaded even if the object exists already: otherwise a short response time
+        would reveal that another user has stored the same bytes.
         """
         with translate_s3_errors():
             self._client.upload_file(
@@ -81,9 +82,9 @@ class S3Storage(Storage):
             )
 
     def save(self, path: Path, key: str, *, stays: bool = False) -> None:
-        """Upload a prepared file again, if its object was deleted after `prepare`.
+        """Upload the file again if its object was deleted after `prepare`; otherwise do nothing.
 
-        :param stays: without effect: the staged file always stays at its path.
+        :param stays: without effect: the staging file always stays at its path.
         """
         if not self.can_open(key, in_transaction=True):
             self.prepare(path, key)
@@ -141,7 +142,7 @@ class S3Storage(Storage):
             self._new_probe().head_bucket(Bucket=self.bucket)
 
     def has_marker(self, marker: str) -> bool:
-        """Return whether the bucket has the marker, or raise within seconds."""
+        """Return whether the bucket has the marker; raise after seconds without a response."""
         return self._size(self._new_probe(), marker) is not None
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
@@ -156,9 +157,10 @@ class S3Storage(Storage):
         return address
 
     def delete_abandoned(self, *, dry_run: bool = False) -> Iterator[ListedName]:
-        """Delete abandoned staged files, and abort abandoned multipart uploads.
+        """Delete abandoned staging files, and abort abandoned multipart uploads.
 
-        A multipart upload is abandoned after a day: S3 does not report whether its process lives.
+        A multipart upload counts as abandoned after a day, because S3 does not report whether the
+        process that began it still runs.
         """
         yield from super().delete_abandoned(dry_run=dry_run)
         pages = self._client.get_paginator('list_multipart_uploads')

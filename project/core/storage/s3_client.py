@@ -5,15 +5,16 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-# Limits for the requests of a health check. There is one attempt, because checks are repeated.
+# Limits for the requests of a health check. There is no retry, because the check itself is
+# repeated.
 PROBE_LIMITS = {
     'connect_timeout': 0.9,
     'read_timeout': 0.9,
     'retries': {'mode': 'standard', 'total_max_attempts': 1},
 }
 
-# Limits for requests in a transaction. Their sum is less than the 5 s for which other writers wait
-# for the lock of SQLite.
+# Limits for requests to S3 inside a transaction. Their sum is less than 5 s, the time for which
+# other writers wait for the lock of SQLite.
 TRANSACTION_LIMITS = {
     'connect_timeout': 1.5,
     'read_timeout': 3,
@@ -24,7 +25,7 @@ TRANSACTION_LIMITS = {
 def create_client(
     endpoint: str | None, *, region: str | None, checksums: str, **limits: Any
 ) -> Any:
-    """Return a client.
+    """Return a client of an S3 server.
 
     :param endpoint: the URL of the server; None for Amazon.
     :param checksums: `required` for older servers, which do not support the new checksums of S3;
@@ -50,6 +51,6 @@ def _configured(endpoint: str | None, checksums: str) -> Config:
         signature_version='s3v4',
         request_checksum_calculation=f'when_{checksums}',
         response_checksum_validation=f'when_{checksums}',
-        # Only Amazon has a host name for each bucket.
+        # Only Amazon has a host name per bucket; other servers have the bucket in the path.
         s3={'addressing_style': 'path' if endpoint else 'auto'},
     )

@@ -1,4 +1,4 @@
-"""An object in S3, opened for reading, and the errors of S3."""
+"""A reader of an object in S3, and the conversion of errors of S3."""
 
 import io
 from collections.abc import Iterator
@@ -12,12 +12,15 @@ from project.core.errors import ServiceUnavailable
 
 from .filesystem import translate_os_errors
 
-# The maximum number of attempts to read a block; each further attempt resumes the broken download.
+# The maximum number of attempts to read a block. Each further attempt continues a broken download.
 MAX_READ_ATTEMPTS = 3
 
 
 class S3File(io.RawIOBase):
-    """An object in S3, opened for reading. The download begins where the first read begins."""
+    """An object in S3, opened for reading.
+
+    The download begins at the position of the first read.
+    """
 
     def __init__(self, fetch: Any, key: str, size: int) -> None:
         self.key, self.size = key, size
@@ -87,7 +90,7 @@ class S3File(io.RawIOBase):
 
 @contextmanager
 def translate_s3_errors() -> Iterator[None]:
-    """Translate errors of S3 and of the local disk.
+    """Convert errors of S3 and of the local disk to errors of the service.
 
     :raises ServiceUnavailable: if S3 or the disk fails; InsufficientStorage if the disk is full.
     """

@@ -1,4 +1,4 @@
-"""Staged objects: files on the local disk that are not stored under a key yet."""
+"""Staging files: new bytes on the local disk that are not stored under a key yet."""
 
 import fcntl
 import hashlib
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 STAGED_NAME_PATTERN = re.compile(r'[0-9a-f]{32}')
 
-# On a file system without locks, a staged file of this age is abandoned: its process has ended.
+# On a file system without locks, a staging file that is older than this counts as abandoned: its
+# process has ended.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 
 
 class StagedObject:
-    """A staged file. It counts and hashes (SHA-256) the bytes that are written to it.
+    """A staging file. It counts and hashes (SHA-256) the bytes that are written to it.
 
-    It is a context manager, which deletes the file at the end unless the file was saved. The
-    process holds a lock on the file. So garbage collection recognizes the files of ended processes.
+    It is a context manager: at the end of the block, it deletes the file, unless the file was
+    saved. The process has a lock on the file while it uses it. So garbage collection recognizes the
+    files of processes that have ended.
 
-    :param keeps_reserve: whether `write` raises InsufficientStorage if it would use the reserve of
+    :param keeps_reserve: whether `write` raises InsufficientStorage before it uses the reserve of
         the disk.
     """
 
@@ -53,7 +55,7 @@ class StagedObject:
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes.
 
-        :raises InsufficientStorage: if the disk is full, or only its reserve is free.
+        :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         self._reserve.ensure(len(data))
         with translate_os_errors():
@@ -73,7 +75,10 @@ class StagedObject:
         return self._digest.hexdigest()
 
     def prepare(self, key: str) -> None:
-        """Make the bytes durable. This is slow, so call it before the transaction of `save`."""
+        """Make the bytes durable.
+
+        This is slow, so call it before the transaction that calls `save`.
+        """
         self._storage.prepare(self._path, key)
 
     def save(self, key: str) -> None:
@@ -93,7 +98,7 @@ class StagedObject:
 
 
 def delete_abandoned(folder: Path, *, dry_run: bool) -> Iterator[ListedName]:
-    """Delete the staged files that no process has locked, and yield their names.
+    """Delete the staging files that no process has locked, and yield their names.
 
     Names that this service cannot have created are yielded, too, but not deleted.
     """
@@ -113,14 +118,15 @@ def _create_locked(folder: Path) -> tuple[Path, FileIO]:
     while True:
         path = folder / uuid4().hex
         file = path.open('xb', buffering=0)
-        # Garbage collection may have locked and deleted the new file before this process locks it.
+        # Between the creation and the lock of a file, garbage collection may have deleted it. Then
+        # create another one.
         if _lock(file.fileno()) is not False and os.fstat(file.fileno()).st_nlink:
             return path, file
         file.close()
 
 
 def _delete_if_abandoned(path: Path, *, dry_run: bool) -> int | None:
-    """Delete a file of an ended process and return its size; None if it is in use."""
+    """Delete a staging file whose process has ended; return its size, or None if it is in use."""
     with translate_os_errors(missing_ok=True), path.open('rb', buffering=0) as file:
         status = os.fstat(file.fileno())
         is_ours = _lock(file.fileno())
@@ -134,9 +140,9 @@ def _delete_if_abandoned(path: Path, *, dry_run: bool) -> int | None:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file.
+    """Lock a file, without waiting; return whether that succeeded.
 
-    :returns: False if another process holds the lock; None if the file system has no locks.
+    :returns: False if another process has the lock; None if the file system has no locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

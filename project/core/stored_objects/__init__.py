@@ -1,8 +1,8 @@
 """Stored objects: the storage has an object if and only if a committed row refers to it.
 
-A feature registers each kind of object with the column that refers to it. Bytes are published as
-the last step of the transaction that writes the row. `Publication.close` or garbage collection
-removes the bytes that remain after an error or a crash (docs/adr/0034).
+A feature registers each kind of object, with the column that refers to it. New bytes are published:
+the last step of the transaction that writes the row stores them under their key. After an error or
+a crash, `Publication.close` or garbage collection deletes bytes without a row (docs/adr/0034).
 """
 
 from .collection import (

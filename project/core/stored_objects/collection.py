@@ -1,7 +1,7 @@
 """Garbage collection: deletion of stored objects to which no row refers.
 
-An upload locks the key to which it is about to refer. So garbage collection checks the lock of a
-key, and not the age of an object.
+An upload locks the key to which its row will refer. So garbage collection checks whether a key is
+locked, and not how old an object is.
 """
 
 import logging
@@ -31,24 +31,25 @@ from .kinds import kind_of, object_kinds
 BATCH_OBJECTS = 500
 MAX_POSITION_CHARACTERS = 1024
 
-# Returns whether the storage is the one of the database; `core.observability` provides it.
+# A function that checks whether the storage belongs to the database. `core.observability` provides
+# it.
 IDENTIFY_STORAGE: AppValue[Callable[[], CheckResult]] = AppValue('identify_storage')
 
 log = logging.getLogger(__name__)
 
 
 class StorageCollection(Base):
-    """The progress of the garbage collection of the storage. There is one row."""
+    """The progress of the garbage collection of the storage. The table has one row."""
 
     __tablename__ = 'core_storage_collections'
 
     name: Mapped[str] = mapped_column(String(16), primary_key=True)
-    # The last examined name; empty between two rounds.
+    # The last examined name. Empty after the garbage collection has examined the whole storage.
     position: Mapped[str] = mapped_column(String(MAX_POSITION_CHARACTERS), default='')
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Set while a backup copies objects, because objects to which rows in the backup refer must not
-    # be deleted.
+    # Set while a backup copies objects. Until this time nothing is deleted, because rows in the
+    # backup may refer to objects without a row in the database.
     paused_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     examined: Mapped[int] = mapped_column(BigInteger, default=0)
     collected: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -71,7 +72,8 @@ class CollectionState(NamedTuple):
 class CollectedObject:
     """A name in the storage to which no row refers.
 
-    :param is_key: False for a name that is not a key. It is not deleted.
+    :param is_key: whether the name has the form of a key. If not, the service has not created the
+        file, and does not delete it.
     """
 
     name: str
@@ -81,9 +83,9 @@ class CollectedObject:
 
 @atomic(checks_caller=False)
 def collect_object(key: str, *, dry_run: bool = False) -> bool:
-    """Delete an object to which no row refers, and return whether it was deleted.
+    """Delete the object with a key if no row refers to it; return whether it was deleted.
 
-    An object that another transaction is about to publish is not deleted.
+    An object whose row another transaction is about to commit is not deleted.
 
     :raises ServiceUnavailable: if the storage fails.
     """
@@ -91,12 +93,14 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
     had_row = bool(
         kind.delete_unused and not dry_run and kind.delete_unused(kind.reference_of(key))
     )
-    # Lock the row before the key, as transactions that publish bytes do, to avoid a deadlock.
+    # Transactions that publish bytes also lock the row before the key. The same order avoids a
+    # deadlock.
     if not lock_name(lock_name_of(key), wait=False) or key in kind.find_sizes([key]):
         return False
     is_there = storage().can_open(key, in_transaction=True)
     if is_there and not dry_run:
-        # Delete while the key is locked: afterwards, the same bytes might be published again.
+        # Delete the object while the key is locked. After that, another upload might publish the
+        # same bytes.
         storage().delete(key)
     return is_there or had_row
 
@@ -104,14 +108,16 @@ def collect_object(key: str, *, dry_run: bool = False) -> bool:
 def collect_storage(
     *, deadline: float = float('inf'), dry_run: bool = False
 ) -> Iterator[CollectedObject]:
-    """Delete all objects to which no row refers, and yield each of them.
+    """Delete all objects in the storage to which no row refers; yield each of them.
+
+    Names that are not keys are yielded, too, but not deleted.
 
     Resumable: if a call is killed or reaches its deadline, the next call continues after the last
     examined batch.
 
     :param deadline: the time to stop, by `time.monotonic()`; at least one batch is examined.
-    :raises ServiceUnavailable: if the storage does not belong to the database. Otherwise all its
-        objects would be deleted, because they have no rows.
+    :raises ServiceUnavailable: if the storage does not belong to the database. All its objects
+        would have no rows, and would be deleted.
     """
     ensure_own_storage()
     position = '' if dry_run else _begin()
@@ -132,7 +138,7 @@ def collect_storage(
 
 
 def collection_state() -> CollectionState | None:
-    """Return progress and totals of the current or the latest garbage collection."""
+    """Return progress and counts of the latest garbage collection; None before the first."""
     table = StorageCollection
     state = select(
         table.started_at, table.finished_at, table.paused_until, table.position, table.examined,
@@ -160,7 +166,7 @@ def pause_end() -> datetime | None:
 
 
 def lock_name_of(key: str) -> str:
-    """Return the name of the lock of a key, for publishing and deleting its bytes."""
+    """Return the name of the lock that publishing and deleting the bytes of a key require."""
     return f'stored object {key}'
 
 
@@ -183,7 +189,7 @@ def _collect_batch(batch: Iterable[ListedName], *, dry_run: bool) -> Iterator[Co
 
 
 def _try(key: str, *, dry_run: bool) -> bool:
-    """Call `collect_object`; only log a failure, so that others are collected."""
+    """Call `collect_object`. Only log a failure, so that the following objects are examined."""
     try:
         return collect_object(key, dry_run=dry_run)
     except ServiceUnavailable as error:
@@ -193,7 +199,10 @@ def _try(key: str, *, dry_run: bool) -> bool:
 
 @atomic(checks_caller=False)
 def _begin() -> str:
-    """Begin a round or continue an interrupted one; return the last examined name."""
+    """Start a new garbage collection, or continue an interrupted one.
+
+    :returns: the last examined name; empty for a new one.
+    """
     state = collection_state()
     if state is not None and state.position:
         return str(state.position)
@@ -210,7 +219,8 @@ def _begin() -> str:
 def _save_progress(batch: list[ListedName], collected: list[CollectedObject]) -> None:
     removed = [item for item in collected if item.is_key]
     keys = [listed.name for listed in batch if listed.is_key]
-    # Names that are not keys count as well, because a batch may contain only such names.
+    # The position may also be a name that is not a key, because a batch may contain only such
+    # names.
     passed = [listed.name for listed in batch if _is_storable(listed.name)]
     table = StorageCollection
     db.session.execute(

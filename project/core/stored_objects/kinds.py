@@ -1,4 +1,4 @@
-"""Kinds of stored objects: the key prefixes, and the columns that refer to the objects."""
+"""Kinds of stored objects, such as avatars: their key prefix, and the column with their keys."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _kinds: Registry['ObjectKind'] = Registry('prefix of stored objects')
 
 
 class StoredTotal(NamedTuple):
-    """The number and bytes of the objects of a kind, according to the database."""
+    """The number and the bytes of all objects of a kind, according to the database."""
 
     kind: str
     objects: int
@@ -27,16 +27,17 @@ def _same(value: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectKind:
-    """The objects whose keys begin with a prefix, and the rows that refer to them.
+    """A kind of stored objects: their keys begin with a prefix, and rows refer to them.
 
-    :param prefix: the first part of the keys: `avatars`.
+    :param prefix: the first part of the keys, such as `avatars`.
     :param reference: the column that refers to the objects; NULL if a row has no object.
     :param size: the column with the size in bytes.
-    :param key_of: returns the key for a value of `reference`; by default the value is the key.
-    :param reference_of: returns the value of `reference` for a key.
-    :param delete_unused: for kinds whose rows may stay although their object is unused: a function
-        that gets a value of `reference`, deletes the row if its object is unused, and returns
-        whether it did. It is called in a transaction.
+    :param key_of: a function that returns the key for a value of `reference`; by default the value
+        is the key.
+    :param reference_of: the inverse function: it returns the value of `reference` for a key.
+    :param delete_unused: needed if rows of this kind may exist without being used. A function that
+        gets a value of `reference`, deletes its row if the object is unused, and returns whether it
+        did. It is called in a transaction.
     """
 
     prefix: str
@@ -47,7 +48,7 @@ class ObjectKind:
     delete_unused: Callable[[str], bool] | None = None
 
     def find_sizes(self, keys: Sequence[str]) -> Mapping[str, int | None]:
-        """Return the keys to which a row refers, each with the size in this row."""
+        """Return the given keys to which a row refers, each with the size that the row contains."""
         references = {self.reference_of(key): key for key in keys}
         found = select(self.reference, self.size).where(self.reference.in_(references))
         return {
@@ -63,14 +64,14 @@ class ObjectKind:
             yield self.key_of(reference), size
 
     def total(self) -> StoredTotal:
-        """Return the number of objects and their bytes, according to the rows."""
+        """Return the number and the bytes of all objects of this kind, according to the rows."""
         counted = select(func.count(self.reference), func.sum(self.size))
         objects, size = execute_select(counted).one()
         return StoredTotal(self.prefix, objects, int(size or 0))
 
 
 def register_object_kind(kind: ObjectKind, *, owner: str) -> None:
-    """Register a kind of objects.
+    """Register a kind of stored objects.
 
     :param owner: the module that registers it: `__name__`.
     :raises RegistrationError: if its prefix is registered already.
@@ -79,12 +80,12 @@ def register_object_kind(kind: ObjectKind, *, owner: str) -> None:
 
 
 def object_kinds() -> Mapping[str, ObjectKind]:
-    """Return all kinds, in the order of their prefixes."""
+    """Return all kinds of stored objects by prefix, in the order of the prefixes."""
     return _kinds.values
 
 
 def kind_of(key: str) -> ObjectKind:
-    """Return the kind of the object with a key.
+    """Return the kind of stored object to which a key belongs.
 
     :raises KeyError: if its prefix is not registered.
     """

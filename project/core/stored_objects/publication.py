@@ -1,4 +1,4 @@
-"""Publication of new bytes under a key, in the transaction of the row that refers to it."""
+"""Publication: new bytes are stored under a key, in the transaction that writes their row."""
 
 import logging
 from functools import partial
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Bytes without a key: a staged file or a completed tus upload."""
+    """New bytes that have no key yet: a staging file or a completed tus upload."""
 
     def prepare(self, key: str) -> None:
         """Make the bytes durable."""
@@ -28,9 +28,10 @@ class Source(Protocol):
 
 
 class Publication:
-    """One attempt to publish bytes under a key. A context manager.
+    """Storing of bytes under a key, which only lasts if the transaction of their row is committed.
 
-    The key must be new, or derived from the bytes, because an existing object is not replaced.
+    A context manager. The key must be new, or a hash of the bytes, because an existing object is
+    not replaced.
 
     1. `prepare` makes the bytes durable, before the transaction.
     2. `publish` is called in the transaction of the row. The last step of this transaction stores
@@ -40,7 +41,7 @@ class Publication:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        # The key under which there may be bytes without a row.
+        # The key under which bytes were stored before the commit. None after the commit.
         self._uncommitted_key: str | None = None
 
     def __enter__(self) -> Self:
@@ -59,7 +60,7 @@ class Publication:
         self._source.prepare(key)
 
     def publish(self, key: str) -> None:
-        """Store the bytes at the end of this transaction.
+        """Register the bytes to be stored at the end of the current transaction.
 
         The transaction must write the row that refers to the bytes. It is rolled back if the
         storage fails.
@@ -76,8 +77,8 @@ class Publication:
             return
         try:
             if pause_end():
-                # A backup that is under way may contain a row that refers to the same bytes. So
-                # delete them after the backup.
+                # A backup that runs now may contain a row that refers to the same bytes. So delete
+                # the bytes after the backup.
                 with atomic(checks_caller=False):
                     release_objects([self._uncommitted_key])
             else:
@@ -87,11 +88,11 @@ class Publication:
 
     def _save(self, key: str) -> None:
         self._uncommitted_key = key
-        # Garbage collection takes this lock before it deletes. So it skips the key until this
-        # commit, and this transaction waits for a deletion that is under way.
+        # Garbage collection takes the same lock before it deletes an object. So it skips this key
+        # until the commit. If it is just deleting the object, this call waits.
         lock_name(lock_name_of(key))
         if storage().exists(key):
-            # The writer of the object may have crashed before the object was durable.
+            # The object exists. Its writer may have crashed before the object was durable.
             storage().ensure_durable(key)
         else:
             self._source.save(key)
@@ -101,7 +102,7 @@ class Publication:
 
 
 class NewObject(Publication):
-    """New bytes that are staged while they are written, and then published. A context manager."""
+    """New bytes: they are written to a staging file, and then published. A context manager."""
 
     def __init__(self) -> None:
         self.staged = storage().create_staged()
@@ -110,7 +111,7 @@ class NewObject(Publication):
     def write(self, data: bytes | memoryview) -> int:
         """Append bytes.
 
-        :raises InsufficientStorage: if the disk is full, or only its reserve is free.
+        :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         return self.staged.write(data)
 
@@ -128,13 +129,13 @@ class NewObject(Publication):
         return self.staged.sha256
 
     def close(self) -> None:
-        """Delete the staged file, and stored bytes without a row."""
+        """Delete the staging file, and bytes that were stored without a committed row."""
         self.staged.delete_unsaved()
         super().close()
 
 
 def create_object() -> NewObject:
-    """Return an object for new bytes. Use it in a `with` block.
+    """Return a `NewObject`, to which new bytes are written. Use it in a `with` block.
 
     :raises ServiceUnavailable: if the storage is not mounted; InsufficientStorage if it is full.
     """

@@ -1,4 +1,4 @@
-"""Released objects: their row was deleted, and a task deletes their bytes soon."""
+"""Released objects: a row that referred to them was deleted. A task deletes their bytes soon."""
 
 import logging
 from collections.abc import Iterable
@@ -17,16 +17,18 @@ from project.core.tasks import task
 
 from .collection import collect_object, ensure_own_storage, pause_end
 
-# Grace period for requests that have read a key from a row, but not yet opened the object.
+# A request may have read a key from a row and not opened the object yet. So the object is deleted
+# only after this time.
 COLLECTION_DELAY = timedelta(minutes=1)
-# After this number of consecutive failures, the run ends, because the storage itself fails.
+# After this number of consecutive failures, the task ends, because probably the whole storage
+# fails.
 MAX_FAILURES_IN_A_ROW = 3
 
 log = logging.getLogger(__name__)
 
 
 class ReleasedObject(Base):
-    """The key of an object to which probably no row refers any longer."""
+    """The key of an object that was released. Usually no other row refers to the object."""
 
     __tablename__ = 'core_released_objects'
 
@@ -35,9 +37,9 @@ class ReleasedObject(Base):
 
 
 def release_objects(keys: Iterable[str]) -> None:
-    """Mark objects for deletion in the caller's transaction.
+    """Mark objects for deletion, in the caller's transaction.
 
-    A task deletes them after `COLLECTION_DELAY`, unless a row then refers to them.
+    A task deletes them after `COLLECTION_DELAY`, unless a row refers to them at that time.
     """
     moment = {'released_at': now()}
     # Sorted, so that two transactions that release the same keys do not deadlock.
@@ -52,7 +54,7 @@ def release_objects(keys: Iterable[str]) -> None:
     time_limit=timedelta(minutes=10),
 )
 def collect_released_objects() -> None:
-    """Delete the bytes of released objects.
+    """Delete the bytes of released objects, unless a row refers to them.
 
     If an object cannot be deleted, a later run tries it again, after the other objects.
 
@@ -78,7 +80,7 @@ def _collect(key: str, released_at: datetime) -> bool:
     try:
         collect_object(key)
     except (ServiceUnavailable, KeyError) as error:
-        # KeyError: the feature that registered the prefix was removed.
+        # KeyError means that the feature that registered the prefix was removed from the code.
         log.warning('%s cannot be removed: %r', key, error.__cause__ or error)
         _postpone(key)
         return False
@@ -88,7 +90,8 @@ def _collect(key: str, released_at: datetime) -> bool:
 
 @atomic()
 def _delete_row(key: str, released_at: datetime) -> None:
-    # The moment must match: the key may have been released again in the meantime.
+    # Delete the row only if its time is unchanged: the key may have been released again in the
+    # meantime.
     this = (ReleasedObject.key == key) & (ReleasedObject.released_at == released_at)
     db.session.execute(delete(ReleasedObject).where(this))
 

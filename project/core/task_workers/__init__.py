@@ -1,4 +1,7 @@
-"""Task workers: processes that run the tasks of the outbox, with the service or separately."""
+"""Task workers: processes that run the tasks of the outbox.
+
+They run as a part of the service, or separately with `flask jobs work`.
+"""
 
 import os
 import signal
@@ -25,7 +28,7 @@ RUN_TASK_WORKERS: AppValue[Serve] = AppValue('run_task_workers')
 
 
 def init_app(app: Flask) -> None:
-    """Register `run_task_workers`, for the gunicorn worker that runs tasks."""
+    """Store `run_task_workers` in the application, where the gunicorn worker for tasks finds it."""
     RUN_TASK_WORKERS.set(app, partial(run_task_workers, app))
 
 
@@ -53,15 +56,15 @@ def run_task_workers(
 
 
 def worker_queues(count: int, *, has_broker: bool) -> list[tuple[Queue, ...]]:
-    """Return the queues of each worker process, in the order in which it serves them.
+    """Return the queues of each worker process. A process serves its first queue first.
 
     Each queue has a worker that serves it first, so that no queue waits for another. One process is
     for `mail`. `count` processes, but at least two, are for the other queues: alternately for
     `default` and for `slow`. Only those for `slow` run slow tasks.
 
-    With a broker, each process serves only one queue. Otherwise, an id that it has fetched from one
-    queue would wait behind a slow task of another queue. In this case, `count` processes are for
-    `default`, and half as many for `slow`.
+    With a broker, each process serves only one queue. Otherwise, a task id that it has received
+    from one queue would wait while the process runs a slow task of another queue. In this case,
+    `count` processes are for `default`, and half as many for `slow`.
     """
     count = max(2, count)
     if has_broker:
@@ -75,7 +78,7 @@ def worker_queues(count: int, *, has_broker: bool) -> list[tuple[Queue, ...]]:
 def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | None = None) -> None:
     """Run tasks until SIGTERM or SIGINT, or until the parent process has ended.
 
-    :param parent: the pid of the parent process.
+    :param parent: the process id of the parent; None if the parent does not matter.
     """
     stop_requested = False
 
@@ -94,7 +97,10 @@ def run_until_signal(app: Flask, concurrency: int | None = None, parent: int | N
 
 @contextmanager
 def background_task_workers(app: Flask) -> Iterator[None]:
-    """Run task workers in a child process until the block, or this process, ends."""
+    """Run task workers in a child process while the `with` block runs.
+
+    They also end if this process ends.
+    """
     process = FORK.Process(target=run_until_signal, args=(app, None, os.getpid()), name='tasks')
     process.start()
     try:

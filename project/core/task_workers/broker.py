@@ -1,8 +1,8 @@
-"""The broker: dramatiq, which sends the ids of tasks over Redis or RabbitMQ to other machines.
+"""The broker: dramatiq sends the ids of tasks over Redis or RabbitMQ to workers on other machines.
 
 dramatiq only transports ids, without any of its middleware: the outbox manages attempts, delays,
-limits and dead letters. A lost id is sent again. An id that arrives twice has no effect the second
-time, because its task is already claimed.
+limits and dead letters. An id that gets lost is sent again. An id that arrives a second time has no
+effect, because the task is done or claimed already.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ class TaskBroker:
         from pika.exceptions import AMQPError  # type: ignore[import-untyped]
         from redis.exceptions import RedisError
 
-        # dramatiq does not convert all errors to BrokerError: not the errors of Redis when it sends
-        # an id, and no errors when it counts ids.
+        # dramatiq does not convert all errors to BrokerError. It raises errors of Redis if it sends
+        # an id, and all errors if it counts ids.
         self._connection_errors = (BrokerError, RedisError, AMQPError, AMQPConnectorException)
         self._broker = _broker(url)
         self._count = _counter(self._broker)
@@ -52,7 +52,7 @@ class TaskBroker:
             raise BrokerUnavailable(type(error).__name__) from error
 
     def queue_size(self, queue: Queue) -> int:
-        """Return the number of ids of a queue in the broker that no worker has received.
+        """Return how many task ids of a queue are in the broker and not received by a worker.
 
         :raises BrokerUnavailable: if the broker does not answer.
         """
@@ -64,11 +64,11 @@ class TaskBroker:
     def consume(
         self, queue: Queue, handle: Callable[[str], None], wait: Callable[[], object]
     ) -> None:
-        """Call `handle` with each id of a queue, one at a time, until `wait` returns.
+        """Receive the ids of a queue until `wait` returns; call `handle` with each, one at a time.
 
-        A message is acknowledged only after `handle` has returned.
+        A message is acknowledged to the broker only after `handle` has returned.
 
-        :param wait: blocks until this process must end.
+        :param wait: a function that returns when this process must end.
         """
         from dramatiq import Worker
 
@@ -79,7 +79,8 @@ class TaskBroker:
             worker_threads=1,
             worker_timeout=IDLE_MILLISECONDS,
         )
-        # A prefetched id would wait behind a slow task although other workers are idle.
+        # Receive one id at a time. A further id would wait behind a slow task although other
+        # workers are idle.
         worker.queue_prefetch = 1
         worker.start()
         wait()
@@ -134,7 +135,7 @@ def _with_timeouts(url: str) -> str:
 
 
 def _counter(broker: Any) -> Callable[[str], int]:
-    """Return a function that counts the messages of a queue in this kind of broker."""
+    """Return a function that returns the number of messages in a queue of this broker."""
     if hasattr(broker, 'get_queue_message_counts'):
         return partial(_count_in_rabbitmq, broker)
     return lambda queue: int(broker.do_qsize(queue))
@@ -147,6 +148,6 @@ def _count_in_rabbitmq(broker: Any, queue: str) -> int:
         return int(broker.get_queue_message_counts(queue)[0])
     except AMQPError:
         # RabbitMQ closes connections that were idle for too long. dramatiq reconnects by itself
-        # only to send.
+        # when it sends, but not when it counts.
         del broker.connection
         return int(broker.get_queue_message_counts(queue)[0])

@@ -1,6 +1,7 @@
-"""The dispatcher process. It reads the outbox after each notification, and once a second.
+"""The dispatcher process, which finds due tasks. It polls the outbox every second.
 
-It enqueues due schedules. Then it wakes the workers, or sends the ids of ready tasks to the broker.
+A notification wakes it earlier. It first enqueues the tasks of due schedules. Then it wakes the
+workers or, with a broker, sends the ids of ready tasks.
 """
 
 import logging
@@ -26,32 +27,33 @@ POLL_INTERVAL_SECONDS = 1.0
 TICK_INTERVAL_SECONDS = 5.0  # between two ticks, which show that the dispatcher is alive
 MAX_SCHEDULE_WAIT_SECONDS = 60.0  # between two reads of the schedules
 REPAIR_INTERVAL_SECONDS = 30.0  # between two searches for tasks that a wrong clock has postponed
-# Maximum number of ids that wait in the broker, per queue and per user in a queue. The numbers are
-# small, because the broker does not distinguish owners: in the broker, a task of one owner waits
-# for all earlier tasks of other owners.
+# Maximum number of task ids that wait in the broker, per queue, and per user in a queue. The
+# numbers are small, because the broker does not distinguish owners: there, a task waits for all
+# earlier tasks of other owners.
 MAX_QUEUED_TASKS: dict[Queue, int] = {MAIL: 50, DEFAULT: 50, SLOW: 8}
 MAX_QUEUED_TASKS_PER_OWNER: dict[Queue, int] = {MAIL: 10, DEFAULT: 10, SLOW: 2}
 BROKER_POLL_SECONDS = 0.1
 # The time limit of one poll. It is longer than the statement timeout of the database. So if a poll
-# exceeds it, the connection is dead, and the supervisor replaces the process.
+# exceeds it, its connection is dead, and the supervisor replaces the process.
 POLL_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
 class Dispatch(Protocol):
-    """The interface of the distribution of ready tasks to workers."""
+    """The interface of the step that passes ready tasks on to workers."""
 
     def __call__(self) -> float:
-        """Distribute ready tasks; return the maximum seconds until the next call."""
+        """Pass on ready tasks; return the maximum seconds until the next call."""
         ...
 
 
 def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, WorkerSlot], None]:
     """Return the function that the dispatcher process runs.
 
-    :param workers: the workers of the same supervisor. Without a broker, the dispatcher wakes them.
-    :param broker: the URL of the broker, over which the dispatcher sends task ids; or empty.
+    :param workers: the slots of the workers of the same supervisor. Without a broker, the
+        dispatcher wakes them.
+    :param broker: the URL of the broker to which the dispatcher sends task ids; empty without one.
     """
 
     def run_dispatcher(app: Flask, slot: WorkerSlot) -> None:
@@ -90,7 +92,7 @@ class LeaseRenewer:
         self.renewed = float('-inf')
 
     def __call__(self) -> None:
-        """Renew the leases, if the interval has passed."""
+        """Renew the leases, if `LEASE_RENEWAL_SECONDS` have passed since the last renewal."""
         busy = [worker.lease for worker in self.workers if worker.is_busy]
         if busy and time.monotonic() - self.renewed > leases.LEASE_RENEWAL_SECONDS:
             leases.renew(busy)
@@ -98,7 +100,7 @@ class LeaseRenewer:
 
 
 class Interval:
-    """A callable that calls a function once in an interval, even if the system clock changes."""
+    """A callable that calls a function at most once per interval, whatever the system clock."""
 
     def __init__(self, seconds: float, function: Callable[[], object]) -> None:
         self.seconds = seconds
@@ -106,29 +108,29 @@ class Interval:
         self.called = float('-inf')
 
     def __call__(self) -> None:
-        """Call the function, if the interval has passed."""
+        """Call the function, if the interval has passed since the last call."""
         if time.monotonic() - self.called > self.seconds:
             self.function()
             self.called = time.monotonic()
 
 
 class ScheduleEnqueuer:
-    """A callable that enqueues due schedules."""
+    """A callable that enqueues the tasks of due schedules."""
 
     def __init__(self) -> None:
         self.next_look = float('-inf')
 
     def __call__(self) -> None:
-        """Enqueue due schedules, unless none can be due yet."""
+        """Enqueue the tasks of due schedules; do nothing before the next schedule is due."""
         if time.monotonic() >= self.next_look:
             due = periodic.enqueue_due_schedules()
-            # The clock may be set forward in the meantime.
+            # Do not wait for much longer: the clock may be set forward in the meantime.
             wait = min((due - now()).total_seconds(), MAX_SCHEDULE_WAIT_SECONDS)
             self.next_look = time.monotonic() + wait
 
 
 class DispatchToLocalWorkers:
-    """The distribution of ready tasks to the workers of the same supervisor."""
+    """The step that passes ready tasks on to the workers of the same supervisor: it wakes them."""
 
     def __init__(self, workers: list[WorkerSlot]) -> None:
         self.workers = workers
@@ -143,13 +145,19 @@ class DispatchToLocalWorkers:
 
 
 class DispatchToBroker:
-    """The distribution of task ids over the broker; the outbox remains the source of truth."""
+    """The step that passes ready tasks on to workers on any machine: it sends ids to the broker.
+
+    The outbox stays the only record of the state of tasks.
+    """
 
     def __init__(self, broker: TaskBroker) -> None:
         self.broker = broker
 
     def __call__(self) -> float:
-        """Send ids up to the limits. While the broker is down, tasks wait in the outbox."""
+        """Send the ids of ready tasks, up to `MAX_QUEUED_TASKS` ids in the broker.
+
+        If the broker cannot be reached, the tasks wait in the outbox.
+        """
         ready = queues.mark_all_ready()
         try:
             for queue in ready:

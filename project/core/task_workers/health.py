@@ -15,17 +15,21 @@ from project.core.tasks.inspection import (
     seconds_since_dispatcher_tick,
 )
 
-# Seconds that a task or a schedule may be due before it is late. This is longer than the time until
-# the lease of a dead process expires.
+# Seconds after the due time of a task or a schedule after which it counts as late. It is longer
+# than the time in which the lease of a dead process expires.
 LATE_AFTER_SECONDS = 120
-# Seconds without a tick after which the dispatcher counts as stopped. It stores a tick every 5 s.
+# The dispatcher stores the time every 5 s (a tick). If the last tick is older than this number of
+# seconds, the dispatcher counts as stopped.
 STOPPED_AFTER_SECONDS = 10
 
 CONNECTION_SECONDS = 0.9
 
 
 def check_tasks() -> CheckResult:
-    """Return `stopped` without a dispatcher, `late` if tasks or schedules are overdue."""
+    """Check the dispatcher and the due tasks.
+
+    :returns: `stopped` if no dispatcher runs, `late` if tasks or schedules are overdue, else `ok`.
+    """
     tick, found = seconds_since_dispatcher_tick(), queue_stats()
     overdue = [age.name for age in schedule_ages() if age.seconds_overdue > LATE_AFTER_SECONDS]
     details: dict[str, Any] = {
@@ -65,7 +69,7 @@ def _connect_to_rabbitmq(url: str) -> None:
     )
     from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
-    # pika logs each failure five times, and raises it as well.
+    # pika logs each failure five times and also raises it, so its log is disabled.
     logging.getLogger('pika').setLevel(logging.CRITICAL)
     parameters = URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = CONNECTION_SECONDS
@@ -77,7 +81,7 @@ def _connect_to_rabbitmq(url: str) -> None:
         raise ServiceUnavailable from error
 
 
-# Every 2 s, because counting takes some milliseconds if many tasks wait.
+# The interval is 2 s, because counting takes some milliseconds if many tasks wait.
 register_health_check(
     'tasks',
     HealthCheck(function=check_tasks, interval=2, start_seconds=STOPPED_AFTER_SECONDS),

@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The parent of one process for each slot."""
+    """The process that starts a process for each slot, and replaces it when it ends."""
 
     def __init__(self, app: Flask, slots: list[WorkerSlot]) -> None:
         self.app = app
         self.slots = slots
 
     def run(self, should_run: Callable[[], bool]) -> None:
-        """Keep a process in each slot while `should_run` returns True; then stop all.
+        """Run a process for each slot while `should_run` returns True; then stop all processes.
 
         Running tasks have `SHUTDOWN_GRACE_SECONDS` to finish.
         """
@@ -64,7 +64,8 @@ class Supervisor:
         while time.monotonic() < deadline and not all(map(_has_ended, self.slots)):
             for slot in self.slots:
                 _kill_if_overdue(slot)
-                # Repeated: a process that has just started may not have handled the signal.
+                # The signal is sent repeatedly: a process that has just started may not have
+                # handled the first one.
                 if slot.process and not _has_ended(slot):
                     slot.process.terminate()
             wait(
@@ -86,9 +87,10 @@ def _kill_if_overdue(slot: WorkerSlot) -> None:
 
 
 def _kill(slot: WorkerSlot) -> None:
-    """Kill a process, and the processes that it has started."""
+    """Kill the process of a slot, and the processes that it has started."""
     if slot.process and slot.process.pid:
-        # A new process may not have created its process group yet.
+        # A new process may not have created its process group yet, so that the group does not
+        # exist.
         with suppress(ProcessLookupError):
             os.killpg(slot.process.pid, signal.SIGKILL)
         slot.process.kill()
@@ -108,13 +110,14 @@ def _run_slot(app: Flask, slot: WorkerSlot) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         slot.request_stop()
 
-    # A separate process group: the processes that a task starts are killed with it.
+    # A separate process group: if this process is killed, the processes that its tasks start are,
+    # too.
     os.setpgrp()
     set_parent_death_signal(slot.parent_pid)
     set_process_name(slot.name)
     # Replace the signal handlers of the parent. Each signal also writes to the wakeup pipe,
-    # whichever thread receives it, so that a process that waits for a notification handles the
-    # signal.
+    # whichever thread receives it. So a process that waits for a notification handles the signal
+    # immediately.
     signal.set_wakeup_fd(slot.wakeup.writer, warn_on_full_buffer=False)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGWINCH):
         signal.signal(ignored, signal.SIG_IGN)

@@ -19,25 +19,28 @@ from .worker_slot import WorkerSlot
 
 IDLE_POLL_SECONDS = 60.0  # between two polls without a notification, in case one was lost
 DATABASE_RETRY_SECONDS = 1.0  # until the next query after a database error
-# The time limit of each step with the database. It is longer than the statement timeout of the
-# database, so a step that exceeds it has a dead connection.
+# The time limit of each database operation of a worker. It is longer than the statement timeout of
+# the database. So if it is exceeded, the connection is dead.
 STEP_TIMEOUT = timedelta(seconds=60)
 
 log = logging.getLogger(__name__)
 
 
 class SlotWatchdog:
-    """The watchdog of a slot: it sets the deadline that the supervisor enforces."""
+    """The watchdog of a worker slot: it stores the deadline of the running task in the slot.
+
+    The supervisor kills the process after the deadline.
+    """
 
     def __init__(self, slot: WorkerSlot) -> None:
         self.slot = slot
 
     def start_watch(self, task_id: UUID, limit: timedelta) -> None:
-        """Mark the slot as busy, with the deadline of a task."""
+        """Mark the slot as busy, and set the deadline by which the task must end."""
         self.slot.begin(limit)
 
     def stop_watch(self) -> None:
-        """Mark the slot as idle, and set the deadline of the following database step."""
+        """Mark the slot as idle, and set the deadline for storing the result of the task."""
         self.slot.end()
         self.slot.set_deadline(STEP_TIMEOUT)
 
@@ -72,8 +75,8 @@ def run_worker(queues: Sequence[Queue] = QUEUES) -> Callable[[Flask, WorkerSlot]
 def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], None]:
     """Return the function that a worker process runs, with a broker.
 
-    A worker serves only one queue. Otherwise, an id that it has fetched from one queue would wait
-    behind a slow task of another queue.
+    A worker serves only one queue. Otherwise, a task id that it has received from one queue would
+    wait while it runs a slow task of another queue.
 
     :param url: the URL of the broker.
     """
@@ -85,7 +88,8 @@ def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], N
                 if task_id:
                     _attempt(app, slot, partial(leases.claim, UUID(task_id)))
             except SQLAlchemyError as error:
-                # The message is acknowledged; the dispatcher sends the id again after a timeout.
+                # Do not raise: the message is then acknowledged, and the dispatcher sends the id
+                # again later.
                 _log_database_error(error, slot)
 
         handle()
@@ -95,7 +99,7 @@ def run_broker_worker(url: str, queue: Queue) -> Callable[[Flask, WorkerSlot], N
 
 
 def _attempt(app: Flask, slot: WorkerSlot, claim: Claim) -> bool:
-    """Make an attempt with a deadline for each step; return whether there was a task."""
+    """Claim a task and run it, with a deadline for each step; return whether there was a task."""
     slot.set_deadline(STEP_TIMEOUT)
     try:
         return run_next_task(app, slot.lease, SlotWatchdog(slot), claim)
@@ -105,7 +109,7 @@ def _attempt(app: Flask, slot: WorkerSlot, claim: Claim) -> bool:
 
 
 def _fail_orphaned_leases(app: Flask, slot: WorkerSlot) -> None:
-    """Record failed attempts at the tasks of the processes that had this slot before."""
+    """Record failed attempts for the tasks that former processes of this slot left unfinished."""
     while slot.orphaned_leases:
         slot.set_deadline(STEP_TIMEOUT)
         with app.app_context():
@@ -117,7 +121,7 @@ def _fail_orphaned_leases(app: Flask, slot: WorkerSlot) -> None:
 
 def _log_database_error(error: SQLAlchemyError, slot: WorkerSlot) -> None:
     log.warning('the outbox cannot be processed: %s', getattr(error, 'orig', None) or error)
-    # If there was a task, its outcome could not be stored. With a new lease id, no process renews
-    # the old lease: it expires, and a worker claims the task again.
+    # If the worker ran a task, its result could not be stored. The slot gets a new lease id, so
+    # that no process renews the old lease. It expires, and a worker claims the task again.
     slot.clear_deadline()
     slot.renew_lease_id()

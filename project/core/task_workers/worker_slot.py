@@ -15,7 +15,7 @@ from flask import Flask
 from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import QUEUES, Queue
 
-# A forked process need not load the application, and shares its memory.
+# A forked process shares the memory of its parent, and need not load the application again.
 FORK = get_context('fork')
 
 Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
@@ -23,7 +23,7 @@ Role: TypeAlias = Callable[[Flask, 'WorkerSlot'], None]
 
 @dataclass(frozen=True, slots=True)
 class OrphanedLease:
-    """The lease of a process that has ended. Tasks may still be claimed under this lease."""
+    """The lease of a process of this slot that has ended. It may still have claimed tasks."""
 
     lease: UUID
     reason: str
@@ -31,24 +31,27 @@ class OrphanedLease:
 
 @dataclass(eq=False, slots=True)
 class WorkerSlot:
-    """A slot for a process. `role` is the function that the process runs."""
+    """A slot for a process. If the process dies, the supervisor starts another one in it.
+
+    `role` is the function that the process runs.
+    """
 
     name: str
     role: Role
-    # The queues whose tasks the process runs, if it is a worker.
+    # The queues whose tasks the process runs. Only used if the process is a worker.
     queues: tuple[Queue, ...] = QUEUES
     wakeup: WakeupPipe = field(default_factory=WakeupPipe)
     orphaned_leases: list[OrphanedLease] = field(default_factory=list)
     process: BaseProcess | None = None
     since: float = float('-inf')
-    # The process id of the supervisor, stored before the fork: the supervisor may end right after
-    # it.
+    # The process id of the supervisor. It is stored before the fork, because the supervisor may end
+    # right after the fork.
     parent_pid: int = field(default_factory=os.getppid)
     # Whether the process must end; only the process itself uses the flag. It is not an Event,
-    # because a signal handler sets it: the handler could wait forever for a lock that the
-    # interrupted code holds.
+    # because a signal handler sets it: an Event needs a lock, which the interrupted code may hold,
+    # so that the handler would wait forever.
     stop_requested: bool = False
-    # The following fields are shared with the supervisor. The deadline is a value of
+    # The supervisor reads and writes the following fields, too. The deadline is a value of
     # `time.monotonic()`, which is the same in all processes of a machine; 0: no deadline.
     _deadline: Any = field(default_factory=lambda: FORK.RawValue('d', 0.0))
     _orphans_released: Any = field(default_factory=lambda: FORK.RawValue('b', False))
@@ -75,26 +78,26 @@ class WorkerSlot:
         self._is_busy.value = False
 
     def renew_lease_id(self) -> None:
-        """Claim further tasks under a new lease; the old lease expires."""
+        """Create a new lease, under which further tasks are claimed; the old lease expires."""
         self._lease[:] = uuid4().bytes
 
     def request_stop(self) -> None:
-        """Make this process end when its current task has ended."""
+        """Make the process of this slot end as soon as its current task has ended."""
         self.stop_requested = True
         self.wakeup.notify()
 
     def wait(self, seconds: float) -> None:
-        """Wait for a notification, at most `seconds`, unless the process must end."""
+        """Wait at most `seconds` for a notification; return immediately if the process must end."""
         if not self.stop_requested:
             self.wakeup.wait(seconds)
 
     def wait_for_stop(self) -> None:
-        """Return when the process must end."""
+        """Wait until the process must end."""
         while not self.stop_requested:
             self.wait(60)
 
     def set_deadline(self, limit: timedelta) -> None:
-        """Set a deadline: `limit` from now."""
+        """Set the deadline to `limit` from now."""
         self._deadline.value = time.monotonic() + limit.total_seconds()
 
     def clear_deadline(self) -> None:
@@ -107,13 +110,13 @@ class WorkerSlot:
         return bool(0.0 < self._deadline.value < time.monotonic())
 
     def mark_orphans_released(self) -> None:
-        """Mark the leases of the former processes as released."""
+        """Record that no task is claimed under the leases of former processes any longer."""
         self._orphans_released.value = True
 
     def reset_for_next_process(self) -> None:
         """Prepare the slot for its next process.
 
-        It gets a new lease. The lease of the former process becomes an orphaned lease.
+        The slot gets a new lease. The lease of the former process becomes an orphaned lease.
         """
         if self.process is not None:
             before = [] if self._orphans_released.value else self.orphaned_leases

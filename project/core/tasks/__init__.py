@@ -1,7 +1,7 @@
-"""Background tasks, which are stored in a transactional outbox and run at least once.
+"""Background tasks. They are stored in the outbox, a table, and run at least once.
 
-`@task` marks a function. `enqueue` stores a task in the caller's transaction.
-`project.core.task_workers` runs it.
+`@task` marks a function as a task. `enqueue` stores a call of it in the caller's transaction.
+`project.core.task_workers` runs the stored calls.
 """
 
 from .attempts import complete_with_transaction, current_attempt

@@ -1,4 +1,7 @@
-"""Attempts. Each is one run of a task, with an outcome: done, retried later, or given up."""
+"""Attempts: an attempt is one run of a task.
+
+It has one of these results: the task is done, is retried later, or becomes a dead letter.
+"""
 
 import logging
 import random
@@ -32,13 +35,14 @@ from .serialization import deserialize, redact
 
 MAX_REASON_CHARACTERS = 2000
 
-# Maximum number of attempts at a task that this version cannot run. The number is not 1, because a
-# deployment may be under way; a worker of another version may then run the task.
+# Maximum number of attempts at a task that this version of the service cannot run. The number is
+# not 1: during a deployment, a worker of another version may run the task.
 MAX_INCOMPATIBLE_ATTEMPTS = 10
 
-# The delay of a task that found no free slot. The actual delay is random: at least half of it.
+# The delay of a task that needs a slot of a concurrency limit and found none free. The actual delay
+# is random: at least half of this.
 SLOT_RETRY_DELAY = timedelta(seconds=0.5)
-# The longest delay of a task after an attempt during which the database failed.
+# The longest delay before the next attempt, if the database failed during an attempt.
 OUTAGE_BACKOFF = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
@@ -48,7 +52,7 @@ Claim = Callable[[UUID], ClaimedTask | None]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The current attempt of a task. `task_id` is the same in every attempt."""
+    """The current attempt at a task. `task_id` is the same in all attempts at one task."""
 
     task_id: UUID
     created_at: datetime
@@ -58,10 +62,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of an attempt.
+    """The result of an attempt: the task is done, is retried later, or becomes a dead letter.
 
     :param status: its name in the log.
-    :param apply: stores it in the outbox.
+    :param apply: a function that stores the result in the outbox.
     :param reason: why the attempt failed.
     :param trace: the traceback, for the log.
     """
@@ -79,25 +83,25 @@ class Watchdog(Protocol):
         """Start the time limit of a task."""
 
     def stop_watch(self) -> None:
-        """End the time limit, because the task has ended. Its outcome is stored later."""
+        """End the time limit, because the task has ended. Its result is not stored yet."""
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar('attempt', default=None)
 
 
 def current_attempt() -> Attempt | None:
-    """Return the current attempt, or None if the function was called directly."""
+    """Return the current attempt; None outside a task, for example if a task is called directly."""
     return _attempt.get()
 
 
 def complete_with_transaction() -> None:
-    """Mark the current task as done, in the transaction of the changes that it makes.
+    """Mark the current task as done, in the transaction of its changes in the database.
 
-    So the mark and the changes are both committed, or neither. Use it for changes of the database
-    that must not happen twice. It must be the first call in the `atomic` block that makes them. It
-    does nothing if the function was called directly.
+    So the mark and the changes are both committed, or neither. Use it if these changes must not
+    happen twice. It must be the first call in the `atomic` block that makes them. It does nothing
+    if the function was called directly, not as a task.
 
-    :raises LeaseLost: if another attempt has the task.
+    :raises LeaseLost: if another attempt at the same task has begun.
     """
     if attempt := current_attempt():
         leases.complete_in_transaction(attempt.task_id, attempt.lease)
@@ -106,13 +110,13 @@ def complete_with_transaction() -> None:
 def run_next_task(
     app: Flask, lease: UUID, watch: Watchdog, claim: Claim = leases.claim_next
 ) -> bool:
-    """Claim a task and make an attempt at it; return whether there was a task.
+    """Claim a task and run it; return whether there was a task.
 
-    If the task raises an exception, the exception determines the outcome, and does not propagate.
+    If the task raises an exception, its result is a failure; the exception is not raised further.
 
     :param lease: the lease under which the task is claimed.
-    :param watch: ends an attempt that takes too long.
-    :param claim: claims a task under a lease; default: the next ready task.
+    :param watch: the watchdog, which ends an attempt that takes too long.
+    :param claim: a function that claims a task under a lease; default: the next ready task.
     """
     with app.app_context():
         row = claim(lease)
@@ -132,9 +136,11 @@ def run_next_task(
 
 
 def fail_leased_tasks(lease: UUID, reason: str) -> None:
-    """Record a failed attempt at the tasks of a process that has ended.
+    """Record a failed attempt for each task that a process left unfinished when it ended.
 
     The process was killed, ran out of memory, or exceeded a time limit.
+
+    :param lease: the lease of the process, under which it had claimed the tasks.
     """
     for row in leases.leased_by(lease):
         with _request_context_of(row):
@@ -144,7 +150,7 @@ def fail_leased_tasks(lease: UUID, reason: str) -> None:
 
 
 def _run_attempt(app: Flask, task: Task | None, row: ClaimedTask) -> Outcome:
-    """Run a task and return its outcome."""
+    """Run a claimed task and return the result."""
     arguments: dict[str, Any] = {}
     try:
         with app.app_context():
@@ -173,9 +179,9 @@ def _run_attempt(app: Flask, task: Task | None, row: ClaimedTask) -> Outcome:
 
 
 def _get_runnable(task: Task | None, row: ClaimedTask) -> Task:
-    """Return the task if it may run.
+    """Return the task, after checks that it may run.
 
-    :raises IncompatibleTask: if this version does not have the task.
+    :raises IncompatibleTask: if this version of the service does not have the task.
     :raises PermanentFailure: if the task has no attempt left, because a process died in each
         attempt.
     """
@@ -187,7 +193,10 @@ def _get_runnable(task: Task | None, row: ClaimedTask) -> Task:
 
 
 def _run(task: Task, row: ClaimedTask, arguments: dict[str, Any]) -> None:
-    """Run a task; fill `arguments`, which the caller needs to redact an error."""
+    """Run a task; store its arguments in the dict `arguments`.
+
+    The caller needs them to mask secrets in an error message.
+    """
     arguments.update(deserialize(task, row.arguments, row.encrypted_arguments))
     token = _attempt.set(Attempt(row.id, row.created_at, row.attempts, row.lease_id))
     try:
@@ -213,9 +222,9 @@ def _failed(
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Return whether the database failed, so that the attempt does not count.
+    """Return whether an error means that the database failed. Such an attempt does not count.
 
-    A canceled statement is not an outage: the task may run a query that always takes too long.
+    A canceled statement does not mean that: the task may run a query that always takes too long.
     """
     failure = failure_of(error) if isinstance(error, SQLAlchemyError) else None
     return failure is not None and failure is not CANCELED
@@ -233,7 +242,7 @@ def _dead_lettered(row: ClaimedTask, reason: str) -> Outcome:
 
 @contextmanager
 def _request_context_of(row: ClaimedTask) -> Iterator[None]:
-    """Set the request context of the request that enqueued the task."""
+    """Set the request context of a task to that of the request that has enqueued it."""
     before = current_request_context()
     set_request_context(
         RequestContext(row.request_id, user_agent='task', task_owner_id=row.owner_id)
@@ -245,8 +254,8 @@ def _request_context_of(row: ClaimedTask) -> Iterator[None]:
 
 
 def _error_text(error: BaseException, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return the text of an error as the outbox stores it."""
-    # This function of the library also formats an error whose `__str__` raises.
+    """Return the text of an error in the form in which the outbox stores it."""
+    # This function of the standard library also works for an error whose `__str__` raises.
     text = ''.join(traceback.format_exception_only(error)).strip()
     if isinstance(error, (PermanentFailure, IncompatibleTask)):
         text = text.partition(': ')[2] or text
@@ -254,7 +263,7 @@ def _error_text(error: BaseException, task: Task | None, arguments: dict[str, An
 
 
 def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Redact the secrets in a text, and escape characters that the database rejects."""
+    """Mask the secret arguments in a text, and escape characters that the database rejects."""
     redacted = redact(text, task, arguments)
     return redacted.encode(errors='backslashreplace').decode().replace('\0', '\\0')
 

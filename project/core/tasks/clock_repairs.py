@@ -1,8 +1,8 @@
-"""Repair of tasks that a wrong clock has postponed by more than their delay.
+"""Repair of tasks that are postponed because a clock was wrong.
 
-A clock that was ahead, and is set back, leaves times in the future. Examples are the lease of a
-process that died, the next attempt at a mail, and a task enqueued "in 2046". No process would run
-such a task before that time.
+If a clock was ahead and is set back, the outbox contains times in the future. Examples are the end
+of the lease of a dead process, the next attempt at a mail, and the time of a task enqueued "in
+2046". Without a repair, no process would run such a task before that time.
 """
 
 import logging
@@ -18,7 +18,7 @@ from .leases import LEASE_DURATION, QUEUED_TIMEOUT
 from .outbox import DEAD, QUEUED, RUNNING, WAITING, OutboxTask
 from .registry import MAX_BACKOFF, QUEUES
 
-# The clocks of the machines that run tasks differ by less than this.
+# The clocks of the machines that run tasks must differ by less than this.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 MAX_ROWS_PER_REPAIR = 1000
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def repair_clock_jumps() -> int:
-    """Reschedule tasks that a wrong clock has postponed; return how many. Idempotent.
+    """Reschedule tasks that a wrong clock has postponed; return their number. Idempotent.
 
     - A lease that ends later than any normal lease is shortened to the normal duration. If its
       process is alive, the lease is renewed before it ends.
@@ -56,7 +56,7 @@ def _retry_now(moment: datetime) -> int:
 
 def _enqueue_now(moment: datetime) -> int:
     latest = moment + CLOCK_TOLERANCE
-    # The conditions of the index `ix_core_tasks_undone`, in which few tasks are in the future.
+    # These conditions match the partial index `ix_core_tasks_undone`, which the query uses.
     undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & (
         OutboxTask.queue.in_(QUEUES)
     )

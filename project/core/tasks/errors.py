@@ -1,8 +1,11 @@
-"""Errors that determine the outcome of an attempt."""
+"""Exceptions with which a task determines the result of its attempt."""
 
 
 class PermanentFailure(Exception):
-    """A failure that no retry can fix: the task becomes a dead letter, with this reason."""
+    """A failure that no retry can fix: the task becomes a dead letter.
+
+    The message is the reason.
+    """
 
 
 class IncompatibleTask(Exception):
@@ -10,4 +13,7 @@ class IncompatibleTask(Exception):
 
 
 class LeaseLost(Exception):
-    """The lease is lost: another attempt has the task. Further effects would happen twice."""
+    """This attempt no longer owns its task, because another attempt has begun.
+
+    If the task continued, its effects would happen twice.
+    """

@@ -1,4 +1,4 @@
-"""Inspection of the outbox, and the operations on it, for operators."""
+"""Functions with which operators inspect and change the outbox."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ INSPECTED_COLUMNS = (
     OutboxTask.request_id, OutboxTask.last_error.label('error'), OutboxTask.arguments,
     OutboxTask.encrypted_arguments,
 )  # fmt: skip
-# The depth of a queue is an indicator: operators need no exact number above this.
+# Counting stops at this number, because operators need no exact number above it.
 MAX_COUNTED_TASKS = 10_000
 
 
 class TaskNotFound(NotFound):
-    """A task that does not exist, or was deleted because it is done."""
+    """The task does not exist: the id is wrong, or the task was done and deleted."""
 
     field, reason = 'task', 'No such task: tasks are deleted when they are done'
 
 
 class TaskRunning(Conflict):
-    """A task that a worker is running."""
+    """A worker runs the task now, so it cannot be changed."""
 
     field, reason = 'task', 'The task is running: wait, or end its process'
 
@@ -63,7 +63,7 @@ def list_tasks(
 
 
 def get_task(task_id: UUID) -> dict[str, object]:
-    """Return a task with its secrets masked.
+    """Return a task with its arguments. Secret arguments are masked.
 
     :raises TaskNotFound: if it does not exist.
     """
@@ -100,7 +100,7 @@ def delete_task(task_id: UUID) -> None:
 
 @atomic()
 def retry_dead_tasks(name: str | None = None) -> int:
-    """Make all dead letters, or those with one name, due now; return how many."""
+    """Make all dead letters due now, or only those with a task name; return their number."""
     values = _reset_values()
     dead = _filtered(update(OutboxTask), DEAD, name).values(**values).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
@@ -108,7 +108,7 @@ def retry_dead_tasks(name: str | None = None) -> int:
 
 @atomic()
 def delete_dead_tasks(name: str | None = None) -> int:
-    """Delete all dead letters, or those with one name; return how many."""
+    """Delete all dead letters, or only those with a task name; return their number."""
     dead = _filtered(delete(OutboxTask), DEAD, name).returning(OutboxTask.id)
     return len(db.session.execute(dead).all())
 
@@ -125,11 +125,11 @@ def task_stats() -> list[TaskStats]:
 
 
 def oldest_waiting_by_queue() -> dict[str, int]:
-    """Return the age in seconds of the oldest undone task of each queue; 0: no such task.
+    """Return, for each queue, the age in seconds of its oldest undone task; 0 without one.
 
     Waiting and running tasks count, and those that wait for another attempt. Dead letters and tasks
-    that are scheduled for later do not count. The age starts at the scheduled time: a mail that has
-    failed for an hour is an hour old, whenever its next attempt is due.
+    that are scheduled for later do not count. The age is the time since the task was first due: a
+    mail that has failed for an hour is an hour old, whenever its next attempt is due.
     """
     moment = now()
     oldest = _oldest_by_queue(OutboxTask.scheduled_at <= moment)
@@ -138,7 +138,7 @@ def oldest_waiting_by_queue() -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleAge:
-    """The last and the next run of a schedule of this version.
+    """The times since the last run of a schedule, and since its next run was due.
 
     :param seconds_since_enqueued: None if the schedule has not run since its row was created.
     :param seconds_overdue: seconds since the schedule should have run; 0 if it is not due.
@@ -152,9 +152,9 @@ class ScheduleAge:
 
 
 def schedule_ages() -> list[ScheduleAge]:
-    """Return the age of each schedule, sorted by name.
+    """Return a `ScheduleAge` for each schedule of this version, sorted by name.
 
-    A schedule without a row has not been processed by a dispatcher yet.
+    If a schedule has no row, no dispatcher has processed it yet.
     """
     rows = select(Schedule.name, Schedule.next_run_at, Schedule.last_enqueued_at)
     found = {row.name: row for row in select_rows(ScheduleRow, rows)}
@@ -166,9 +166,9 @@ def schedule_ages() -> list[ScheduleAge]:
 
 
 def seconds_since_dispatcher_tick() -> int | None:
-    """Return the seconds since the last tick of a dispatcher; None without a tick.
+    """Return the seconds since a dispatcher last stored a tick; None if none ever did.
 
-    Each dispatcher stores a tick every 5 seconds.
+    Each dispatcher stores a tick, the current time, every 5 seconds.
     """
     ticked_at = execute_select(select(DispatcherTick.ticked_at)).scalar_one_or_none()
     return seconds_overdue(ticked_at) if ticked_at else None
@@ -182,10 +182,11 @@ def _age(name: str, rule: str, row: ScheduleRow | None) -> ScheduleAge:
 
 
 def queue_stats() -> dict[str, int]:
-    """Return the numbers of waiting and dead tasks, and the delay in seconds.
+    """Return the number of waiting tasks, the number of dead letters, and the delay in seconds.
 
-    A task counts as waiting if it is due but not started. The health check calls this every 2
-    seconds, so counting stops at 10,000 tasks of each kind.
+    A task counts as waiting if it is due but not started. The delay is the time since the oldest of
+    them was due. The health check calls this every 2 seconds, so counting stops at 10,000 tasks of
+    each kind.
     """
     moment = now()
     is_waiting = (OutboxTask.state == WAITING) & (OutboxTask.available_at <= moment)
@@ -194,7 +195,7 @@ def queue_stats() -> dict[str, int]:
     return {
         'waiting': _count(due),
         'dead': _count(OutboxTask.state == DEAD),
-        # Without the slow queue, whose tasks may wait for hours behind a running task.
+        # Tasks of the queue `slow` are not included: they may wait for hours behind a running task.
         'delay': max(seconds_overdue(at) for queue, at in oldest.items() if queue != SLOW),
     }
 
@@ -211,13 +212,16 @@ def _reset_values() -> dict[str, Any]:
 
 
 def seconds_overdue(oldest: Any) -> int:
-    """Return the seconds since a due time; 0 if it is None or in the future."""
+    """Return the seconds since `oldest`, the due time of a task; 0 if None or in the future."""
     return max(0, int((now() - oldest).total_seconds())) if oldest else 0
 
 
 def _oldest_by_queue(condition: Any) -> dict[str, datetime | None]:
-    """Return the earliest `scheduled_at` of each queue's tasks that are not dead."""
-    # One lookup in the index per queue; a GROUP BY would read every row.
+    """Return, for each queue, the earliest `scheduled_at` of the matching tasks.
+
+    Dead letters are not included.
+    """
+    # One index lookup per queue; a GROUP BY would read every row.
     undone = (OutboxTask.state != literal(DEAD, literal_execute=True)) & condition
     oldest = [
         select(OutboxTask.scheduled_at)

@@ -1,8 +1,8 @@
-"""Leases: which process has which task, and until when.
+"""Leases: a lease is the time for which a process owns a task.
 
-While a process runs a task, the dispatcher renews its lease. If the process dies, the lease
-expires, and another process claims the task. So each task runs at least once. Each step is one
-conditional statement, whose changed rows show whether it succeeded.
+While the process runs the task, the dispatcher renews the lease. If the process dies, the lease
+expires, and another process claims the task. So each task runs at least once. Each function here
+executes one conditional statement; the changed rows show whether it succeeded.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ LEASE_RENEWAL_SECONDS = 5.0
 # because the broker may have lost it.
 QUEUED_TIMEOUT = timedelta(seconds=30)
 
-# The values of a task that no process has.
+# The values of these columns in tasks that no process owns.
 RELEASED = {'lease_id': None, 'round_number': None}
 
 CLAIMED_COLUMNS = (
@@ -44,17 +44,17 @@ CLAIMED_COLUMNS = (
     OutboxTask.created_at, OutboxTask.owner_id,
 )  # fmt: skip
 
-# The number of claims of this process. Each claim begins with another part of the queue: the tasks
-# of one concurrency limit, or the tasks without a limit. So no part waits until the others are
+# The number of claims of this process. A queue has parts: the tasks of each concurrency limit, and
+# the tasks without one. Each claim begins with another part, so that no part waits until others are
 # empty.
 _claims = count()
 
 
 def claim_next(lease: UUID, queues: Sequence[Queue] = QUEUES) -> ClaimedTask | None:
-    """Claim the next ready task of the first queue that has a ready task, or return None.
+    """Claim the next ready task; return None if no task is ready.
 
-    It is one statement, so that concurrent processes get different tasks. If no task is ready, due
-    tasks are made ready first.
+    The first queue in `queues` with a ready task is used. The claim is one statement, so that
+    concurrent processes get different tasks. If no task is ready, due tasks are made ready first.
     """
     return _claim_ready(lease, queues) or (_claim_ready(lease, queues) if mark_ready() else None)
 
@@ -82,7 +82,7 @@ def complete(task_id: UUID, lease: UUID) -> None:
 
 
 def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> None:
-    """Release a task for another attempt after a delay."""
+    """Store that a task failed, and that its next attempt is due after a delay."""
     values = {
         'state': WAITING,
         'available_at': now() + wait,
@@ -93,9 +93,9 @@ def retry_later(task_id: UUID, lease: UUID, reason: str, wait: timedelta) -> Non
 
 
 def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None = None) -> None:
-    """Release a task that could not run; the attempt does not count.
+    """Store that a task could not run, and is due again later. The attempt does not count.
 
-    :param reason: why the task could not run, for operators; None: the last reason stays.
+    :param reason: why the task could not run, for operators; None keeps the last reason.
     """
     values = {'state': WAITING, 'available_at': now() + wait, **RELEASED}
     if reason is not None:
@@ -107,7 +107,7 @@ def give_back(task_id: UUID, lease: UUID, wait: timedelta, *, reason: str | None
 def dead_letter(task_id: UUID, lease: UUID, reason: str) -> None:
     """Make a task a dead letter.
 
-    It only runs again if an operator retries it, or an equal task is enqueued.
+    It runs again only if an operator retries it, or if an equal task is enqueued.
     """
     values = {'state': DEAD, 'available_at': None, 'last_error': reason, **RELEASED}
     _apply_outcome(task_id, lease, update(OutboxTask).values(**values))
@@ -122,7 +122,7 @@ def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
     """Mark a task as done, in the transaction of the changes that the task makes.
 
     :raises RuntimeError: outside `atomic`.
-    :raises LeaseLost: if another attempt has the task.
+    :raises LeaseLost: if another attempt at the task has begun.
     """
     if not in_atomic():
         raise RuntimeError('complete_in_transaction() outside atomic()')
@@ -135,9 +135,9 @@ def complete_in_transaction(task_id: UUID, lease: UUID) -> None:
 
 
 def _apply_outcome(task_id: UUID, lease: UUID, statement: Any) -> None:
-    """Store the outcome of an attempt, or do nothing if another attempt has the task.
+    """Store the result of an attempt, unless another attempt at the task has begun.
 
-    A task that was enqueued again while it ran waits for another run, whatever the outcome.
+    A task that was enqueued again while it ran becomes due again, whatever the result.
     """
     mine = (OutboxTask.id == task_id) & _is_leased_by(lease)
     if not execute_in_own_transaction(
@@ -166,11 +166,11 @@ def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> ClaimedTask | None:
 
 @cache
 def _claim_of_parts(parts: tuple[QueuePart, ...]) -> Any:
-    """Return the statement that claims the next task of these parts.
+    """Return the statement that claims the next ready task of these queue parts.
 
     It is cached, because building it takes longer than executing it.
     """
-    # The database evaluates the selects only until the first one that returns an id.
+    # The database evaluates these subqueries in order, until one returns an id.
     first = func.coalesce(*(next_ready(part).scalar_subquery() for part in parts), None)
     return _claim(OutboxTask.id == first)
 

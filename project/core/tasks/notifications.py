@@ -1,8 +1,8 @@
 """Notifications, which wake dispatchers after a transaction that enqueued tasks has committed.
 
-PostgreSQL delivers a notification to every machine, and only after a commit. With SQLite, a pipe
-connects the processes that were forked from the one that created the application. A dispatcher also
-polls the outbox once a second, in case it receives no notification.
+With PostgreSQL, LISTEN and NOTIFY reach the dispatchers of all machines. With SQLite, a pipe
+connects the process that created the application with its forked children. A dispatcher also polls
+the outbox once a second, in case it receives no notification.
 """
 
 import os
@@ -22,7 +22,10 @@ CHANNEL = 'core_tasks'
 
 
 class WakeupPipe:
-    """A pipe with which a process wakes a related one. Several notifications count as one."""
+    """A pipe with which a process wakes a parent or child process.
+
+    Several notifications before a wait count as one.
+    """
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -31,7 +34,7 @@ class WakeupPipe:
             finalize(self, os.close, end)
 
     def notify(self) -> None:
-        """Wake the process that waits. If the pipe is full, it has been notified already."""
+        """Wake the waiting process. If the pipe is full, there is a notification already."""
         with suppress(BlockingIOError):
             os.write(self.writer, b'!')
 
@@ -47,7 +50,10 @@ class WakeupPipe:
 
 
 class TaskNotifier:
-    """The notifications of an application: `enqueue` sends them, the dispatcher receives them."""
+    """The sender and receiver of the notifications of an application.
+
+    `enqueue` calls `notify`, and the dispatcher calls `wait`.
+    """
 
     def __init__(self, app: Flask) -> None:
         self.is_in_database = app.config['SQLALCHEMY_DATABASE_URI'].startswith('postgresql')
@@ -55,13 +61,15 @@ class TaskNotifier:
         self._listening: Any = None
 
     def notify(self) -> None:
-        """Wake the dispatcher, if its process shares the pipe of this application."""
+        """Wake the dispatcher, if it has the same pipe: it was forked from this application."""
         self.pipe.notify()
 
     def wait(self, seconds: float, own: WakeupPipe) -> None:
-        """Return when a task was enqueued, `own` was notified, or `seconds` have passed.
+        """Wait until a task is enqueued or `own` is notified, at most `seconds`.
 
         Call it inside an application context.
+
+        :param own: the pipe of the calling process.
         """
         if not self.is_in_database:
             own.wait(seconds, self.pipe)
@@ -70,7 +78,7 @@ class TaskNotifier:
         try:
             self._wait_for_notification(seconds, own)
         except (DBAPIError, PoolTimeout, db.engine.dialect.loaded_dbapi.Error) as error:
-            # The database is unavailable. The next call connects again.
+            # The database cannot be used. The next call opens a new connection.
             current_app.logger.warning('no notifications: %s', type(error).__name__)
             self._listening = None
             own.wait(seconds)
@@ -78,13 +86,14 @@ class TaskNotifier:
     def _wait_for_notification(self, seconds: float, own: WakeupPipe) -> None:
         if self._listening is None:
             self._listening = db.engine.connect()
-            # Detached, so that the pool does not give this connection to another caller.
+            # Detach the connection from the pool, so that no other code gets it.
             self._listening.detach()
             self._listening.exec_driver_sql(f'LISTEN {CHANNEL}')
-            # Return, so that the caller polls: no notification arrives for tasks enqueued before
-            # LISTEN.
+            # Return, so that the caller polls the outbox: tasks that were enqueued before LISTEN
+            # cause no notification.
             return
-        # A detached connection has no `driver_connection`; with psycopg this is the same object.
+        # `driver_connection` is missing after a detach. With psycopg, `dbapi_connection` is the
+        # same object.
         connection = self._listening.connection.dbapi_connection
         own.wait(seconds, connection)
         for _ in connection.notifies(timeout=0):

@@ -1,7 +1,7 @@
-"""The outbox: the table of tasks, which are inserted in the transaction that enqueues them.
+"""The outbox: the table of tasks. A task is inserted in the transaction that enqueues it.
 
-A row exists until its task is done. Until then the task is waiting, queued in the broker, running,
-or dead.
+Its row exists until the task is done. In the meantime, the task is waiting, queued in the broker,
+running, or dead (a dead letter).
 """
 
 from collections.abc import Callable
@@ -45,12 +45,12 @@ WAITING, QUEUED, RUNNING, DEAD = 'waiting', 'queued', 'running', 'dead'
 
 
 def _where(condition: str) -> dict[str, Any]:
-    """Return the arguments that make an index partial on both databases."""
+    """Return the arguments of `Index` that make an index partial on SQLite and PostgreSQL."""
     return {'sqlite_where': text(condition), 'postgresql_where': text(condition)}
 
 
 class OutboxTask(Base):
-    """A task that is not done. The row is deleted, with its secrets, when the task is done."""
+    """A task that is not done yet. When it is done, the row is deleted with its secrets."""
 
     __tablename__ = 'core_tasks'
     __table_args__ = (
@@ -70,27 +70,30 @@ class OutboxTask(Base):
     name: Mapped[str] = mapped_column(String(128))
     arguments: Mapped[str] = mapped_column(Text)
     encrypted_arguments: Mapped[bytes | None] = mapped_column(LargeBinary)
-    # Equal tasks have the same key, and so only one row.
+    # Tasks are equal if they have the same key. Only one row is stored for equal tasks.
     unique_key: Mapped[str | None] = mapped_column(String(64))
-    # The user whom the task is about. Waiting tasks are deleted with the user.
+    # The user whom the task is about. If the user is deleted, waiting tasks are, too.
     subject_id: Mapped[int | None] = mapped_column()
     queue: Mapped[str] = mapped_column(String(8), server_default=DEFAULT)
-    # The concurrency limit of which it needs a slot; empty: none.
+    # The concurrency limit from which the task needs a slot; empty if it needs none.
     slot: Mapped[str] = mapped_column(String(32), server_default='')
-    # The owner whose share of the queue it uses: a user, the service (0) or an operator (-1).
+    # The owner, on whose behalf the task runs: a user, the service (0) or an operator (-1). The
+    # queue runs the tasks of all owners alternately.
     owner_id: Mapped[int] = mapped_column(server_default='0')
-    # In each round the queue runs one task of each owner. None: not ready, queued or running.
+    # The round in which the task runs. In each round, the queue runs one task of each owner. None:
+    # the task is not due yet, or is queued or running.
     round_number: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
-    # Whether it was enqueued again while it ran. It then runs again, because it may have read
-    # outdated data.
+    # Whether the task was enqueued again while it ran. If so, it runs once more, because the
+    # current run may have read outdated data.
     rerun_requested: Mapped[bool] = mapped_column(default=False)
-    # When it was first due; failed attempts do not change it.
+    # When the task was first due; failed attempts do not change it.
     scheduled_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # When it may be claimed. For a queued or running task: when its lease expires. None: dead.
+    # When the task may be claimed. While it is queued or running: when its lease expires. None:
+    # dead.
     available_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The lease of the process that runs it.
+    # The lease of the process that runs the task.
     lease_id: Mapped[UUID | None] = mapped_column()
     last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(String(128))
@@ -98,7 +101,7 @@ class OutboxTask(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
-# Dead letters count as well: an operator may retry them.
+# The arguments of dead letters are encrypted again, too: an operator may retry them.
 register_encrypted_column(
     'secrets of waiting tasks',
     OutboxTask.encrypted_arguments,
@@ -130,17 +133,17 @@ def enqueue_at(
 
 
 def is_pending(task_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a task waits or runs.
+    """Return an SQL condition: the task with an id is waiting, queued or running.
 
-    Such a task is not done, given up or deleted.
+    The condition is false if the task is done, is a dead letter or was deleted.
     """
     return exists().where(OutboxTask.id == task_id, OutboxTask.state != DEAD)
 
 
 def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that a task has been given up since a moment.
+    """Return an SQL condition: the task with an id became a dead letter after a moment.
 
-    Such a task is a dead letter, and its last attempt began after the moment.
+    Its last attempt began after the moment.
     """
     return exists().where(
         OutboxTask.id == task_id, OutboxTask.state == DEAD, OutboxTask.started_at > moment
@@ -150,7 +153,7 @@ def gave_up_since(task_id: Any, moment: datetime) -> ColumnElement[bool]:
 def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> int:
     """Return how many tasks with this function and owner wait or run.
 
-    :param limit: the number at which counting stops.
+    :param limit: counting stops at this number.
     """
     task = require_task(function)
     pending = select(OutboxTask.id).where(
@@ -167,8 +170,8 @@ def count_pending(function: Callable[..., Any], owner_id: int, limit: int) -> in
 def delete_tasks_of_subject(user_id: int) -> None:
     """Delete the tasks about a user, and remove the user as the owner of other tasks.
 
-    Call it inside `atomic`. The owner stays in rows that other transactions have locked, because
-    the tasks of these rows are about to be done.
+    Call it inside `atomic`. Rows that other transactions have locked are skipped: these tasks are
+    about to be done.
     """
     db.session.execute(delete(OutboxTask).where(OutboxTask.subject_id == user_id))
     owned = select(OutboxTask.id).where(OutboxTask.owner_id == user_id)
@@ -183,7 +186,7 @@ def _insert(
         raise RuntimeError('enqueue() outside atomic()')
     task = require_task(function)
     arguments, ciphertext = serialize(task, args, kwargs)
-    # A task that another task enqueues has the same owner, even if that is the service (0).
+    # If a task enqueues another task, both have the same owner, even if that is the service (0).
     inherited = current_request_context().task_owner_id
     values = {
         'id': uuid4(),
@@ -201,11 +204,12 @@ def _insert(
     }
     notifier = TASK_NOTIFIER.get()
     change = _conflict_values(values, func.least if notifier.is_in_database else func.min)
-    # The update of an existing task locks its row, so the task does not run before this transaction
-    # is visible.
+    # If an equal task exists, this statement updates and locks its row. So the task does not run
+    # before this transaction is committed.
     insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
     if notifier.is_in_database:
-        # The statement also sends the notification; PostgreSQL delivers it after the commit.
+        # The same statement also sends the notification, which PostgreSQL delivers after the
+        # commit.
         insert = insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
     else:
         insert = insert.returning(OutboxTask.id)
@@ -215,7 +219,7 @@ def _insert(
 
 
 def _conflict_values(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
-    """Return the new values of an existing task that is equal to an enqueued one."""
+    """Return the new values for an existing task when an equal task is enqueued."""
     moment = literal(wanted['available_at'], UTCDateTime)
     is_dead, is_under_way = OutboxTask.state == DEAD, OutboxTask.state.in_((RUNNING, QUEUED))
     due = case(
@@ -231,7 +235,7 @@ def _conflict_values(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
         **renewed,
         'state': case((is_dead, WAITING), else_=OutboxTask.state),
         'attempts': case((is_dead, 0), else_=OutboxTask.attempts),
-        # The old arguments may be the reason why it is dead.
+        # A dead letter gets the new arguments: the old ones may be the reason why it failed.
         'arguments': case((is_dead, wanted['arguments']), else_=OutboxTask.arguments),
         'encrypted_arguments': case(
             (is_dead, literal(wanted['encrypted_arguments'], LargeBinary)),

@@ -1,4 +1,4 @@
-"""Scheduled tasks: each is enqueued once a period, even if several dispatchers run."""
+"""Scheduled tasks. Each is enqueued once per period, even if several dispatchers run."""
 
 import logging
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ class Schedule(Base):
 
 
 class DispatcherTick(Base):
-    """The last time at which any dispatcher read the outbox: a table of one row."""
+    """The last time at which a dispatcher read the outbox. The table has one row."""
 
     __tablename__ = 'core_dispatcher_ticks'
 
@@ -43,7 +43,7 @@ class DispatcherTick(Base):
 
 
 def record_dispatcher_tick() -> None:
-    """Store that a dispatcher reads the outbox now."""
+    """Store that a dispatcher has read the outbox now."""
     tick = {'ticked_at': now()}
     execute_in_own_transaction(
         upsert(DispatcherTick, {'id': 1, **tick}, conflict=['id'], change=tick)
@@ -51,7 +51,7 @@ def record_dispatcher_tick() -> None:
 
 
 def enqueue_due_schedules() -> datetime:
-    """Enqueue due schedules; return the time for the next call, within an hour.
+    """Enqueue the tasks of due schedules; return when to call this again, within an hour.
 
     A schedule that was due several times while no dispatcher ran is enqueued once. A schedule whose
     next run is more than a period ahead is due now, because a clock that was ahead has postponed
@@ -65,14 +65,14 @@ def _enqueue_if_due(task: Task) -> datetime:
     assert task.schedule is not None  # noqa: S101 - for the type checker
     name, rule, moment = task.name, task.schedule.rule, now()
     following = task.schedule.next_after(moment)
-    # Only one of several concurrent dispatchers updates the row.
+    # Of several concurrent dispatchers, only one updates this row. Only that one enqueues the task.
     mine = (Schedule.name == name) & (Schedule.rule == rule)
     move_on = update(Schedule).values(next_run_at=following, last_enqueued_at=moment)
     move_on = move_on.returning(Schedule.name)
     if _has_changed(move_on.where(mine, Schedule.next_run_at <= moment)):
         enqueue(task.function)
         return following
-    # A schedule that is new, or whose rule has changed, is first due in the next period.
+    # A new schedule, or one whose rule has changed, is first due in the next period.
     fresh = {'rule': rule, 'next_run_at': following}
     db.session.execute(
         upsert(

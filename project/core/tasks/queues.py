@@ -1,9 +1,10 @@
-"""Queues: the order of due tasks, in which each owner has a share of each queue.
+"""Queues: the order in which due tasks run. The tasks of all owners are served equally.
 
-A queue runs in rounds; a round has one task of each owner (start-time fair queueing). When a task
-is due, it gets a round number: one more than the highest number of its owner's ready tasks, but at
-least the number of the current round. The task with the lowest number runs next. One index lookup
-finds it, whatever the number of waiting tasks.
+The owner of a task is the user for whom it runs. A queue runs in rounds; a round has one task of
+each owner (start-time fair queueing). When a task is due, it gets a round number and is then called
+ready. The number is one more than the highest number of its owner's ready tasks, but at least that
+of the current round. The ready task with the lowest number runs next. One index lookup finds it,
+whatever the number of waiting tasks.
 """
 
 from collections.abc import Sequence
@@ -32,26 +33,29 @@ from project.core.database.types import UTCDateTime
 from .outbox import WAITING, OutboxTask
 from .registry import DEFAULT, QUEUES, Queue, registered_slots
 
-# Rows of one UPDATE. On SQLite it blocks all other writers for about 30 ms.
+# Maximum rows of one UPDATE. On SQLite, such an UPDATE blocks all other writers for about 30 ms.
 MAX_ROWS_PER_STATEMENT = 1000
 MAX_STATEMENTS_PER_CALL = 50
 
 
 class QueuePart(NamedTuple):
-    """The tasks of a queue that need a slot of the same concurrency limit ('': no limit)."""
+    """A part of a queue: the tasks that need a slot of the concurrency limit `slot`.
+
+    If `slot` is empty, these are the tasks without a concurrency limit.
+    """
 
     queue: Queue
     slot: str
 
 
 def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list[QueuePart]:
-    """Return the parts of these queues, in their order, whose tasks can run now.
+    """Return the parts of the given queues whose tasks can run now, in the order of the queues.
 
-    Parts whose concurrency limit has no free slot are left out: their tasks stay in the outbox, and
-    the worker runs others.
+    If a concurrency limit has no free slot, its parts are left out: their tasks stay in the outbox,
+    and the worker runs others.
 
-    :param rotation: number of the part of each queue that comes first. A caller that increments it
-        serves the parts of a queue equally often.
+    :param rotation: the number of the part with which each queue begins. If a caller increments it
+        with each call, all parts of a queue are served equally.
     """
     slots = registered_slots()
     is_free = {name: slot.is_free() for found in slots.values() for name, slot in found.items()}
@@ -64,7 +68,7 @@ def claimable_parts(queues: Sequence[Queue] = QUEUES, rotation: int = 0) -> list
 
 
 def mark_ready() -> int:
-    """Assign round numbers to due tasks; return how many got one, at most 1,000.
+    """Assign round numbers to due tasks; return how many tasks got one, at most 1,000.
 
     Idempotent. Several processes may call it at the same time: each updates different rows.
     """
@@ -82,7 +86,7 @@ def _any_due() -> Any:
 
 @cache
 def _mark_ready(dialect: str, max_rows: int) -> Any:
-    """Return the statement that gives due tasks the numbers of their rounds.
+    """Return the statement that assigns round numbers to due tasks.
 
     It is cached, because building it takes longer than executing it.
     """
@@ -97,7 +101,7 @@ def _mark_ready(dialect: str, max_rows: int) -> Any:
         .where(_is_due(bindparam('moment', type_=UTCDateTime())))
         .order_by(OutboxTask.available_at)
         .limit(max_rows)
-        # SQLAlchemy omits the lock on SQLite, which has one writer at a time.
+        # SQLAlchemy omits this clause on SQLite, where only one transaction writes at a time.
         .with_for_update(skip_locked=True)
         .cte('due')
     )
@@ -111,10 +115,10 @@ def _mark_ready(dialect: str, max_rows: int) -> Any:
 
 
 def next_ready(part: QueuePart) -> Select[UUID]:
-    """Return the SELECT of the id of the next ready task of a part.
+    """Return the SELECT of the id of the next ready task of a queue part.
 
-    The parameter of the statement is `moment`, the current time. The statement skips rows that
-    other processes are claiming.
+    The statement has the parameter `moment`, the current time. It skips rows that other processes
+    are claiming.
     """
     return (
         select(OutboxTask.id)
@@ -126,10 +130,10 @@ def next_ready(part: QueuePart) -> Select[UUID]:
 
 
 def mark_all_ready() -> list[Queue]:
-    """Make due tasks ready; return the queues that have ready tasks.
+    """Assign round numbers to all due tasks; return the queues that have ready tasks.
 
     If no task is due, this takes one SELECT. It handles at most 50,000 tasks, so that the
-    dispatcher renews leases in time.
+    dispatcher can renew leases in time.
     """
     is_due, ready = _find_ready_queues()
     if not is_due:
@@ -141,10 +145,12 @@ def mark_all_ready() -> list[Queue]:
 
 
 def reset_unknown_parts() -> int:
-    """Reset the queue and slot of tasks if unknown to this version; return how many.
+    """Reset the queue and the concurrency limit of tasks if this version does not know them.
 
-    Another version has declared this queue or slot, so no worker of this version would claim the
+    Another version of the service has declared them, so no worker of this version would claim these
     tasks.
+
+    :returns: the number of changed tasks.
     """
     known = or_(*(_is_in(part) for part in _all_parts()))
     queue = case((OutboxTask.queue.in_(QUEUES), OutboxTask.queue), else_=DEFAULT)
@@ -154,7 +160,7 @@ def reset_unknown_parts() -> int:
 
 
 def _find_ready_queues() -> tuple[bool, list[Queue]]:
-    """Return whether any due task is not ready, and the queues that have ready tasks."""
+    """Return whether a due task has no round number yet, and the queues with ready tasks."""
     is_ready = OutboxTask.round_number.is_not(None)
     found = [exists().where(OutboxTask.queue == queue, is_ready).label(queue) for queue in QUEUES]
     is_due, *ready = execute_select(
@@ -183,15 +189,16 @@ def _is_in(part: QueuePart) -> ColumnElement[bool]:
 
 
 def is_ready_in(part: QueuePart, moment: Any) -> ColumnElement[bool]:
-    """Return the condition that a task of a part is ready at a moment."""
-    # Check the state, too: the previous release keeps the round number of a task that it runs.
+    """Return an SQL condition: a task belongs to a queue part and is ready at a moment."""
+    # Also check the state: the previous release of the service keeps the round number of running
+    # tasks.
     is_free = (OutboxTask.state == WAITING) | (OutboxTask.available_at <= moment)
     is_ready: ColumnElement[bool] = _is_in(part) & OutboxTask.round_number.is_not(None) & is_free
     return is_ready
 
 
 def _first_free_round(due: CTE, dialect: str) -> Any:
-    """Return the round number of the first due task of an owner."""
+    """Return SQL for the round number that the first due task of an owner gets."""
     ready = aliased(OutboxTask)
     round_number = ready.round_number
     in_part = (ready.queue == due.c.queue) & (ready.slot == due.c.slot) & round_number.is_not(None)

@@ -1,6 +1,6 @@
-"""Registry of the tasks that are marked with `@task`.
+"""Registry of the tasks: functions that are marked with `@task`.
 
-A task is an ordinary function: a call runs it immediately, and `enqueue` stores it in the outbox.
+A direct call of such a function runs it immediately. `enqueue` stores the call in the outbox.
 """
 
 import inspect
@@ -18,9 +18,9 @@ R = TypeVar('R')
 MAX_BACKOFF = timedelta(minutes=15)
 MAX_NAME_CHARACTERS = 128
 
-# The queues, most urgent first. Each has a worker process that serves it before the others: `mail`
-# for mails that a person waits for, `default` for tasks of some seconds, `slow` for tasks of
-# minutes or hours.
+# The queues, most urgent first. `mail` is for mails that a person waits for, `default` for tasks of
+# some seconds, `slow` for tasks of minutes or hours. Each queue has a worker process that serves it
+# before the others.
 Queue: TypeAlias = Literal['mail', 'default', 'slow']
 MAIL: Final = 'mail'
 DEFAULT: Final = 'default'
@@ -35,8 +35,8 @@ _names: dict[Callable[..., Any], str] = {}
 class TaskSlot:
     """A concurrency limit of tasks. While no slot is free, the tasks wait in the outbox.
 
-    :param is_free: returns whether a slot is free now. If none is free when the task runs, the task
-        raises `SlotUnavailable` and waits; that does not count as a failed attempt.
+    :param is_free: a function that returns whether a slot is free now. If no slot is free when the
+        task runs, it raises `SlotUnavailable` and waits; that does not count as a failed attempt.
     """
 
     name: str
@@ -45,24 +45,24 @@ class TaskSlot:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A function that can be enqueued.
+    """A function that can be enqueued, with its options.
 
-    :param idempotent: why a second run is safe: after a crash, the progress of a task is unknown,
-        and it runs again.
+    :param idempotent: why a second run is harmless: if a process crashes during a task, the task
+        runs again.
     :param attempts: number of attempts before it becomes a dead letter.
     :param backoff: delay after the first failure; it doubles with each failure, up to 15 minutes.
     :param time_limit: time after which the process of an attempt is killed.
-    :param encrypted: the arguments that are encrypted in the outbox and never shown.
-    :param unique: the arguments that make two tasks equal. Only one of equal tasks is stored; None:
-        all are stored.
+    :param encrypted: the names of arguments that are encrypted in the outbox and never shown.
+    :param unique: the names of arguments that identify a task. If these are equal, only one task is
+        stored; None: all are stored.
     :param subject_argument: the argument with the id of the user whom the task is about. Waiting
         tasks are deleted with the user.
-    :param owner_argument: the argument with the id of the user whose share of the queue the task
-        uses; default: `subject_argument`. If the id is None, the owner is an operator; all
-        operators have one share.
+    :param owner_argument: the argument with the id of the owner, the user for whom the task runs;
+        default: `subject_argument`. A queue serves all owners equally. If the id is None, the owner
+        is "operators", all together.
     :param queue: `mail` for a mail that a person waits for, `default` for some seconds of work,
         `slow` for minutes or hours.
-    :param slot: a concurrency limit of which the task needs a slot.
+    :param slot: a concurrency limit; the task runs only if it has a free slot.
     """
 
     idempotent: str
@@ -80,17 +80,21 @@ class Task:
     owner_argument: str | None
 
     def retry_delay(self, attempt: int) -> timedelta:
-        """Return the delay after a failed attempt."""
+        """Return the delay before the attempt that follows a failed one.
+
+        :param attempt: the number of the failed attempt.
+        """
         return exponential_backoff(self.backoff, attempt)
 
 
 def exponential_backoff(backoff: timedelta, attempt: int) -> timedelta:
-    """Return the delay after an attempt: it doubles each time, up to 15 minutes.
+    """Return the delay after a failed attempt: it doubles each time, up to 15 minutes.
 
-    The delay is random between half of this value and all of it, so that tasks that failed together
-    are not retried together.
+    The result is random, between half of this delay and all of it, so that tasks that failed
+    together are not retried together.
     """
-    # Limit the backoff before the multiplication: a long one, such as a day, would overflow.
+    # Limit the backoff before the multiplication, because a long one, such as a day, would
+    # overflow.
     wait: timedelta = min(backoff, MAX_BACKOFF) * 2 ** min(attempt - 1, 30)
     return min(wait, MAX_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
@@ -111,13 +115,13 @@ def task(
     slot: TaskSlot | None = None,
     owner_argument: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Mark a function with JSON arguments as a task, and return it unchanged.
+    """Mark a function as a task, and return it unchanged. Its arguments must be JSON values.
 
-    With `every` or `cron` (five fields, UTC) it also runs once in each period. The
-    other parameters are those of `Task`.
+    With `every` (a period) or `cron` (five fields, UTC), the task also runs by schedule. The other
+    parameters are described in `Task`.
 
-    :param name: its name in the outbox; default: `<feature>.<function>`. If you rename a function
-        whose tasks still wait, pass the old name.
+    :param name: the name of the task in the outbox; default: `<feature>.<function>`. If you rename
+        a function, pass the old name: tasks with this name may still wait.
     :raises ValueError: if the task could never run: its name is taken, an argument does not exist,
         or it has a schedule and needs arguments.
     """
@@ -148,7 +152,7 @@ def task(
 
 
 def require_task(function: Callable[..., Any]) -> Task:
-    """Return the task of a function.
+    """Return the `Task` that belongs to a function.
 
     :raises RuntimeError: if the function is not marked with `@task`.
     """
@@ -168,7 +172,7 @@ def scheduled_tasks() -> list[Task]:
 
 
 def registered_slots() -> dict[Queue, dict[str, TaskSlot]]:
-    """Return the concurrency limits of each queue's tasks, by name."""
+    """Return, for each queue, the concurrency limits of its tasks by name."""
     found: dict[Queue, dict[str, TaskSlot]] = {}
     for task in _tasks.values():
         if task.slot:
@@ -182,7 +186,7 @@ def task_names() -> list[str]:
 
 
 def _feature_of(function: Callable[..., Any]) -> str:
-    """Return the package below `project` that contains a function."""
+    """Return the feature that contains a function: the package below `project`."""
     _, _, inside = function.__module__.partition('.')
     return (inside or function.__module__).split('.')[0]
 

@@ -1,4 +1,4 @@
-"""Rows that the queries of tasks return."""
+"""Rows that the queries of the outbox return."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class ClaimedTask(NamedTuple):
-    """A task that this process runs. `arguments` is JSON."""
+    """A task that this process has claimed. `arguments` is JSON."""
 
     id: UUID
     name: str
@@ -21,7 +21,7 @@ class ClaimedTask(NamedTuple):
 
 
 class InspectedTask(NamedTuple):
-    """A task for operators. `arguments` is JSON, in which secrets are not masked yet."""
+    """A task as operators see it. `arguments` is JSON, in which secrets are not masked yet."""
 
     id: UUID
     name: str
@@ -38,7 +38,7 @@ class InspectedTask(NamedTuple):
 
 
 class TaskStats(NamedTuple):
-    """The number of tasks with a name, by state; `oldest` is the earliest due time."""
+    """The number of tasks with the same name by state; `oldest` is the earliest due time."""
 
     name: str
     waiting: int

@@ -15,7 +15,7 @@ class ScheduleRule(Protocol):
 
     @property
     def rule(self) -> str:
-        """The rule as text; if the text differs, the rule has changed."""
+        """The rule as text. If this text differs from the stored one, the rule was changed."""
         ...
 
     def next_after(self, moment: datetime) -> datetime:
@@ -25,7 +25,10 @@ class ScheduleRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IntervalSchedule:
-    """A fixed period, counted from 1970, so that all processes compute the same times."""
+    """A schedule with a fixed period. Periods are counted from 1970.
+
+    So all processes compute the same times.
+    """
 
     period: timedelta
 
@@ -45,15 +48,15 @@ class IntervalSchedule:
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """A rule of five fields as in cron(8), with names and ranges."""
+    """A schedule in the syntax of cron(8): five fields, with names and ranges."""
 
     expression: str
 
     def __post_init__(self) -> None:
-        # The library also accepts a sixth field, of seconds, which cron(8) does not have.
+        # The library would also accept a sixth field for seconds, which cron(8) does not have.
         if len(self.expression.split()) != 5:
             raise ValueError(f'{self.expression!r} is not a cron rule: a rule has five fields')
-        # A rule such as 30 February is well-formed, but no date matches it.
+        # The syntax of a rule such as "30 February" is valid, but no date matches it.
         try:
             self.next_after(EPOCH)
         except (CronSimError, StopIteration) as error:

@@ -1,4 +1,4 @@
-"""Serialization of task arguments: JSON, with the secret arguments encrypted separately."""
+"""Serialization of task arguments as JSON. Secret arguments are encrypted separately."""
 
 import hashlib
 import inspect
@@ -12,13 +12,14 @@ from project.core.security.encryption import decrypt, encrypt
 from .errors import IncompatibleTask
 from .registry import Task
 
-# The length of the JSON. Larger values belong in object storage, with their key as the argument.
+# The maximum length of the JSON. Store larger values in object storage, and pass their key as the
+# argument.
 MAX_ARGUMENTS_BYTES = 64 * 1024
 ENCRYPTION_PURPOSE = 'task-arguments'
 MASK = '***'
 
-# Owners that are not users: the service, and operators, who run commands. Each has one share of a
-# queue.
+# Owners of tasks that are not users: the service, and operators, who run commands. In a queue, each
+# counts like one user.
 NO_OWNER, OPERATOR = 0, -1
 UNKNOWN_KEY_REASON = (
     'its secrets were encrypted under an unknown SECRET_KEY:'
@@ -29,7 +30,7 @@ UNKNOWN_KEY_REASON = (
 def serialize(
     task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[str, bytes | None]:
-    """Return the plain arguments as JSON, and the secret ones encrypted, if any.
+    """Return the arguments of a call as JSON, and the secret ones as ciphertext, if any.
 
     :raises TypeError: if the function does not accept the arguments, or a conversion to JSON would
         change them.
@@ -46,10 +47,10 @@ def serialize(
 
 
 def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, object]:
-    """Return the arguments of a task.
+    """Return the arguments of a stored task, with the secret ones decrypted.
 
-    :raises IncompatibleTask: if the key of the secrets is unknown, or the function does not accept
-        the arguments, because another version has enqueued the task.
+    :raises IncompatibleTask: if the encryption key is unknown, or the function does not accept the
+        arguments, because another version of the service has enqueued the task.
     """
     plaintext = b'{}' if ciphertext is None else decrypt(ENCRYPTION_PURPOSE, ciphertext)
     if plaintext is None:
@@ -63,7 +64,7 @@ def deserialize(task: Task, text: str, ciphertext: bytes | None) -> dict[str, ob
 
 
 def unique_key(task: Task, text: str) -> str | None:
-    """Return the deduplication key of a task, or None if the task is not `unique`."""
+    """Return the key that equal tasks share, or None if the task is not declared as `unique`."""
     if task.unique is None:
         return None
     arguments = json.loads(text)
@@ -72,26 +73,26 @@ def unique_key(task: Task, text: str) -> str | None:
 
 
 def redacted_arguments(text: str, ciphertext: bytes | None, task: Task | None) -> dict[str, object]:
-    """Return the arguments, with each secret one as `***`."""
+    """Return the arguments of a task, in which `***` replaces each secret one."""
     arguments: dict[str, Any] = json.loads(text)
     hidden = (task.encrypted if task else {'secrets'}) if ciphertext else set()
-    # Includes arguments that became secret after the task was enqueued.
+    # Also mask arguments that the task declares as secret only since it was enqueued.
     hidden = {*hidden, *(task.encrypted & set(arguments) if task else ())}
     return {**arguments, **dict.fromkeys(sorted(hidden), MASK)}
 
 
 def redact(reason: str, task: Task | None, arguments: dict[str, Any]) -> str:
-    """Return a failure reason in which secret arguments of the task are masked."""
+    """Return the reason of a failure, in which secret arguments of the task are masked."""
     secret = [arguments.get(name) for name in task.encrypted] if task else []
-    # Mask the longest first: if a shorter secret is a part of a longer one, the rest of the longer
-    # one would otherwise stay readable.
+    # Mask the longest secrets first. If a shorter one is a part of a longer one, the rest of the
+    # longer one would otherwise stay readable.
     for word in sorted(_text_forms(secret), key=len, reverse=True):
         reason = reason.replace(word, MASK)
     return reason
 
 
 def _text_forms(value: Any) -> list[str]:
-    """Return each text in a value, in all forms in which an error may repeat it."""
+    """Return each text in a secret value, in all forms in which an error message may repeat it."""
     if isinstance(value, dict):
         return _text_forms([*value, *value.values()])
     if isinstance(value, list):
@@ -99,7 +100,7 @@ def _text_forms(value: Any) -> list[str]:
     if value is None or value == '' or isinstance(value, bool):
         return []
     word = str(value)
-    # A lone surrogate is valid in JSON, but not in a URL.
+    # A lone surrogate is valid in JSON, but cannot be encoded for a URL.
     raw = word.encode(errors='replace')
     urls = {quote(raw), quote(raw, safe=''), quote_plus(raw)}
     jsons = {json.dumps(word, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
@@ -112,7 +113,7 @@ def subject_of(task: Task, text: str) -> int | None:
 
 
 def owner_of(task: Task, text: str) -> int:
-    """Return the owner whose share of the queue a task uses.
+    """Return the owner of a task: the user for whom it runs.
 
     :returns: the id of a user, `NO_OWNER` or `OPERATOR`.
     """
