@@ -17,7 +17,7 @@ DEFAULT_RETRY_AFTER_SECONDS = 300  # if the end of the maintenance is unknown
 
 
 def init_app(app: Flask) -> None:
-    """Check for the file before each request.
+    """Register the check for the file, which runs before each request.
 
     :raises SystemExit: if MAINTENANCE_FILE is not an absolute path.
     """
@@ -38,7 +38,7 @@ def check_maintenance() -> Response | None:
 
 
 def maintenance() -> dict[str, object] | None:
-    """Return `reason` and `until` while maintenance mode is on, else None."""
+    """Return `reason` and `until` from the file while maintenance mode is on, else None."""
     file = Path(current_app.config['MAINTENANCE_FILE'])
     # This runs in each request, and `exists` is faster than a failing `open`.
     if not file.exists():

@@ -1,4 +1,4 @@
-"""Removal of Flask's sessions, so that the service neither reads nor writes cookies."""
+"""Replacement of Flask's sessions, so that the service neither reads nor writes cookies."""
 
 from typing import Any
 
@@ -18,5 +18,5 @@ class NoCookies(SessionInterface):
 
 
 def init_app(app: Flask) -> None:
-    """Replace Flask's session cookies."""
+    """Replace the session interface of Flask."""
     app.session_interface = NoCookies()

@@ -1,4 +1,4 @@
-"""URL converter for ids of users: integers up to 2147483647. Other numbers return 404."""
+"""URL converter for ids of users: integers up to 2147483647. URLs with other numbers return 404."""
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
@@ -8,27 +8,27 @@ MAX_ID = 2_147_483_647
 
 
 class IdConverter(IntegerConverter):
-    """The converter `<int:…>`, which also matches numbers that are too large for an id.
+    """The converter `<int:…>` for ids. It returns 404 for numbers that are too large.
 
-    It returns 404 for them. Otherwise they would match a route for usernames.
+    It must match them. Otherwise, the URL would match a route for usernames.
     """
 
     regex = '-?[0-9]+'
 
     def to_python(self, value: str) -> int:
-        """Return the number.
+        """Return the number in a URL.
 
         :raises NotFound: if it is not in the range of ids, or not in its normal form.
         """
         number = int(value) if len(value) <= 10 else MAX_ID + 1
-        # `007` must not be another URL of the object with the id 7.
+        # `007` is not accepted, so that it is not another URL of the object with the id 7.
         if not 0 <= number <= MAX_ID or str(number) != value:
             raise NotFound
         return number
 
 
 def init_app(app: Flask) -> None:
-    """Register the converter for `<int:…>`; let URLs with repeated slashes return 404."""
+    """Register the converter for `<int:…>`; make URLs with repeated slashes return 404."""
     app.url_map.converters['int'] = IdConverter
-    # Otherwise `//users` would return a redirect to the host in the client's `Host` header.
+    # By default, `//users` would return a redirect to the host in the client's `Host` header.
     app.url_map.merge_slashes = False

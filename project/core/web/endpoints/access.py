@@ -10,25 +10,26 @@ from project.core.security.principal import Principal
 
 
 class ScopeMissing(Forbidden):
-    """The API key does not have the scope that the route requires."""
+    """The API key does not have the permission that the route requires among its scopes."""
 
     field, reason = 'scope', 'This API key does not have the required scope'
 
 
 class NotOwner(NotFound):
-    """The resource belongs to another user. The response is the same as for a missing one."""
+    """The resource belongs to another user. The response is the same as if it did not exist."""
 
     field, reason = 'user', 'No such user'
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The access rule of a route.
+    """The access rule of a route: which callers it accepts.
 
     :param kind: `public`; `member`, for any logged-in user; or `permission`.
     :param permission: the required permission; with `own`, only for resources of other users.
-    :param scope: the scope that an API key must have; None if the route is for sessions only.
-    :param own: the URL argument with the id of a user. This user needs no permission.
+    :param scope: the scope that an API key must have; None if API keys are not accepted.
+    :param own: the URL argument with the id of the user who owns the resource. This user needs no
+        permission.
     :param fresh: whether the login must be recent.
     """
 
@@ -43,22 +44,25 @@ public = Access('public')
 
 
 def authenticated(scope: str | None = None, *, fresh: bool = False) -> Access:
-    """Allow any logged-in user."""
+    """Return the rule for any logged-in user. API keys need the scope, or are not accepted."""
     return Access('member', scope=scope, fresh=fresh)
 
 
 def requires(permission: str, *, fresh: bool = False) -> Access:
-    """Allow users with a permission. API keys also need it as a scope."""
+    """Return the rule for users with a permission. API keys also need it as a scope."""
     return Access('permission', permission, scope=permission, fresh=fresh)
 
 
 def owner_or(permission: str, *, scope: str, own: str = 'user_id') -> Access:
-    """Allow the user in the URL, and users with a permission. All others get 404."""
+    """Return the rule for the user in the URL, and for users with a permission.
+
+    All others get 404.
+    """
     return Access('permission', permission, scope=scope, own=own)
 
 
 def current_principal() -> Principal:
-    """Return the caller of the request. Only for routes that are not public."""
+    """Return the caller of the request. Call it only in routes that are not public."""
     principal: Principal = g.principal
     return principal
 

@@ -1,7 +1,8 @@
-"""`@endpoint`: the specification of a route, which is also applied to each request.
+"""`@endpoint`: the declaration of a route, which is also applied to each request.
 
-The decorator loads the body and the query, and calls the handler. It serializes the returned value
-with the declared schema to a JSend response. So a handler only reads, calls a service and returns.
+For each request, the decorator loads the body and the query with the declared schemas, and calls
+the handler. It serializes the returned value with the declared schema, as a JSend response. So a
+handler only calls a service and returns its result.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ class endpoint(EndpointSpec):
     """Decorator that declares an endpoint: `@endpoint(allow=…)`, below the route's decorator."""
 
     def __call__(self, handler: Handler) -> Handler:
-        """Return the handler with loading and serialization according to this spec."""
+        """Return a function that loads the request, calls the handler and serializes the result."""
         validate_request_types(self, handler)
         readers = _readers(self)
         dump = compile_dump(self.returns()) if self.returns else None
@@ -44,7 +45,7 @@ class endpoint(EndpointSpec):
 
 
 def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
-    """Return the functions that load the handler's arguments; create schemas once."""
+    """Return the functions that load the arguments of a handler. Schemas are created once."""
     readers: dict[str, Callable[[], Any]] = {}
     if spec.query:
         query = spec.query()
@@ -57,15 +58,15 @@ def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
         readers['body'] = lambda: load_json(body)
     if spec.form:
         form = spec.form()
-        # A route may accept a form or a raw body. For a raw body, the argument is None.
+        # A route may accept a form or a raw body. If the body is raw, the argument `form` is None.
         readers['form'] = lambda: None if spec.consumes and not is_form() else load_form(form)
     return readers
 
 
 def _answer(spec: EndpointSpec, dump: Dump | None, result: Any) -> Response:
-    """Return the response for the value that a handler returned."""
+    """Return the response that contains the value returned by a handler."""
     if dump is None:
-        # Without a response schema, the value is not sent.
+        # Without a response schema, the returned value is not sent.
         return api_success(None, spec.code)
     if isinstance(result, Page):
         return _page(result, dump)

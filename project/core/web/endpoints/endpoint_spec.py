@@ -1,4 +1,4 @@
-"""The specification of an endpoint, and the check that each route has a valid one."""
+"""`EndpointSpec`, the record of an endpoint's declaration, and the check that all have one."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,25 +29,25 @@ from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 
-# If-Match does not apply to these methods: there is no prior version to compare.
+# These methods ignore If-Match: they do not change an existing version.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
 SAFE_METHODS = ('GET', 'HEAD')
 
-# The endpoint of a rule and a method: (`api_v1.users.user`, `PATCH`).
+# A Flask endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSpec:
-    """The specification of an endpoint, used by guard, rate limits, OpenAPI and `docs/matrix.md`.
+    """The declaration of an endpoint. Guard, rate limits, OpenAPI and `docs/matrix.md` use it.
 
     :param allow: the access rule.
     :param body, form, query: request schemas. The handler gets the loaded data in an argument of
         the same name; the data of a `ListQuery` in `page`.
     :param returns: the response schema.
-    :param many: whether the handler returns a list of such objects.
+    :param many: whether the handler returns a list of objects for `returns`.
     :param code: the status code of a success.
-    :param errors: the errors of the handler. Errors of the guard and of schemas are implied.
+    :param errors: the errors of the handler. Those of the guard and of schemas are implied.
     :param limit: the rate limit in the notation of the package `limits`: `5/minute`.
     :param hashes_password: whether the handler hashes or verifies a password. This takes a core for
         50 ms, so the server limits the number of such concurrent requests. If it is the name of a
@@ -93,13 +93,13 @@ class EndpointSpec:
 
     @property
     def _may_stream(self) -> bool:
-        """Return whether the limit of concurrent request bodies per user applies."""
+        """Return whether requests may have a body, so that a limit per user applies to them."""
         has_body = bool(self.body or self.form or self.consumes)
         return has_body and self.allow.kind != 'public'
 
     @property
     def _may_be_large(self) -> bool:
-        """Return whether the limit of large responses per client applies: to files, not JSON."""
+        """Return whether responses may be large (files), so that a limit per client applies."""
         return bool(self.produces)
 
     @property
@@ -110,14 +110,14 @@ class EndpointSpec:
         return {name for name, schema in declared.items() if schema}
 
     def implied_errors(self, rule: Rule, method: str) -> Iterable[type[ApiError]]:
-        """Yield the errors that follow from the declaration and are not listed in it."""
+        """Yield the errors that other parameters imply, so that `errors` need not list them."""
         yield BadRequest
         yield ContentTooLarge
         if self.allow.kind != 'public':
             yield Unauthorized
             yield ScopeMissing
             if self.allow.permission or method not in SAFE_METHODS:
-                # Writing routes also raise it if the caller loses a permission during the request.
+                # Routes that write raise it if the caller loses a permission during the request.
                 yield Forbidden
         if self.allow.own:
             yield NotOwner
@@ -137,23 +137,23 @@ class EndpointSpec:
             yield TooManyRequests
 
 
-# The specs of all routes, by endpoint and method.
+# The specs of all routes of an application, by endpoint and method.
 ENDPOINT_SPECS: AppValue[dict[Route, EndpointSpec]] = AppValue('endpoint_specs')
 
 
 class UndeclaredRoute(Exception):
-    """Routes have no endpoint spec, or their handlers do not fit it. The service does not start."""
+    """A route has no `EndpointSpec`, or its handler does not fit it. The service does not start."""
 
 
 def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
-    """Return the spec of a route for a method, or None if it has none."""
+    """Return the `EndpointSpec` of an endpoint and a method, or None if it has none."""
     handler = handler_of(app.view_functions[endpoint], method)
     spec: EndpointSpec | None = getattr(handler, 'endpoint_spec', None)
     return spec
 
 
 def handler_of(view: Any, method: str) -> Callable[..., object] | None:
-    """Return the function for a method of a view. As in Flask, HEAD falls back to GET."""
+    """Return the function of a view that handles a method. As in Flask, HEAD uses that of GET."""
     view_class, name = getattr(view, 'view_class', None), method.lower()
     fallback = getattr(view_class, 'get', None) if name == 'head' else None
     in_class: Callable[..., object] | None = getattr(view_class, name, fallback)
@@ -161,9 +161,9 @@ def handler_of(view: Any, method: str) -> Callable[..., object] | None:
 
 
 def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
-    """Return the specs of all routes.
+    """Return the `EndpointSpec` of each route.
 
-    :raises UndeclaredRoute: if routes have no spec or do not fit it; names all of them.
+    :raises UndeclaredRoute: if routes have no spec or do not fit it; the message names all of them.
     """
     found, faults = {}, []
     for rule in app.url_map.iter_rules():
@@ -180,7 +180,7 @@ def collect_endpoint_specs(app: Flask) -> dict[Route, EndpointSpec]:
 
 
 def declared_methods(rule: Rule) -> set[str]:
-    """Return the methods of a rule, without the OPTIONS that Flask handles itself."""
+    """Return the methods of a URL rule, without OPTIONS if Flask handles it automatically."""
     methods = set(rule.methods or ())
     return methods - {'OPTIONS'} if getattr(rule, 'provide_automatic_options', False) else methods
 

@@ -1,7 +1,7 @@
-"""The guard: authentication and authorization of each request by the spec of its endpoint.
+"""The guard: it authenticates and authorizes each request, by the `EndpointSpec` of its route.
 
 A request to a route without a spec is denied. The application factory passes the functions that
-identify the user of a bearer token.
+identify the user of a bearer token. So the guard protects all features without importing `auth`.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from .access import (
 from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, collect_endpoint_specs
 from .rate_limits import enforce_rate_limit
 
-# The maximum size of a multipart form without the content of its file.
+# The maximum size of a multipart form, not counting the content of its file.
 FORM_OVERHEAD_BYTES = 64 * 1024
 
 IDENTIFY: AppValue[Callable[[str], Principal | None]] = AppValue('identify')
@@ -52,11 +52,11 @@ def validate_routes(app: Flask) -> None:
 
 
 def guard() -> None:
-    """Authenticate and authorize the request, now and in each of its transactions.
+    """Authenticate and authorize the request, now and again in each of its transactions.
 
-    A JSON body is received first. So a client that sends it slowly cannot keep permissions that it
-    loses in the meantime. A request with a streamed body is authorized now, and again in each
-    transaction.
+    A JSON body is received completely before the authorization. So a client that sends it slowly
+    cannot use permissions that it loses in the meantime. A body that the handler reads as a stream
+    is not received first; the check in each transaction protects such a request.
 
     :raises ApiError: if the caller may not call this route.
     """
@@ -98,7 +98,7 @@ def authenticate() -> Principal:
 
 
 def reauthorize(allow: Access) -> None:
-    """Authorize the request again at the beginning of a transaction.
+    """Repeat the authorization of the request at the beginning of a transaction.
 
     :raises Unauthorized: if the credential was revoked or the user was disabled in the meantime.
     :raises Forbidden: if the credential has lost a permission in the meantime.
@@ -108,7 +108,8 @@ def reauthorize(allow: Access) -> None:
     if principal is None:
         raise Unauthorized
     authorize(allow, principal)
-    # Services check the permissions of the earlier principal, so none of them may be lost.
+    # Services check the permissions of the principal from the first authorization. So no permission
+    # may be missing now.
     if not principal.permissions >= was.permissions:
         raise Forbidden
 
@@ -139,6 +140,7 @@ def _require(principal: Principal, permission: str | None, error: type[ApiError]
 def _endpoint_spec() -> EndpointSpec | None:
     spec = ENDPOINT_SPECS.get().get((str(request.endpoint), request.method))
     if spec is None and request.method != 'OPTIONS':
-        # Deny: this route was registered after `validate_routes`, so it has no spec.
+        # This route has no spec, because it was registered after `validate_routes`: deny the
+        # request.
         raise Forbidden
     return spec

@@ -1,7 +1,8 @@
-"""Check that no route hides a value of another route's URL argument.
+"""Check that fixed paths do not make values of URL arguments unreachable.
 
-For example, a route `/users/stats` would hide `/users/<username>` for the user `stats`: no request
-could reach this user. So the schema of the argument `username` must exclude the word `stats`.
+For example, if there are routes `/users/export` and `/users/<username>`, no request could reach a
+user with the name `export`. So the declared schema of the argument `username` must exclude this
+word.
 """
 
 import re
@@ -13,18 +14,22 @@ from werkzeug.routing import Rule
 
 from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, Route
 
-# `<name>` and `<string:name>`. The converters of ids do not match words.
+# `<name>` and `<string:name>`. Other converters, such as `<int:…>`, do not match words.
 TEXT_ARGUMENT_PATTERN = re.compile(r'<(?:string:)?(\w+)>')
 
 
 class HiddenValue(Exception):
-    """A route hides a value of another route's URL argument. The service does not start."""
+    """A fixed path makes a value of a URL argument unreachable. The service does not start.
+
+    For example, `/users/export` hides the user `export` of `/users/<username>`.
+    """
 
 
 def validate_arguments(app: Flask) -> None:
-    """Check the text arguments of all routes. Call it after all routes are registered.
+    """Check the text arguments in the URLs of all routes, after all routes are registered.
 
-    :raises HiddenValue: if a path segment is an allowed value of an argument; names both routes.
+    :raises HiddenValue: if the path of a route contains a word where another route has an argument
+        that allows this word. The message names both routes.
     """
     if faults := sorted(set(_faults(app, ENDPOINT_SPECS.of(app)))):
         raise HiddenValue('; '.join(faults))
@@ -47,7 +52,10 @@ def _faults(app: Flask, specs: Mapping[Route, EndpointSpec]) -> Iterator[str]:
 
 
 def _word(rule: Rule, other: Rule, at: int) -> str | None:
-    """Return the fixed word that another rule has in place of an argument, or None."""
+    """Return the word that the URL of another rule has at the position of an argument, or None.
+
+    For `/users/<username>` and `/users/export`, the word is `export`.
+    """
     mine, theirs = _segments(rule), _segments(other)
     if len(theirs) <= at or '<' in theirs[at] or _form(mine[:at]) != _form(theirs[:at]):
         return None

@@ -1,4 +1,7 @@
-"""Limit of concurrent large responses: a client that reads slowly occupies a thread."""
+"""Limit of concurrent large responses per client.
+
+A client that reads a large response slowly occupies a thread.
+"""
 
 from flask import Flask, Response, request
 
@@ -9,16 +12,17 @@ from project.core.web.responses.error_handlers import handle_api_error
 
 from .access import current_or_none
 
-# Key in the WSGI environ: a function of the server that counts a large response under a client: the
-# id of a user, or an IP network. It raises TooManyRequests if there is no thread for the response.
+# The key of a function that the server stores in the WSGI environ. The function counts a large
+# response under a client: the id of a user, or an IP network. It raises TooManyRequests if there is
+# no thread for the response.
 CLAIM_RESPONSE = 'project.claim_response'
-# A smaller response fits into the send buffer of a socket and does not wait for the client: Linux
-# begins with 87,040 bytes (`tcp_sndbuf_expand` with ten segments of 1,460 bytes).
+# The send buffer of a socket has room for a smaller response, so its thread does not wait for the
+# client. Linux begins with 87,040 bytes (`tcp_sndbuf_expand` with ten segments of 1,460 bytes).
 LARGE_RESPONSE_BYTES = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
-    """Limit how many large responses each client may receive at the same time."""
+    """Register the limit of large responses that a client may receive at the same time."""
     app.after_request(limit_large_response)
 
 

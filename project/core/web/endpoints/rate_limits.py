@@ -1,7 +1,7 @@
-"""Rate limits of endpoints, counted in Redis if it is configured, else in each process.
+"""Rate limits of endpoints. Requests are counted in Redis if it is configured, else per process.
 
-These counters may be lost. Security limits are counted in the database (`core.throttling`). While
-Redis does not respond, each process counts for itself.
+These counters may be lost, so limits for security are counted in the database instead
+(`core.throttling`). While Redis does not respond, each process counts its own requests.
 """
 
 import logging
@@ -23,15 +23,15 @@ from project.core.security.principal import Principal
 
 log = logging.getLogger(__name__)
 
-# Each rate limit is parsed only once.
+# Parses the text of a rate limit, such as `5/minute`, only once.
 parsed = cache(parse)
 
 
 class Limiter:
-    """Counter of requests in fixed windows.
+    """A counter of requests. Each period of a rate limit, such as a minute, has its own count.
 
     :param redis_url: the Redis server; '' to count in this process.
-    :param name: a prefix of the keys, because several services may share a Redis server.
+    :param name: a prefix of the keys in Redis, because several services may share a Redis server.
     """
 
     def __init__(self, redis_url: str, name: str = '') -> None:
@@ -39,7 +39,7 @@ class Limiter:
         self.shared = self.local
         self.redis_errors: tuple[type[Exception], ...] = ()
         if redis_url:
-            # Imported here, because the import takes a fifth of the time of `import project`.
+            # Imported here: this import takes a fifth of the time of `import project`.
             from redis.exceptions import RedisError
 
             self.redis_errors = (RedisError,)
@@ -48,10 +48,10 @@ class Limiter:
             self.shared = FixedWindowRateLimiter(storage)
 
     def hit(self, item: RateLimitItem, *identifiers: str) -> tuple[bool, int, int]:
-        """Count a request.
+        """Count a request under the given identifiers.
 
         :returns: whether the request is within the limit, the number of remaining requests, and the
-            seconds until the window ends.
+            seconds until the current period ends.
         """
         try:
             return self._hit(self.shared, item, *identifiers)
@@ -73,7 +73,7 @@ LIMITER: AppValue[Limiter] = AppValue('limiter')
 
 
 def init_app(app: Flask) -> None:
-    """Create the counter, and add its state to each limited response."""
+    """Create the request counter, and add its state to the headers of limited responses."""
     name = database_name(app.config['SQLALCHEMY_DATABASE_URI'])
     LIMITER.set(app, Limiter(app.config['REDIS_URL'], name))
     app.after_request(add_ratelimit)
@@ -82,16 +82,17 @@ def init_app(app: Flask) -> None:
 def database_name(url: str) -> str:
     """Return the host, port and path of a database URL, without its credentials.
 
-    Staging and production may share a Redis server, but user 1 of each database is another user.
+    It is a part of the keys in Redis. Staging and production may share a Redis server, and user 1
+    of one database is not user 1 of the other.
     """
     parts = urlsplit(url)
     return f'{parts.hostname or ""}:{parts.port or ""}{parts.path}'
 
 
 def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -> None:
-    """Count a request to an endpoint under its user, or else under its IP network.
+    """Count a request to an endpoint under its user; if it has none, under its IP network.
 
-    An IPv6 /64 counts as one client.
+    An IPv6 /64 network counts as one client.
 
     :raises TooManyRequests: if the limit is exceeded.
     """
@@ -111,7 +112,7 @@ def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -
 
 
 def add_ratelimit(response: Response) -> Response:
-    """Add the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers)."""
+    """Add the headers with the state of the rate limit (draft-ietf-httpapi-ratelimit-headers)."""
     for name, value in g.get('ratelimit', {}).items():
         response.headers[name] = value
     return response

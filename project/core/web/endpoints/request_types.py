@@ -1,7 +1,7 @@
-"""Comparison of the annotations of a handler with the request schemas of its endpoint.
+"""Check that the type annotations of a handler match the request schemas of its endpoint.
 
-A type checker finds a misspelt key of a request only if the `TypedDict` of the handler has the keys
-that the schema loads.
+A type checker finds a misspelt key only if the `TypedDict` of the handler's argument has the same
+keys as the schema.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from .endpoint_spec import EndpointSpec
 
 
 def validate_request_types(spec: EndpointSpec, handler: Callable[..., Any]) -> None:
-    """Compare each annotated `TypedDict` of a handler with the schema of the argument.
+    """Compare each `TypedDict` in a handler's annotations with the schema that loads the argument.
 
-    :raises TypeError: if they have different keys, or different keys are optional.
+    :raises TypeError: if the keys differ, or different keys are optional.
     """
     annotations = get_annotations(handler)
     for name, schema in (('body', spec.body), ('form', spec.form), ('query', spec.query)):
         annotation = annotations.get(name)
-        # A form may be None: `FileCreateFormData | None`.
+        # The annotation of a form may be a union with None: `FileCreateFormData | None`.
         for found in (annotation, *get_args(annotation)):
             if schema and is_typeddict(found):
                 _compare(found, schema(), handler.__qualname__)

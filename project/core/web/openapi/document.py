@@ -32,7 +32,8 @@ URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
     'string': {'type': 'string', 'minLength': 1, 'maxLength': 255},
     'path': {'type': 'string', 'minLength': 1, 'maxLength': 255},
 }
-# Name suffixes of request schemas. All others are response schemas, whose fields are all required.
+# Suffixes in the names of request schemas. All other schemas are for responses; their fields are
+# all required.
 REQUEST_SCHEMA_SUFFIXES = ('Request', 'Form', 'Query')
 BINARY_SCHEMA = {'type': 'string', 'format': 'binary'}
 FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
@@ -66,7 +67,7 @@ def _build(app: Flask) -> dict[str, Any]:
         (Timestamp, fields.DateTime),
     ):
         marshmallow.map_to_openapi_type(kind, ours)
-    # Decimals are strings: most JSON parsers convert numbers to binary floating point.
+    # Decimals become strings, because most JSON parsers convert numbers to binary floating point.
     marshmallow.map_to_openapi_type(fields.Decimal, 'string', 'decimal')
     marshmallow.converter.add_attribute_function(_constraints)
     _add_components(api_spec)
@@ -79,10 +80,11 @@ def _build(app: Flask) -> dict[str, Any]:
         api_spec.path(
             path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
         )
-    # The limits of `Range` validators are Python values, such as dates, decimals and durations.
+    # The limits of `Range` validators are Python values, such as dates and durations: convert them
+    # to JSON.
     document = cast(dict[str, Any], encode(api_spec.to_dict()))
     for name, schema in document['components']['schemas'].items():
-        # Requests with unknown fields are rejected, and responses have no other fields.
+        # Requests with unknown fields are rejected, and responses never contain unknown fields.
         schema['additionalProperties'] = False
         if not name.endswith(REQUEST_SCHEMA_SUFFIXES):
             schema['required'] = list(schema['properties'])
@@ -90,7 +92,10 @@ def _build(app: Flask) -> dict[str, Any]:
 
 
 def _documented(app: Flask, rule: Rule) -> set[str]:
-    """Return the methods to document: HEAD only with ranges, or without GET."""
+    """Return the methods of a URL rule that the document describes.
+
+    HEAD is described only if the route supports ranges or has no GET.
+    """
     methods = declared_methods(rule)
     if {'GET', 'HEAD'} <= methods and not has_ranges(ENDPOINT_SPECS.of(app)[rule.endpoint, 'HEAD']):
         methods -= {'HEAD'}
@@ -130,7 +135,7 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         **_security(spec),
     }
     if body := _body(spec):
-        # A raw body may be empty, which is the same as no body.
+        # A raw body may be empty, so it is not required.
         operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
 
@@ -188,10 +193,10 @@ def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
     for code in sorted({error.http_code for error in errors}):
         responses[str(code)] = FAIL_RESPONSE
     if rule.arguments:
-        # The path may also match another rule, which has fewer methods.
+        # The same path may match another URL rule with fewer methods, which then returns 405.
         responses['405'] = FAIL_RESPONSE
     if rule.arguments or spec.query:
-        # The server returns it for request lines of more than 8,190 bytes.
+        # The server returns 414 if the request line is longer than 8,190 bytes.
         responses['414'] = FAIL_RESPONSE
     if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
         responses['304'] = {'description': 'Not modified'}

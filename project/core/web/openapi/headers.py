@@ -1,4 +1,4 @@
-"""Headers in `openapi.json`: those that an endpoint declares, and those that its spec implies."""
+"""Headers in `openapi.json`: the declared headers of an endpoint, and the implied ones."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -37,7 +37,7 @@ def has_ranges(spec: EndpointSpec) -> bool:
 
 
 def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[str, object]]:
-    """Return the headers that a route reads, as parameters."""
+    """Return the request headers that a route reads, as OpenAPI parameters."""
     headers = (*spec.extra_request_headers.items(), *_request_headers(rule, method, spec))
     return [
         {
@@ -49,7 +49,7 @@ def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[
 
 
 def response_headers(spec: EndpointSpec, code: int) -> Mapping[str, object]:
-    """Return the headers of a successful response as a part of its OpenAPI object.
+    """Return the headers of a successful response, as OpenAPI describes them.
 
     :param code: the status code of the success, or 202 or 206.
     """

@@ -1,4 +1,4 @@
-"""The body of a request as a stream that returns bytes as soon as they have arrived."""
+"""A stream of the request body, which returns bytes as soon as they have arrived."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ from werkzeug.exceptions import ClientDisconnected
 
 
 class BodyStream:
-    """The unread body of the current request.
+    """The part of the current request's body that was not read yet.
 
     `request.stream` waits until a block of the requested size has arrived. If the connection
     breaks, it loses the part of the block that has arrived. This class loses no byte.
     """
 
     def __init__(self) -> None:
-        """Start at the first byte.
+        """Start at the first unread byte.
 
         :raises RequestEntityTooLarge: if `Content-Length` exceeds the limit of the endpoint.
         """
-        # `request.stream` checks the limit. It is an empty stream if the length is unknown and the
-        # server does not mark the end.
+        # `request.stream` checks the limit. If the length is unknown and the server does not mark
+        # the end of the body, it is an empty stream.
         checked = request.stream
         source: Any = request.environ['wsgi.input']
         has_end = 'wsgi.input_terminated' in request.environ
@@ -28,7 +28,7 @@ class BodyStream:
         self._read: Any = getattr(self._source, 'read1', self._source.read)
 
     def read1(self, size: int) -> bytes:
-        """Return at most `size` bytes as soon as some have arrived; empty at the end.
+        """Return at most `size` bytes, as soon as there are any; b'' at the end.
 
         :raises ClientDisconnected: if the connection breaks before the end.
         """

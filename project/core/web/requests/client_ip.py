@@ -17,7 +17,7 @@ UNREADABLE_IP_LOGGED: AppValue[bool] = AppValue('unreadable_client_ip_logged')
 
 
 def init_app(app: Flask) -> None:
-    """Trust the headers of `TRUSTED_PROXIES` proxies; each appends one IP address."""
+    """Trust the forwarding headers of `TRUSTED_PROXIES` proxies. Each adds one IP address."""
     hops = app.config['TRUSTED_PROXIES']
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -26,7 +26,8 @@ def init_app(app: Flask) -> None:
 def client_ip() -> str:
     """Return the client's IP address in normal form, or '' if it cannot be parsed.
 
-    A proxy may forward any text. Each process logs the first address that it cannot parse.
+    A proxy may send any text as the IP address. Each process logs the first text that it cannot
+    parse.
     """
     remote = request.remote_addr or ''
     address = normalize_forwarded_ip(remote)

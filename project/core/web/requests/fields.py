@@ -1,4 +1,4 @@
-"""Fields for the schemas of all features, in addition to marshmallow's."""
+"""Fields for the request schemas of all features, in addition to those of marshmallow."""
 
 import re
 import unicodedata
@@ -14,14 +14,14 @@ from project.core.email_addresses import normalize_email_address
 
 FORBIDDEN_CATEGORIES = ('Cc', 'Cs')
 
-# Characters that change the writing direction, so that a name can look like another one.
+# Characters that change the writing direction. With them, a name could look like another name.
 BIDIRECTIONAL = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
 
 
 class Text(fields.Str):
-    """Text in NFC, without control characters.
+    """Text, normalized to NFC. Rejects control characters.
 
-    Characters that change the writing direction are rejected, too.
+    Also rejects characters that change the writing direction.
 
     :param min, max: the allowed length in characters.
     :param lines: whether line breaks and tabs are allowed.
@@ -67,17 +67,17 @@ class Password(fields.Str):
 
 
 class Token(fields.Str):
-    """A token of this service. The field does not check whether it is valid."""
+    """A token of this service. Only its form is checked, not whether it is valid."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(1, 128), metadata={'writeOnly': True}, **kwargs)
 
 
 class Timestamp(fields.Field[datetime]):
-    """A moment in RFC 3339 with an offset, loaded and returned in UTC (`2026-11-23T08:30:00Z`).
+    """A moment in RFC 3339 with a UTC offset, loaded and returned in UTC (`2026-11-23T08:30:00Z`).
 
-    Use no other field for moments. It rejects moments to which a lifetime cannot be added, or from
-    which it cannot be subtracted (see `project.core.clock`).
+    Use no other field for moments. It rejects moments from which a calculation with a lifetime
+    could overflow (see `project.core.clock`).
     """
 
     default_error_messages = {
@@ -101,7 +101,7 @@ class OtpCode(fields.Field[str]):
     """A one-time password: a string of six digits, `0`–`9`, which may have leading zeros."""
 
     default_error_messages = {'invalid': 'Must be a string of six digits.'}
-    # Not `\d`, which also matches digits of other scripts.
+    # The pattern is not `\d`, which would also match digits of other scripts.
     pattern = '[0-9]{6}'
 
     def _serialize(self, value: str | None, *_: Any, **__: Any) -> str | None:
@@ -124,23 +124,24 @@ class PinCode(OtpCode):
 
 
 class UploadTarget(Protocol):
-    """The target of an uploaded file, to which its bytes are written as they arrive."""
+    """An object to which the bytes of an uploaded file are written while they arrive."""
 
     def write(self, block: bytes, /) -> object:
         """Append a block, or raise to reject the upload."""
 
     def seek(self, offset: int, /) -> object:
-        """Set the position to the first byte. Called after the last block was written."""
+        """Set the position to the first byte. Called once, after the last block."""
 
     def close(self) -> None:
         """Release the target at the end of the request."""
 
 
 class UploadedFile(fields.Field[FileStorage]):
-    """A file in a multipart form. Rejects a text part.
+    """A file in a multipart form. Rejects a text instead of a file.
 
-    :param stream_factory: returns the target, which becomes the `stream` of the file. It gets the
-        `Content-Length` of the form or None. By default, the target is a temporary file.
+    :param stream_factory: a function that returns the target, which becomes the `stream` of the
+        file. Its argument is the `Content-Length` of the form, or None. By default, the target is a
+        temporary file.
     """
 
     default_error_messages = {'invalid': 'Must be a file.'}
@@ -158,9 +159,9 @@ class UploadedFile(fields.Field[FileStorage]):
 
 
 class CommaSeparated(fields.Str):
-    """A list in a text field of a form: `red,green`.
+    """A list of words in one text field of a form, such as `red,green`.
 
-    :param word: the field of each word.
+    :param word: the field that checks each word.
     :param max_words: the maximum number of words.
     """
 

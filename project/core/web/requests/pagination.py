@@ -1,4 +1,4 @@
-"""The query of a list: `limit`, `cursor`, `sort` and its declared filters."""
+"""The query string of a list: `limit`, `cursor`, `sort` and the filters that the list declares."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from project.core.database.keyset_pagination import PageRequest
 
 MAX_LIMIT = 200
 
-# A cursor may contain a name of 255 characters, and each character may be escaped.
+# A cursor may contain a name of 255 characters, each of which may be escaped.
 MAX_CURSOR_CHARACTERS = 4200
 
 
@@ -24,7 +24,10 @@ class QueryInteger(fields.Int):
 
 
 class ListQuery(Schema):
-    """The query of a list. Subclasses add fields for filters, and `sort` with `sort_by`."""
+    """Schema of the query string of a list.
+
+    Subclasses add a field for each filter, and the field `sort`, which `sort_by` returns.
+    """
 
     limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.Str(
@@ -33,13 +36,13 @@ class ListQuery(Schema):
 
 
 def sort_by(*names: str) -> fields.Str:
-    """Return the field of the orders: each name, and `-name` for descending order."""
+    """Return the field `sort`: it allows each name, and `-name` for descending order."""
     orders = [order for name in names for order in (name, f'-{name}')]
     return fields.Str(validate=validate.OneOf(orders))
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
-    """Return a loaded query as a PageRequest.
+    """Return the loaded query string of a list as a PageRequest.
 
     The fields that a subclass of `ListQuery` adds are filters.
     """
@@ -48,6 +51,6 @@ def page_request(query: dict[str, Any]) -> PageRequest:
 
 
 def next_link_header(cursor: str) -> str:
-    """Return the `Link` header (RFC 8288) to the next page of the same query."""
+    """Return the `Link` header (RFC 8288) with the URL of the next page."""
     query = {**request.args.to_dict(), 'cursor': cursor}
     return f'<{request.path}?{urlencode(query)}>; rel="next"'

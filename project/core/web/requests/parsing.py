@@ -1,4 +1,4 @@
-"""Parsing of JSON bodies, forms and queries. Invalid input never causes a 500."""
+"""Parsing of JSON bodies, forms and query strings. Invalid input never causes a 500."""
 
 import json
 import os
@@ -22,17 +22,18 @@ from .fields import UploadedFile
 READ_CHUNK_BYTES = 64 * 1024
 MAX_DEPTH = 32
 REPEATED_MESSAGE = 'Given more than once.'
-# Key in the WSGI environ: a function of the server that starts the time limit of a body.
+# Two keys of the WSGI environ. The server stores a function under each. This one starts the time
+# limit of a body.
 START_BODY_TIMEOUT = 'project.start_body_timeout'
-# Key in the WSGI environ: a function of the server that counts a streamed body for a user id. It
-# raises TooManyRequests if the user has too many concurrent bodies (`BODIES_PER_CLIENT`).
+# This one counts a streamed body under a user id. It raises TooManyRequests if the user sends too
+# many bodies at the same time (`BODIES_PER_CLIENT`).
 CLAIM_BODY = 'project.claim_body'
 
 
 def receive_json() -> None:
-    """Receive the whole body of a JSON request, for `load_json`.
+    """Receive the whole body of a JSON request, so that `load_json` need not wait for it.
 
-    The time limit of the body (`BODY_TIMEOUT`) starts here, if the server has one.
+    The time limit of the body (`BODY_TIMEOUT`) starts here, if the server supports it.
 
     :raises RequestTimeout: if the body is not complete within the time limit.
     :raises RequestEntityTooLarge: if the body is longer than `MAX_CONTENT_LENGTH`.
@@ -62,7 +63,7 @@ def load_json(schema: Schema) -> dict[str, object]:
 
 
 def load_query(schema: Schema) -> dict[str, object]:
-    """Return the query string, loaded by a schema. Rejects repeated names with 422."""
+    """Return the query string, loaded by a schema. Repeated names return 422."""
     return cast(dict[str, object], schema.load(_single(request.args)))
 
 
@@ -91,13 +92,13 @@ def load_form(schema: Schema) -> dict[str, object]:
 
 
 class _FormParser(MultiPartParser):
-    """Werkzeug's form parser, which writes files to the targets of the schema's fields."""
+    """Werkzeug's form parser; it writes each file to the target that its field creates."""
 
     def __init__(self, schema: Schema) -> None:
         most = request.max_form_memory_size
-        # The parser counts two things against the memory limit: the block, and bytes that it holds
-        # back because a boundary may begin there. So a block of a file may be at most half of the
-        # limit.
+        # The parser counts two things against the memory limit: the current block, and bytes that
+        # it keeps because they may be the start of a boundary. So a block may be at most half of
+        # the limit.
         block = min(READ_CHUNK_BYTES, most // 2) if most else READ_CHUNK_BYTES
         super().__init__(
             max_form_memory_size=most, max_form_parts=request.max_form_parts, buffer_size=block
@@ -107,7 +108,7 @@ class _FormParser(MultiPartParser):
         self.targets = ExitStack()
 
     def read(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the fields and files. Flask closes the files with the request."""
+        """Return the fields and files. Flask closes the files when the request ends."""
         with self.targets:
             try:
                 boundary = request.mimetype_params.get('boundary', '').encode('ascii')
@@ -123,7 +124,7 @@ class _FormParser(MultiPartParser):
         return form, files
 
     def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
-        """Open the target of a file. Repeated and unknown files are discarded."""
+        """Return the target of a file. The bytes of repeated and unknown files are discarded."""
         field = self.schema.fields.get(event.name)
         if not isinstance(field, UploadedFile) or event.name in self.seen:
             return self.targets.enter_context(Path(os.devnull).open('r+b'))
@@ -137,7 +138,7 @@ class _FormParser(MultiPartParser):
 def parse_json(body: bytes) -> Any:
     """Return the value of a JSON document.
 
-    :raises BadRequest: if it is not valid JSON, or exceeds a limit.
+    :raises BadRequest: if it is not valid JSON, or exceeds a limit, such as that of nesting.
     """
     try:
         value = json.loads(
@@ -149,7 +150,7 @@ def parse_json(body: bytes) -> Any:
     except RecursionError:
         raise BadRequest(f'Nested more than {MAX_DEPTH} levels deep') from None
     except ValueError:
-        # Python also raises ValueError for an integer of more than 4,300 digits.
+        # Python also raises ValueError for an integer with more than 4,300 digits.
         raise BadRequest('Not valid JSON') from None
     return value
 
@@ -189,7 +190,7 @@ def _check_text(text: str) -> None:
 
 
 def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
-    """Return the values by name. Rejects parameter pollution (ASVS 15.3.7)."""
+    """Return the only value of each name. Raise an error if a name is repeated (ASVS 15.3.7)."""
     repeated = sorted(name for name, many in values.lists() if len(many) > 1)
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in repeated})

@@ -1,4 +1,4 @@
-"""Error handlers, which convert all errors to responses."""
+"""Error handlers, which convert all exceptions to responses."""
 
 from http import HTTPStatus
 from typing import Any
@@ -30,7 +30,10 @@ def init_app(app: Flask) -> None:
 
 
 def handle_api_error(error: ApiError) -> Response:
-    """Return the response for an ApiError. In tests, the endpoint must declare the error."""
+    """Return the response for an ApiError.
+
+    In tests, an error that the endpoint does not declare fails the test.
+    """
     if current_app.testing:
         _expect_declared(error)
     return api_fail(error.data, error.http_code, error.headers)
@@ -39,7 +42,7 @@ def handle_api_error(error: ApiError) -> Response:
 def handle_validation_error(error: ValidationError) -> Response:
     """Return 422 for input that does not fit its schema.
 
-    Errors that concern the whole input have the key `request`.
+    In the response, errors that concern the whole input have the key `request`.
     """
     messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
     if '_schema' in messages:
@@ -56,7 +59,7 @@ def handle_unavailable(error: ServiceUnavailable) -> Response:
 def handle_temporary_failure(error: Exception) -> Response:
     """Return 503 or 507 for a temporary failure of the database, and log it.
 
-    :raises Exception: `error` itself, which becomes a 500, if it is not a temporary failure.
+    :raises Exception: `error` itself, if it is not a temporary failure. Flask then returns 500.
     """
     failure = failure_of(error)
     if failure is None:
@@ -73,7 +76,7 @@ def handle_parse_error(error: ParseException) -> Response:
 
 
 def handle_http_error(error: HTTPException) -> Response:
-    """Return the response for an exception of Flask, such as an unknown URL.
+    """Return the response for an exception of Werkzeug, such as NotFound for an unknown URL.
 
     Flask also passes unhandled exceptions to this handler, as InternalServerError, after it has
     logged them. Headers such as `Allow` are kept.

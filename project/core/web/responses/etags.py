@@ -11,14 +11,16 @@ VERSION = re.compile(r'[0-9]{1,9}')
 
 
 def add_etag(response: Response, thing: Any) -> Response:
-    """Add the `ETag` of an object; return 304 if the client has this version."""
+    """Add the `ETag` of an object to its response; return 304 if the client has this version."""
     version = str(thing.version)
     response.set_etag(version)
-    # Weak comparison (RFC 9110): a proxy that compresses responses makes the tag weak.
+    # The comparison is weak (RFC 9110), because a proxy that compresses responses makes the tag
+    # weak.
     if request.method in ('GET', 'HEAD') and request.if_none_match.contains_weak(version):
         response.status_code = 304
         response.data = b''
-        # These headers would describe the empty body instead of the client's version.
+        # With status 304, these headers would describe the empty body instead of the client's
+        # version.
         del response.headers['Content-Type']
         del response.headers['Content-Length']
     return response
@@ -27,14 +29,14 @@ def add_etag(response: Response, thing: Any) -> Response:
 def expected_versions() -> frozenset[int] | None:
     """Return the versions that `If-Match` allows, or None if it allows any.
 
-    The caller must compare them in the UPDATE itself, to avoid a race. Weak tags and unknown tags
-    match no version.
+    The caller must compare them in the UPDATE itself. After a separate SELECT, another request
+    could change the version. Weak tags and unknown tags match no version.
 
     :raises PreconditionFailed: if no tag can be a version.
     """
     if 'If-Match' not in request.headers or request.if_match.star_tag:
         return None
-    # At most nine digits: a longer number was never a version, and does not fit the column.
+    # A number with more than nine digits was never a version, and does not fit into the column.
     tags = (tag for tag in request.if_match.as_set() if VERSION.fullmatch(tag or ''))
     versions = frozenset(map(int, tags))
     if not versions:

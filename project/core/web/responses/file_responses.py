@@ -1,6 +1,7 @@
-"""Responses with the content of stored objects or ranges of it, with strong ETags (RFC 9110).
+"""Responses with the content of stored objects, or ranges of it, with strong ETags (RFC 9110).
 
-The service sends the bytes itself, or lets nginx or the S3 server send them after authorization.
+The service sends the bytes itself, or nginx or the S3 server sends them after the service has
+authorized the request.
 """
 
 import unicodedata
@@ -17,10 +18,10 @@ from project.core.web.responses.headers import Header
 
 from .ranges import READ_CHUNK_BYTES, MultipartByteranges, Range, RangeReader, requested_ranges
 
-# The sender: this service, nginx from the shared folder, or the S3 server.
+# Which server sends the bytes: this service, nginx from the shared folder, or the S3 server.
 NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
 
-# The headers of responses with a file name, and with a known hash.
+# Additional headers of responses that have a file name, and of those whose hash is known.
 DISPOSITION_HEADERS = {
     'Content-Disposition': Header('The file name, and `inline` or `attachment`.')
 }
@@ -29,11 +30,13 @@ CONTENT_HEADERS = {
     'Repr-Digest': Header('The SHA-256 hash of the whole content (RFC 9530).'),
 }
 
-# Internal locations of `deploy/nginx.conf`: the first ignores `Range`, the second one applies it.
+# Internal locations in `deploy/nginx.conf`. At the first one, nginx ignores `Range`; at the second
+# one, it applies `Range`.
 PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/'
 
-# This service ignores these headers. nginx or S3 would compare them with their own date or tag,
-# which is wrong, for example, after a user has restored an older version.
+# If a request has one of these headers, this service sends the bytes, and ignores the header. nginx
+# or S3 would compare it with their own date or tag, which is wrong, for example, after a user has
+# restored an older version.
 UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
 
 
@@ -49,13 +52,14 @@ def send_stored_object(
 ) -> Response:
     """Return a response with an object, or with the requested ranges of it.
 
-    Ranges are ignored if their unit is not bytes, or if the whole content is not longer than their
-    multipart response. The file is closed with the response.
+    The whole content is sent if the unit of the ranges is not bytes, or if a multipart response
+    with the ranges would not be shorter. The file is closed with the response.
 
     :param name: the file name for `Content-Disposition` (RFC 6266, RFC 8187).
     :param sha256: the hash of the whole content, in hexadecimal (RFC 9530).
     :param inline: whether a browser may show the file instead of downloading it.
-    :param offload: the sender to use if the storage supports it: `X_ACCEL` or `REDIRECT`.
+    :param offload: `X_ACCEL` if nginx should send the bytes, `REDIRECT` if S3 should; used only if
+        the storage supports it.
     :raises RangeNotSatisfiable: if no requested range is within the content.
     """
     response = Response(mimetype=mimetype, direct_passthrough=True)
@@ -66,7 +70,8 @@ def send_stored_object(
     if sha256 is not None:
         digest = b64encode(bytes.fromhex(sha256)).decode()
         response.headers['Repr-Digest'] = f'sha-256=:{digest}:'
-    # Weak comparison (RFC 9110): a proxy that compresses responses makes the tag weak.
+    # The comparison is weak (RFC 9110), because a proxy that compresses responses makes the tag
+    # weak.
     if request.if_none_match.contains_weak(etag):
         file.close()
         response.status_code = 304
@@ -84,7 +89,7 @@ def send_stored_object(
 
 
 def disposition_of(name: str, *, inline: bool = False) -> str:
-    """Return a `Content-Disposition` header for any file name (RFC 6266, RFC 8187)."""
+    """Return the value of `Content-Disposition` for any file name (RFC 6266, RFC 8187)."""
     plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
     fallback = ''.join(c if c.isalnum() or c in ' ._-()' else '_' for c in plain) or 'file'
     disposition = f'{"inline" if inline else "attachment"}; filename="{fallback}"'
@@ -117,8 +122,9 @@ def _pieces(response: Response, file: StoredObject, wanted: Sequence[Range]) -> 
 
 
 def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool) -> bool:
-    """Let another server send the file, if it can do so with the same response.
+    """Make another server send the file, if its response has the same status and content.
 
+    :param to: the other server: `X_ACCEL` (nginx) or `REDIRECT` (S3).
     :returns: whether the other server sends the file.
     """
     if request.method != 'GET' or any(
@@ -144,7 +150,7 @@ def _to_proxy(response: Response, file: StoredObject, is_whole: bool) -> bool:
 
 def _to_storage(response: Response, file: StoredObject, is_whole: bool) -> bool:
     if is_whole and 'Range' in request.headers:
-        # The client repeats its `Range` header at S3, which would send only a part.
+        # The client would send its `Range` header to S3, too, and S3 would send only a part.
         return False
     headers = response.headers
     address = storage().presigned_url(
@@ -155,7 +161,8 @@ def _to_storage(response: Response, file: StoredObject, is_whole: bool) -> bool:
     if address is None:
         return False
     response.status_code, response.location = 302, address
-    # The presigned URL needs no login for a minute, so caches must not store the redirect.
+    # The presigned URL is valid without a login for a minute, so caches must not store the
+    # redirect.
     headers['Cache-Control'] = 'no-store'
     for name in ('ETag', 'Accept-Ranges', 'Content-Disposition', 'Repr-Digest'):
         headers.pop(name, None)

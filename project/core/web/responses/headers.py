@@ -1,4 +1,7 @@
-"""Headers of all responses: security headers, the request id, and CORS for exact origins."""
+"""Headers of all responses: security headers, the request id, and CORS.
+
+CORS accepts only the exact origins in `CORS_ORIGINS`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -54,9 +57,9 @@ class Header:
 def security_headers(
     csp: ContentSecurityPolicy, *, cache: str, resources: str = 'same-origin'
 ) -> HeaderSet:
-    """Return the security headers of a kind of routes. Call it once per kind.
+    """Return the security headers for one kind of routes. Call it once per kind.
 
-    :param cache: `Cache-Control` of successful responses. Responses to errors are never stored.
+    :param cache: `Cache-Control` of successful responses. Errors always have `no-store`.
     :param resources: the sites that may embed the response (`Cross-Origin-Resource-Policy`).
     """
     return Secure(
@@ -76,7 +79,7 @@ def security_headers(
 
 NO_STORE = 'no-store, max-age=0'
 
-#: The default for all routes: data that a browser must not store, run or embed.
+#: The default for all routes: a browser must neither store nor run nor embed the response.
 API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache=NO_STORE)
 
 #: Content that users have uploaded. A browser must not run any of it (ASVS 3.2.1).
@@ -93,14 +96,14 @@ PUBLIC_CONTENT = security_headers(
 
 
 def init_app(app: Flask) -> None:
-    """Set the context of each request, and add the headers to each response."""
+    """Register the functions that set the context of requests and the headers of responses."""
     app.before_request(begin_request)
     app.after_request(end_request)
     if app.config['CORS_ORIGINS']:
         CORS(
             app,
             resources={r'/api/*': {}},
-            # flask-cors treats strings as patterns that are not anchored at the end.
+            # flask-cors uses strings as patterns that are not anchored at the end.
             origins=[re.compile(f'{re.escape(origin)}$') for origin in app.config['CORS_ORIGINS']],
             allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
                            'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
@@ -125,7 +128,7 @@ def begin_request() -> None:
 
 
 def end_request(response: Response) -> Response:
-    """Add the headers of all responses, except those that the route has set."""
+    """Add the headers that all responses have, except those that the route has set itself."""
     _apply_cache_policy(response)
     headers = response.headers
     said = {name.lower() for name, _ in headers}
@@ -133,18 +136,20 @@ def end_request(response: Response) -> Response:
         if name.lower() not in said:
             headers.add(name, value)
     if request.method == 'OPTIONS' and response.status_code == 200:
-        # Flask's automatic response has no body, so it must not have a content type.
+        # Flask's automatic response to OPTIONS has no body, so it must not have a content type.
         headers.pop('Content-Type', None)
     headers.add('X-Request-ID', current_request_context().request_id)
-    # `Vary: Origin` even without an Origin header, so that caches do not mix responses.
+    # Add `Vary: Origin` even if the request has no Origin header, so that caches do not mix
+    # responses.
     _add_vary(response, 'Origin')
     return response
 
 
 def _apply_cache_policy(response: Response) -> None:
-    """Forbid caches to store errors. Successes and 304 keep the policy of the route.
+    """Forbid caches to store errors. Successes and 304 keep the `Cache-Control` of the route.
 
-    A stored error would outlast its cause, and its format depends on `Accept`.
+    A cache would send a stored error even after its cause has ended. Its format depends on
+    `Accept`.
     """
     if response.status_code >= 400:
         response.headers['Cache-Control'] = NO_STORE
@@ -152,7 +157,7 @@ def _apply_cache_policy(response: Response) -> None:
 
 
 def _add_vary(response: Response, name: str) -> None:
-    """Add a name to `Vary`, and merge lines that other extensions have added."""
+    """Add a name to `Vary`. If other extensions have added several such headers, merge them."""
     known = parse_set_header(', '.join(response.headers.getlist('Vary')))
     known.add(name)
     response.headers['Vary'] = known.to_header()

@@ -16,7 +16,7 @@ from project.core.value_codec import encode
 
 JSON = 'application/json'
 PROBLEM = 'application/problem+json'
-# NON_STR_KEYS, because marshmallow uses list indexes as keys of error messages.
+# NON_STR_KEYS is needed because marshmallow uses list indexes as keys of error messages.
 ORJSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 
@@ -41,7 +41,7 @@ def to_json(value: Any) -> bytes:
 
 
 def init_app(app: Flask) -> None:
-    """Let Flask use orjson for JSON."""
+    """Make Flask use orjson for JSON."""
     app.json = Json(app)
 
 
@@ -51,7 +51,7 @@ def api_response(body: Any, http_code: int, headers: Mapping[str, str] | None = 
 
 
 def api_success(data: Any = None, http_code: int = 200) -> Response:
-    """Return a 'success' response."""
+    """Return a JSend response with the status `success`."""
     return api_response({'status': 'success', 'data': data}, http_code)
 
 
@@ -68,7 +68,7 @@ def api_accepted(retry_after: int) -> Response:
 def api_fail(
     data: Mapping[str, Any], http_code: int = 400, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a 'fail' response: the request is at fault.
+    """Return a JSend response with the status `fail`: the client has caused the error.
 
     :param data: the reasons by key, usually the name of a field.
     """
@@ -80,7 +80,7 @@ def api_fail(
 def api_error(
     message: str, http_code: int = 500, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an 'error' response: the service is at fault."""
+    """Return a JSend response with the status `error`: the service has caused the error."""
     if _wants_problem():
         return _problem(http_code, message, headers)
     return api_response(
@@ -89,7 +89,8 @@ def api_error(
 
 
 def _wants_problem() -> bool:
-    # The client must name the type, and not with `q=0`. `*/*` means JSend.
+    # The client must name the media type `application/problem+json`, and not with `q=0`. `*/*`
+    # means JSend.
     accepted = request.accept_mimetypes
     return any(
         quality and kind.partition(';')[0].strip().lower() == PROBLEM for kind, quality in accepted

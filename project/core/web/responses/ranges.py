@@ -1,8 +1,8 @@
 """Byte ranges (RFC 9110): parsing of the `Range` header, and reading of ranges from a file.
 
-Werkzeug's support is not used: it returns 416 for several ranges and for unknown units, and 206 for
-HEAD, and cannot use sendfile. Here, a range is read by seeking, so that the server can use
-sendfile.
+Werkzeug's support for ranges is not used. It returns 416 for several ranges and for unknown units,
+and 206 for HEAD, and cannot use sendfile. Here, a range is read with `seek`, so that the server can
+use sendfile.
 """
 
 import re
@@ -19,18 +19,18 @@ from project.core.storage import StoredObject
 
 READ_CHUNK_BYTES = 64 * 1024
 
-# If a request has more ranges, the whole content is sent.
+# If a request has more ranges than this, the whole content is sent.
 MAX_RANGES = 16
 
-# The position of the first byte, and the position after the last byte.
+# A range: the position of its first byte, and the position after its last byte.
 Range: TypeAlias = tuple[int, int]
 
-# `bytes=-0`: an unsatisfiable suffix range.
+# `bytes=-0`, the last zero bytes. No content can satisfy this range.
 EMPTY_SUFFIX_PATTERN = re.compile(r'\s*bytes\s*=\s*-0+\s*', re.IGNORECASE)
 
 
 class RangeReader:
-    """A range of a file, as a file.
+    """One range of a file, which can be read like a file.
 
     :param start: the position of the first byte.
     :param length: in bytes.
@@ -104,10 +104,11 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
         return []
     if wanted.units != 'bytes' or len(wanted.ranges) > MAX_RANGES:
         return []
-    # A weak tag or a date does not prove that the client's part belongs to this content.
+    # A weak tag or a date does not prove that the part that the client has belongs to this content.
     if request.headers.get('If-Range', f'"{etag}"') != f'"{etag}"':
         return []
-    # A suffix that is longer than the content means all of it; Werkzeug treats it as unsatisfiable.
+    # The last n bytes (`bytes=-n`) mean the whole content if it is shorter; Werkzeug returns 416
+    # for that.
     starts = [
         (start if start >= 0 else max(0, size + start), stop) for start, stop in wanted.ranges
     ]
@@ -118,11 +119,11 @@ def requested_ranges(size: int, etag: str) -> list[Range]:
 
 
 def drop_unsupported_ranges() -> None:
-    """Remove a `Range` header that Werkzeug's `send_file` would handle wrongly.
+    """Remove the `Range` header of a request if Werkzeug's `send_file` would handle it wrongly.
 
-    Werkzeug returns 416 for several ranges, for unknown units and for a suffix that is longer than
-    the content, and 206 for HEAD. It cannot parse an empty suffix (`bytes=-0`), so this is replaced
-    by another unsatisfiable range.
+    Werkzeug returns 416 for several ranges, for unknown units, and for the last n bytes of a
+    shorter content; and 206 for HEAD. It cannot parse the last zero bytes (`bytes=-0`), so this
+    range is replaced by another one that no content can satisfy.
     """
     wanted = _wanted()
     if (
@@ -138,7 +139,7 @@ def drop_unsupported_ranges() -> None:
 
 
 def _wanted() -> datastructures.Range | None:
-    # An empty suffix is unsatisfiable (RFC 9110), but Werkzeug treats it as malformed. So replace
+    # No content can satisfy `bytes=-0` (RFC 9110), but Werkzeug treats it as malformed. So replace
     # it by a range that is beyond the end of any content.
     asked = request.headers.get('Range', '')
     if EMPTY_SUFFIX_PATTERN.fullmatch(asked):
