@@ -1,7 +1,8 @@
-"""Files: upload, download, versions, trash, share links, thumbnails and quotas.
+"""Feature `files`: upload, download, versions, trash, share links, thumbnails and quotas.
 
-Owns the tables `files` and `files_…`, the keys below `blobs/` and `thumbnails/`, the published
-folder, `/files` and `flask files`. Depends on `users`; deletes all data of a deleted user.
+The feature owns the tables `files` and `files_…`, the object keys below `blobs/` and `thumbnails/`,
+the published folder, the routes below `/files` and the commands `flask files`. It depends on the
+feature `users`, and deletes all files of a deleted user.
 """
 
 from . import config_checks

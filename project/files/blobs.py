@@ -1,4 +1,4 @@
-"""Blobs, stored under their hash, and thumbnails, in the object storage."""
+"""Blobs and thumbnails in the object storage. A blob is stored under the hash of its bytes."""
 
 import hashlib
 import time
@@ -24,15 +24,16 @@ class Stream(Protocol):
         ...
 
 
-# A writer extends its quota reservation at least this often, so that it does not expire.
+# A writer extends its quota reservation at least once in this time, so that it does not expire.
 RESERVATION_REFRESH_SECONDS = 15.0
 
 
 class BlobWriter(NewObject):
-    """Writer of a new blob; only its first bytes are in memory. A context manager.
+    """Writer of a new blob. It keeps only the first bytes in memory. A context manager.
 
-    :param extend_reservation: called with the total number of bytes, before a write exceeds the
-        reservation and every 15 seconds. Returns the new reservation in bytes, or raises.
+    :param extend_reservation: a function that is called before a write exceeds the reservation, and
+        every 15 seconds. Its argument is the total number of bytes. It returns the new reservation
+        in bytes, or raises.
     :param reserved: the reservation in bytes at the beginning.
     """
 
@@ -44,7 +45,7 @@ class BlobWriter(NewObject):
         super().__init__()
 
     def write_stream(self, stream: Stream) -> None:
-        """Write a stream to its end."""
+        """Write all bytes of a stream."""
         while block := stream.read(READ_CHUNK_BYTES):
             self.write(block)
 
@@ -52,7 +53,7 @@ class BlobWriter(NewObject):
         """Append bytes.
 
         :raises ApiError: if the reservation cannot be extended.
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         size, moment = self.size + len(data), time.monotonic()
         if size > self._reserved or moment - self._extended_at > RESERVATION_REFRESH_SECONDS:
@@ -69,7 +70,7 @@ class BlobWriter(NewObject):
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash, at the end of the transaction that adds the row."""
+        """Store the bytes under their hash, at the end of the transaction that adds their row."""
         self.publish(key_of(self.sha256))
 
 
@@ -102,9 +103,9 @@ class AssembledUpload(Publication):
         self.prepare(key_of(self.sha256))
 
     def publish_blob(self) -> None:
-        """Store the bytes under their hash, at the end of the transaction that adds the row.
+        """Store the bytes under their hash, at the end of the transaction that adds their row.
 
-        The partial upload keeps the bytes as well, until it is deleted after the commit.
+        The file of the partial upload also keeps the bytes, until it is deleted after the commit.
         """
         self.publish(key_of(self.sha256))
 
@@ -118,12 +119,12 @@ def open_blob(sha256: str) -> StoredObject:
 
 
 def blob_as_local_file(sha256: str) -> AbstractContextManager[IO[bytes]]:
-    """Return a context manager that gives a blob as a local file."""
+    """Return a context manager that provides a blob as a local file."""
     return storage().as_local_file(key_of(sha256))
 
 
 def iter_chunks(sha256: str) -> Iterator[bytes]:
-    """Return a blob in blocks. The blob is opened when the first block is read.
+    """Return an iterator of the blocks of a blob, which is opened when the first block is read.
 
     The request context may have ended before the first block is read. So the storage is looked up
     now, not at the first read.
@@ -139,7 +140,7 @@ def iter_chunks(sha256: str) -> Iterator[bytes]:
 
 
 def key_of(sha256: str) -> str:
-    """Return the key of a blob. Two levels of folders keep each folder small."""
+    """Return the key under which a blob is stored. Its two levels of folders keep folders small."""
     return f'blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}'
 
 
@@ -149,7 +150,7 @@ def hash_of(key: str) -> str:
 
 
 def new_thumbnail_key(file_id: UUID, number: int, edge: int) -> str:
-    """Return a key for a new thumbnail of a version. It is never used twice."""
+    """Return a new key for a thumbnail of a file version. Each call returns another key."""
     return f'thumbnails/{file_id.hex[:2]}/{file_id.hex}/{number}/{edge}/{uuid4().hex}'
 
 

@@ -1,7 +1,7 @@
 """Client of the malware scanner clamd, over TCP or a Unix socket.
 
-It sends `INSTREAM` and `PING`. It replaces the maintained package `clamav-client`, whose license is
-GPL-2.0; the license of this project is MIT.
+It uses the commands `INSTREAM` and `PING`. The package `clamav-client` could do this, but its
+license is GPL-2.0; the license of this project is MIT.
 """
 
 import socket
@@ -15,7 +15,7 @@ CLAMD_TIMEOUT_SECONDS = 150.0  # clamd stops scanning a file after 120 seconds
 
 
 class ScannerUnavailable(Exception):
-    """The scanner does not answer, or its answer is not a result."""
+    """The scanner does not answer, or its answer is not the result of a scan."""
 
 
 class ScannerSizeLimit(Exception):
@@ -23,7 +23,7 @@ class ScannerSizeLimit(Exception):
 
 
 def find_signature(address: str, blocks: Iterable[bytes]) -> str | None:
-    """Return the name of the malware that the scanner finds in bytes, or None.
+    """Send bytes to the scanner; return the name of the malware that it finds, or None.
 
     :param address: `clamd://host:port` or `clamd:///path/of/socket`.
     :param blocks: the bytes. Errors while reading them are not caught.
@@ -91,7 +91,7 @@ def _query(
             try:
                 connection.sendall(part)
             except (BrokenPipeError, ConnectionResetError):
-                # The scanner has sent the reason and closed its end: read the reason below.
+                # The scanner has sent a reason and closed the connection: read the reason below.
                 break
             except OSError as error:
                 raise ScannerUnavailable(error) from error

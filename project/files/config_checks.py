@@ -1,4 +1,4 @@
-"""Checks of the settings of `files`."""
+"""Configuration checks of the feature `files`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from .clamd import parse_scanner_url
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the faults that prevent the service from starting."""
+    """Yield a message for each fault because of which the service must not start."""
     if not Path(config['FILES_PUBLIC_FOLDER']).is_absolute():
         yield 'FILES_PUBLIC_FOLDER must be an absolute path'
     offload, storage = config['FILES_OFFLOAD'], config['STORAGE_URL']
-    # A proxy can send files of a local folder only, and only S3 has URLs to redirect to.
+    # nginx can send only files of a local folder (`x-accel`), and only S3 has URLs for a redirect.
     if offload == 'x-accel' and not storage.startswith('file:'):
         yield 'FILES_OFFLOAD=x-accel needs a STORAGE_URL of file://'
     if offload == 'redirect' and not storage.startswith('s3:'):
@@ -25,7 +25,7 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield warnings about settings that work, but are probably a mistake."""
+    """Yield warnings about valid settings that are probably mistakes."""
     if config['FILES_MAX_SIZE'] > config['FILES_QUOTA']:
         yield (
             'FILES_MAX_SIZE is larger than FILES_QUOTA: '

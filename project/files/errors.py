@@ -1,4 +1,4 @@
-"""Errors of files."""
+"""Errors of the feature `files`, each with the key and the reason of its response."""
 
 from project.core.errors import (
     ApiError,
@@ -14,7 +14,10 @@ from project.core.errors import (
 
 
 class FileNotFound(NotFound):
-    """The caller has no such file. The response is the same if another user has the file."""
+    """The caller has no file with this id.
+
+    The response is the same if another user has the file.
+    """
 
     field, reason = 'file', 'No such file'
 
@@ -26,13 +29,13 @@ class FileTooLarge(ContentTooLarge):
 
 
 class QuotaExceeded(ContentTooLarge):
-    """The files of the owner exceed the quota, or the thumbnails exceed their allowance."""
+    """The files of the owner exceed the quota, or the thumbnails exceed their own limit."""
 
     field, reason = 'quota', 'Exceeds your quota; delete files permanently first'
 
 
 class FileChanged(PreconditionFailed):
-    """The file was changed since the version in `If-Match`."""
+    """The file was changed since the client read the version in `If-Match`."""
 
 
 class NameInvalid(UnprocessableContent):
@@ -60,31 +63,31 @@ class NotPublished(NotFound):
 
 
 class UploadNotFound(NotFound):
-    """The caller has no such upload, or it has expired or been deleted."""
+    """The caller has no upload with this id, or it has expired or was deleted."""
 
     field, reason = 'upload', 'No such upload'
 
 
 class OffsetMismatch(Conflict):
-    """The chunk does not begin at the current offset, which HEAD returns (tus 1.0.0)."""
+    """The chunk does not begin at the current offset, which a HEAD request returns (tus 1.0.0)."""
 
     field, reason = 'offset', 'Upload-Offset does not match the current offset; HEAD returns it'
 
 
 class UploadLeaseLost(Conflict):
-    """A newer request has taken over the upload."""
+    """A newer request writes to the same upload, so this request must stop."""
 
     field, reason = 'upload', 'Another request has taken over this upload'
 
 
 class UploadLengthExceeded(ContentTooLarge):
-    """The chunk goes beyond the announced length of the upload."""
+    """The chunk ends beyond the announced length of the upload."""
 
     reason = 'Exceeds the Upload-Length of this upload'
 
 
 class ChecksumMismatch(ApiError):
-    """The received chunk has another checksum; none of it was stored (tus 1.0.0)."""
+    """The checksum of the received chunk is wrong; no byte of it was stored (tus 1.0.0)."""
 
     http_code, field, reason = 460, 'checksum', 'Does not match Upload-Checksum; resend the chunk'
 
@@ -96,7 +99,7 @@ class ChecksumUnknown(BadRequest):
 
 
 class TusVersionUnknown(PreconditionFailed):
-    """The client sent no version of tus, or an unsupported one."""
+    """The client sent no version of tus, or one that is not supported."""
 
     field, reason = 'tus_resumable', 'Tus-Resumable must be 1.0.0'
 
@@ -105,7 +108,7 @@ class TusVersionUnknown(PreconditionFailed):
 
 
 class NotAnUploadChunk(UnsupportedMediaType):
-    """The chunk has another content type than the one that tus requires."""
+    """The content type of the chunk is not the one that tus requires."""
 
     reason = 'Must be application/offset+octet-stream'
 
@@ -123,7 +126,7 @@ class LinkNotFound(NotFound):
 
 
 class LinkPasswordWrong(Forbidden):
-    """The link has a password; the client sent none, or another one."""
+    """The link has a password, and the client sent none or a wrong one."""
 
     field, reason = 'password', 'Wrong or missing; send it as X-Link-Password'
 
@@ -161,5 +164,5 @@ class Unscannable(Forbidden):
     field, reason = 'scan', 'Too large for the malware scanner'
 
 
-# Errors of `check_clean`, for the endpoint specs.
+# The errors that `check_clean` raises, for the endpoint declarations.
 SCAN_ERRORS = (ScanPending, ScanInfected, Unscannable)

@@ -10,13 +10,14 @@ MAX_NAME_CHARACTERS = 255
 
 MEDIA_TYPE_PATTERN = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}')
 
-# Control characters, format characters and lone surrogates. Some format characters reverse the
-# writing direction, so that `gpj.exe` reads as `exe.jpg`.
+# Unicode categories of hidden characters: control characters, format characters and lone
+# surrogates. Some format characters reverse the writing direction, so that `gpj.exe` looks like
+# `exe.jpg`.
 HIDDEN_CATEGORIES = ('Cc', 'Cf', 'Cs')
 
 
 def clean_name(name: str | None) -> str:
-    """Return the name in NFC, without folders and hidden characters.
+    """Return a file name in NFC, without folders and hidden characters.
 
     An empty name becomes `unnamed`.
 

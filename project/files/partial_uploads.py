@@ -1,8 +1,8 @@
-"""Files of partial uploads: written at an offset, durable once synced.
+"""Files of partial uploads. Chunks are written at an offset, and are durable after a sync.
 
 They are on the local disk, even if the object storage is remote; all processes must share that
-disk. While a storage is moved, there are two folders. `flask files move`, or the next request that
-writes to an upload, moves the file of the upload from the old folder to the new one.
+disk. While a storage is moved, there is an old and a new folder. `flask files move`, or the next
+request that writes to an upload, moves its file to the new folder.
 """
 
 import fcntl
@@ -28,15 +28,15 @@ from .errors import UploadNotFound
 
 READ_CHUNK_BYTES = 1024 * 1024
 
-# `.copy`: the copy that `relocate_and_unshare` is writing.
+# A name that ends with `.copy` is a copy that `relocate_and_unshare` is writing.
 PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
 class ArrivingBytes(Protocol):
-    """A stream of bytes that a client is sending."""
+    """A stream of the bytes of a request body, which arrive while they are read."""
 
     def read1(self, size: int, /) -> bytes:
-        """Return at most `size` bytes without waiting for all of them; none at the end."""
+        """Return at most `size` bytes, as soon as there are any; b'' at the end."""
         ...
 
 
@@ -44,14 +44,14 @@ class PartialFile:
     """The file of a partial upload. Its name is the id of the upload."""
 
     def __init__(self, upload_id: UUID) -> None:
-        # If the volume is not mounted, every upload would seem to be deleted.
+        # In the empty folder of an unmounted volume, every upload would seem to be deleted.
         storage().ensure_mounted()
         self._paths = [folder / upload_id.hex for folder in storage().partial_folders]
         self.path = self._paths[0]
         self._reserve = storage().reserve
 
     def create_if_missing(self) -> None:
-        """Create the file, empty and durable.
+        """Create an empty file, durably, if it does not exist.
 
         The row of the upload must exist: garbage collection deletes a file without a row.
         """
@@ -66,8 +66,8 @@ class PartialFile:
     def exclusive(self) -> Iterator[BinaryIO]:
         """Open the file for writing and lock it until the block ends.
 
-        A request locks the file for each write, not for its whole duration. The upload lease
-        decides which request may write: check the lease inside the block.
+        A request locks the file for each write, not until it ends. If several requests write, the
+        upload lease decides which one may continue: check the lease inside the block.
 
         :raises UploadNotFound: if the file does not exist.
         """
@@ -75,7 +75,7 @@ class PartialFile:
             while True:
                 with self._file() as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
-                    # While this request waited, another one may have moved the file.
+                    # While this request waited for the lock, another may have moved the file.
                     with self._file() as found:
                         is_there = os.path.sameopenfile(file.fileno(), found.fileno())
                     if is_there:
@@ -85,7 +85,7 @@ class PartialFile:
     def write(self, file: BinaryIO, offset: int, block: bytes) -> None:
         """Write a block at an offset of the file that `exclusive` yields.
 
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         self._reserve.ensure(len(block))
         rest = memoryview(block)
@@ -108,20 +108,20 @@ class PartialFile:
             return self._file('rb')
 
     def prepare(self, key: str) -> None:
-        """Prepare to store the synced bytes under a key. This is the slow part of storing."""
+        """Prepare the synced bytes to be stored under a key; this is the slow part."""
         storage().prepare(self.path, key)
 
     def save(self, key: str) -> None:
-        """Store the prepared bytes durably under a key. The partial file stays."""
+        """Store the prepared bytes durably under a key. The file of the partial upload stays."""
         storage().save(self.path, key, stays=True)
 
     def relocate_and_unshare(self) -> None:
-        """Move the file to the current folder, without hard links. Call it in `exclusive`.
+        """Move the file to the new folder, without hard links. Call it in `exclusive`.
 
         `save` may have linked the file to a key although the transaction failed. Then a later write
         to the file would change the stored object as well.
 
-        :raises InsufficientStorage: if the disk is full, or nearly so.
+        :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         with translate_os_errors(), self._file('rb') as file:
             if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
@@ -137,13 +137,13 @@ class PartialFile:
                 place.unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Delete the file if that is possible; else garbage collection deletes it later."""
+        """Delete the file. If that fails, garbage collection deletes it later."""
         for path in (*self._paths, self.path.with_suffix('.copy')):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _file(self, mode: str = 'r+b') -> BinaryIO:
-        # Another process may move the file to the first path after we have tried that one.
+        # Try the first path twice: another process may move the file there in the meantime.
         for place in (*self._paths, self.path):
             with suppress(FileNotFoundError):
                 return cast(BinaryIO, place.open(mode, buffering=0))
@@ -151,12 +151,12 @@ class PartialFile:
 
 
 def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the bytes of a stream in blocks of at most `READ_CHUNK_BYTES`.
+    """Yield the bytes of a stream in blocks of `READ_CHUNK_BYTES`; the last one may be smaller.
 
-    If the stream raises, the bytes that have arrived are yielded before the error.
+    If the stream raises an error, the bytes that have arrived are yielded before it.
 
-    :param is_late: called after each read; if it returns True, the block is yielded even if it is
-        not full.
+    :param is_late: a function that is called after each read. If it returns True, the block is
+        yielded even if it is not full.
     """
     block = bytearray()
     try:
@@ -174,12 +174,12 @@ def iter_arriving(stream: ArrivingBytes, is_late: Callable[[], bool]) -> Iterato
 
 
 def iterate_names() -> Iterator[ListedName]:
-    """Yield the names in the folders of partial uploads; a key is the id of an upload."""
+    """Yield the names in the folders of partial uploads. Ids of uploads have `is_key`."""
     return _names(storage().partial_folders)
 
 
 def in_previous_storage() -> set[UUID]:
-    """Return the ids of the partial uploads in the folder of the fallback storage."""
+    """Return the ids of the partial uploads that are still in the folder of the old storage."""
     names = _names(storage().partial_folders[1:])
     return {UUID(listed.name) for listed in names if listed.is_key}
 

@@ -1,4 +1,4 @@
-"""Permissions of files. Both concern the user's own files only."""
+"""Permissions of the feature `files`. Both only concern the user's own files."""
 
 from project.core.security.permissions import register_permission
 

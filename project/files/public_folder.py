@@ -1,4 +1,4 @@
-"""The published folder on the disk: atomic and durable changes of its files."""
+"""The folder of published files on the disk. Its changes are atomic and durable."""
 
 import os
 import shutil
@@ -9,12 +9,13 @@ from project.core.storage import make_folder, sync_folder
 
 from .errors import AlreadyPublished, NotPublished
 
-# A web server that runs as another user reads the published folder.
+# Other users may read the published folder, because a web server that runs as another user sends
+# it.
 PUBLIC_FILE_MODE, PUBLIC_FOLDER_MODE = 0o644, 0o755
 
 
 def add(source: Path, target: Path, *, folder: Path) -> None:
-    """Copy a file durably to a path in the folder.
+    """Copy the file `source` durably to the path `target` in the folder.
 
     :raises AlreadyPublished: if the path is taken, or one of its folders is a file.
     """
@@ -23,7 +24,8 @@ def add(source: Path, target: Path, *, folder: Path) -> None:
     draft = target.with_name(f'.{uuid4().hex}.part')
     try:
         _copy(source, draft)
-        # A link is atomic: no client downloads half a file, and the second of two calls fails.
+        # Linking is atomic: no client downloads half a file. If two calls have the same target, the
+        # second one fails.
         os.link(draft, target)
     except FileExistsError:
         raise AlreadyPublished from None
@@ -40,7 +42,8 @@ def exists(target: Path) -> bool:
 def delete(target: Path) -> None:
     """Delete a file from the folder.
 
-    :raises NotPublished: if the file does not exist, perhaps deleted by another process.
+    :raises NotPublished: if the file does not exist, for example because another process deleted
+        it.
     """
     try:
         target.unlink()
@@ -53,10 +56,10 @@ def _ensure_target_free(target: Path, folder: Path) -> None:
         for above in reversed(target.relative_to(folder).parents):
             make_folder(folder / above, mode=PUBLIC_FOLDER_MODE)
     except (FileExistsError, NotADirectoryError):
-        # A part of the path is a file, so it cannot be a folder.
+        # One of the folders in the path exists as a file.
         raise AlreadyPublished from None
     if target.exists():
-        # `os.link` would fail as well, but only after gigabytes are copied.
+        # `os.link` would also fail, but only after gigabytes were copied.
         raise AlreadyPublished
 
 

@@ -1,4 +1,4 @@
-"""Rows that the models of files return."""
+"""Rows that the models of the feature `files` return."""
 
 from datetime import datetime
 from typing import NamedTuple, TypedDict
@@ -22,7 +22,7 @@ class FileRow(NamedTuple):
 
 
 class OwnedFileRow(NamedTuple):
-    """A file, and the result of the scan of its current version."""
+    """A file of its owner, with the result of the scan of its current version."""
 
     id: UUID
     name: str
@@ -39,7 +39,7 @@ class OwnedFileRow(NamedTuple):
 
 
 class ArchivedFileRow(NamedTuple):
-    """A file as an archive needs it."""
+    """A file with the columns that an archive needs."""
 
     id: UUID
     name: str
@@ -69,7 +69,7 @@ class VersionRow(NamedTuple):
 
 
 class ThumbnailRow(NamedTuple):
-    """The state of a thumbnail, and its key once it is stored."""
+    """The state of a thumbnail, and its storage key (None before it is stored)."""
 
     state: str
     storage_key: str | None
@@ -118,7 +118,7 @@ class UploadRow(NamedTuple):
 
 
 class ListedUploadRow(NamedTuple):
-    """An upload of any kind, as an export shows it; `length` is None if it is unknown."""
+    """An upload, resumable or not, in an export of personal data; `length` is None if unknown."""
 
     id: UUID
     name: str
@@ -161,9 +161,10 @@ class TypeStats(TypedDict):
 
 
 class StorageStats(TypedDict):
-    """The number of objects of a kind, and their size in bytes.
+    """The number of stored objects of a kind, and their size in bytes.
 
-    In rows about the last garbage collection, `at` is its time; in other rows, None.
+    If the row is about the objects that the last garbage collection examined or deleted, `at` is
+    its time; otherwise None.
     """
 
     kind: str
@@ -181,7 +182,7 @@ class DeletedUpload(NamedTuple):
 
 
 class FreedBytes(NamedTuple):
-    """The bytes of deleted versions, and of their thumbnails."""
+    """The number of bytes that deleted versions, and their thumbnails, have freed."""
 
     versions: int
     thumbnails: int

@@ -1,4 +1,4 @@
-"""Response schemas of files."""
+"""Response schemas of the feature `files`."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class LinkSchema(Schema):
 
 
 class NewLinkSchema(LinkSchema):
-    """A new share link: the only response that contains its token."""
+    """A new share link with its token, which no other response contains."""
 
     token = fields.Str()
     url = fields.Method('get_url', metadata={'type': 'string', 'format': 'uri'})

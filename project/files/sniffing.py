@@ -1,4 +1,4 @@
-"""Detection of media types from the bytes, never from the client's declaration."""
+"""Detection of media types from the bytes of a file. The type that the client sends is not used."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ HEAD_BYTES = 8192  # the first bytes of a file, enough to detect its type
 
 OCTET_STREAM = 'application/octet-stream'
 
-# Types of images for which thumbnails are made.
+# The types of images of which thumbnails can be made.
 THUMBNAIL_SOURCE_TYPES = frozenset(
     ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
 )
 
 # Types that a browser may display inline, because they cannot contain active content. SVG and HTML
-# are sniffed as `text/plain`.
+# are detected as `text/plain`.
 INLINE_SAFE_TYPES = frozenset(
     [
         *THUMBNAIL_SOURCE_TYPES,
@@ -26,17 +26,17 @@ INLINE_SAFE_TYPES = frozenset(
 )
 
 
-# Types that are not accepted from libmagic: a browser might execute or interpret such files.
+# Types that are ignored if libmagic detects them: a browser might execute or interpret such files.
 ACTIVE_TYPES_PATTERN = re.compile(
     r'text/|.*(html|xml|script|svg|flash|pdf)|application/octet-stream|.*x-empty'
 )
 
 
 def sniff(head: bytes) -> str:
-    """Return the media type of a file by its first bytes, else OCTET_STREAM.
+    """Return the media type of a file, detected from its first bytes; else OCTET_STREAM.
 
-    The types that `filetype` detects, and text, do not depend on whether libmagic is installed.
-    libmagic only names files that would otherwise be `application/octet-stream`.
+    First, the package `filetype` and a check for text are used. Only if they detect nothing,
+    libmagic is used, if it is installed. So the types of common files do not depend on libmagic.
     """
     known = filetype.guess_mime(head)
     if known:
@@ -52,7 +52,8 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode('utf-8')
     except UnicodeDecodeError as error:
-        # The last character may be cut by the end of the head.
+        # The last character may be incomplete, because only the first bytes of the file are
+        # examined.
         if len(head) < HEAD_BYTES or error.start < len(head) - 3:
             return False
         text = head[: error.start].decode('utf-8')
@@ -64,7 +65,7 @@ def _libmagic() -> Callable[[bytes], str] | None:
     try:
         import magic  # The import fails without the C library, and takes 10 ms with it.
 
-        # `Magic` has its own lock: the C library is not thread-safe.
+        # A `Magic` object has a lock. It is needed because the C library is not thread-safe.
         known = magic.Magic(mime=True)
     except (ImportError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""Constants and header parsers of tus 1.0.0."""
+"""Constants of the protocol tus 1.0.0, and parsers of its request headers."""
 
 from base64 import b64decode
 from binascii import Error
@@ -17,20 +17,20 @@ REQUEST_HEADERS = frozenset(
 )
 CHUNK_CONTENT_TYPE = 'application/offset+octet-stream'
 
-# Enough digits for every size, and few enough for a BIGINT column.
+# The maximum number of digits of a number. Such a number fits into a BIGINT column.
 MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The checksum of a chunk, by one of `ALGORITHMS`."""
+    """The checksum of a chunk, computed with one of `ALGORITHMS`."""
 
     algorithm: str
     digest: bytes
 
 
 def read_number(header: str, value: str) -> int:
-    """Return a header as a number.
+    """Return the value of a header as a number.
 
     :raises BadRequest: if it is not a whole number of at most `MAX_DIGITS` digits.
     """
@@ -80,7 +80,7 @@ def read_type(metadata: str) -> str | None:
 
 
 def _read_metadata(metadata: str) -> dict[str, bytes]:
-    """Return the decoded values by their keys, including unknown keys."""
+    """Return the decoded values of an `Upload-Metadata` header by key, including unknown keys."""
     named: dict[str, bytes] = {}
     for pair in filter(None, metadata.split(',')):
         key, _, value = pair.strip().partition(' ')

@@ -1,8 +1,8 @@
-"""Users feature: users, profiles, roles, avatars and exports of personal data.
+"""Feature `users`: users, profiles, roles, avatars and exports of personal data.
 
-Owns the tables `users` and `users_…`, `/users` and `flask users`. It depends only on `core`. It
-sends signals about changes of users, and each feature registers how it erases a deleted user's
-data. Authentication is in `auth`.
+The feature owns the tables `users` and `users_…`, the routes below `/users` and the commands `flask
+users`. It depends only on `core`. It sends signals about changes of users, and each feature
+registers how it erases a deleted user's data. Authentication is in the feature `auth`.
 """
 
 from .cli import users_cli

@@ -1,4 +1,4 @@
-"""Errors of the users feature, each with the key and the reason of its response."""
+"""Errors of the feature `users`, each with the key and the reason of its response."""
 
 from project.core.errors import (
     Conflict,
@@ -47,17 +47,17 @@ class EmailTaken(Conflict):
 
 
 class UserChanged(PreconditionFailed):
-    """The user was changed since the version in `If-Match`."""
+    """The user was changed since the client read the version in `If-Match`."""
 
 
 class LastAdmin(Conflict):
-    """The user is the last active admin. Without an admin, only operators can create one."""
+    """The user is the last active admin, who must not be disabled, deleted or demoted."""
 
     field, reason = 'user', 'The last admin cannot be removed'
 
 
 class PrivilegeEscalation(Forbidden):
-    """The request needs, grants or removes a permission that the caller does not hold."""
+    """The request needs, grants or removes a permission that the caller does not have."""
 
     reason = 'Needs a permission that you do not hold'
 
@@ -87,13 +87,13 @@ class RoleInvalid(UnprocessableContent):
 
 
 class RoleBuiltIn(Conflict):
-    """The code defines the permissions of this role."""
+    """The permissions of this role are defined in the code and cannot be changed."""
 
     field, reason = 'role', 'A built-in role cannot be changed'
 
 
 class RoleChanged(PreconditionFailed):
-    """The role was changed since the version in `If-Match`, or by a concurrent request."""
+    """Another request has changed the role, for example since the version in `If-Match`."""
 
 
 class PermissionUnknown(UnprocessableContent):

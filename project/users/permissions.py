@@ -1,4 +1,4 @@
-"""Permissions of the users feature, and the two built-in roles."""
+"""Permissions of the feature `users`, and the two built-in roles."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ WRITE = register_permission(
     'users:write', 'Create users; change usernames, email addresses and profiles.', owner=__name__
 )
 DELETE = register_permission('users:delete', 'Delete users and all their data.', owner=__name__)
-# `auth` checks it, because `auth` sends the invitations.
+# The feature `auth` checks this permission, because it sends the invitations.
 INVITE = register_permission('users:invite', 'Invite people to create an account.', owner=__name__)
 ROLES_READ = register_permission('roles:read', 'Read roles and their permissions.', owner=__name__)
 ROLES_WRITE = register_permission(
@@ -36,7 +36,7 @@ BUILT_IN = (ADMIN, MEMBER)
 
 
 def built_in_permissions(roles: Iterable[str]) -> frozenset[str]:
-    """Return the permissions of the built-in roles among `roles`.
+    """Return the permissions of those of the given roles that are built-in.
 
     Call it after all features are imported, because they register permissions at import.
     """

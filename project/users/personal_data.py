@@ -1,4 +1,4 @@
-"""Registry of personal data: the tables of each feature, with functions to export and erase."""
+"""Registry of personal data: the tables of each feature, with functions to export and erase it."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,11 +10,11 @@ from project.core.value_codec import encode
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """One file of an export.
+    """One file in an export of personal data.
 
-    :param path: the path in the archive: `<feature>/<name>`. User-supplied parts of the path must
-        be a single segment and not `..`.
-    :param chunks: the content, generated on demand to save memory.
+    :param path: the path in the ZIP: `<feature>/<name>`. A part that a user has chosen must be a
+        single segment and not `..`.
+    :param chunks: the content, generated while it is written to save memory.
     :param is_packed: whether the content is already compressed.
     """
 
@@ -23,7 +23,7 @@ class ExportFile:
     is_packed: bool = False
 
 
-# Erases a batch of a user's rows; returns True if there may be more.
+# A function that erases a batch of a user's rows; returns True if there may be more.
 Erase = Callable[[int], bool | None]
 Export = Callable[[int], Iterable[ExportFile]]
 
@@ -44,7 +44,7 @@ _registry: list[PersonalData] = []
 def register_personal_data(
     feature: str, *, tables: Mapping[str, str | None], export: Export
 ) -> Callable[[Erase], Erase]:
-    """Register the decorated function, which erases a user's rows in all `tables`.
+    """Return a decorator that registers a function, which erases a user's rows in all `tables`.
 
     After the account was closed (`user_deleted`), a task calls the function with the user's id. It
     repeats the call in new transactions as long as the function returns True. Each call deletes one
@@ -65,12 +65,15 @@ def register_personal_data(
 
 
 def personal_data_registry() -> list[PersonalData]:
-    """Return the personal data of all features, those of higher layers first."""
+    """Return the registered personal data of all features, those of higher layers first."""
     return _registry[::-1]
 
 
 def json_part(path: str, rows: Iterable[Any]) -> ExportFile:
-    """Return a file with a JSON array of rows: named tuples of a SELECT, or mappings."""
+    """Return an export file that contains rows as a JSON array.
+
+    :param rows: named tuples of a SELECT, or mappings.
+    """
     return ExportFile(path, _array(rows))
 
 

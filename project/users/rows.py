@@ -1,4 +1,4 @@
-"""Rows that the models of users return."""
+"""Rows that the models of the feature `users` return."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class ExportRow(NamedTuple):
-    """An export of a user."""
+    """An export of a user's personal data."""
 
     id: UUID
     state: str
@@ -42,7 +42,7 @@ class UserRow(NamedTuple):
 
 
 class ProfileRow(NamedTuple):
-    """The public profile of a user; `profile_image` is the key of the avatar."""
+    """The public profile of a user; `profile_image` is the storage key of the avatar."""
 
     username: str
     name: str

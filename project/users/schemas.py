@@ -1,4 +1,4 @@
-"""Response schemas of the users feature, and the field for new usernames."""
+"""Response schemas of the feature `users`, and the field for new usernames."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class Username(Text):
 
 
 class UserSchema(Schema):
-    """A user, shown to the user and to administrators."""
+    """A user, as returned to the user and to administrators."""
 
     id = fields.Int()
     username = fields.Str()
@@ -83,12 +83,12 @@ class RoleSchema(Schema):
         return sorted(known.intersection(role.permissions))
 
     def get_built_in(self, role: Any) -> bool:
-        """Return whether the code defines the permissions of a role."""
+        """Return whether a role is built-in: its permissions are defined in the code."""
         return role.name in BUILT_IN
 
 
 class ExportSchema(Schema):
-    """An export and its state."""
+    """An export of personal data and its state."""
 
     id = fields.UUID()
     state = fields.Str(validate=validate.OneOf(('pending', 'ready', 'failed')))

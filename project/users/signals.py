@@ -1,4 +1,4 @@
-"""Signals of the users feature to features above it, sent inside the sender's transaction."""
+"""Signals of the feature `users`, which higher features receive in the sender's transaction."""
 
 from blinker import Namespace
 
@@ -21,9 +21,9 @@ user_email_changed = _signals.signal('user-email-changed')
 #: `send('users', user_id=…, by=…)`: the username of a user was changed.
 username_changed = _signals.signal('username-changed')
 
-#: `send('users', user_id=…, email='…', by=…)`: the account is closed. No function finds the user or
-#: the email address any longer; a task erases the data. Receivers must revoke all credentials that
-#: work without the user, such as PINs, in a time that does not grow with the user's data.
+#: `send('users', user_id=…, email='…', by=…)`: the account was closed. Queries no longer find the
+#: user, and a task erases the data. Receivers must revoke all credentials that work without the
+#: user, such as PINs. Their duration must not depend on the amount of the user's data.
 user_deleted = _signals.signal('user-deleted')
 
 #: `send('users', user_id=…, was=[…], roles=[…], by=…)`: the roles of a user were changed.
@@ -33,10 +33,10 @@ user_roles_changed = _signals.signal('user-roles-changed')
 role_changed = _signals.signal('role-changed')
 
 #: `send('files', user_id=…, kind='share link', credential=…)`: a feature that cannot import `auth`
-#: issued a credential of this kind and id.
+#: has issued a credential. The values are the kind and the id of the credential.
 credential_created = _signals.signal('credential-created')
 
-#: `send('files', user_id=…, kind=…, credential=…)`: the credential was revoked.
+#: `send('files', user_id=…, kind=…, credential=…)`: such a credential was revoked.
 credential_deleted = _signals.signal('credential-deleted')
 
 #: `send('users', user_id=…)`: an export of the user's data was requested.

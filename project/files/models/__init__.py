@@ -1,4 +1,4 @@
-"""The tables of files. The bytes are in the object storage."""
+"""Tables of the feature `files`. The bytes are in the object storage."""
 
 from .files import (
     CLEAN,

@@ -41,18 +41,19 @@ from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
-# States of pending thumbnails, computed from the task: there is none, or it was given up recently.
+# States of a pending thumbnail: no task will make it (LOST), or its task has failed permanently a
+# short time ago (GIVEN_UP). Both are computed from the task, not stored.
 LOST, GIVEN_UP = 'lost', 'given up'
 
-# A thumbnail whose task was given up is requested again after this time.
+# After this time, a thumbnail whose task has failed permanently can be requested again.
 THUMBNAIL_RETRY_INTERVAL = timedelta(minutes=10)
 
-# Results of the malware scanner; None before the scan.
+# Results of the malware scanner. Before the scan, the column is None.
 CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
 
 
 class Blob(Base):
-    """Bytes, identified by their SHA-256 and stored once for all versions."""
+    """A blob: bytes, identified by their SHA-256. They are stored once for all versions."""
 
     __tablename__ = 'files_blobs'
 
@@ -70,7 +71,7 @@ class File(Base):
         Index(None, 'owner_id', 'name', 'id'),
         Index(None, 'owner_id', 'size', 'id'),
         Index(None, 'trashed_at'),
-        # A partial index, because the trash of an owner is small compared to their files.
+        # A partial index, because a user's trash is small compared to all files of the user.
         Index(
             'ix_files_trash', 'owner_id', 'trashed_at',
             sqlite_where=text('trashed_at IS NOT NULL'),
@@ -82,7 +83,8 @@ class File(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     name: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
-    # `size`, `type` and `sha256` are copied from the newest version, so that a list needs no join.
+    # The metadata `size`, `type` and `sha256` are copied from the newest version, so that a list
+    # needs no join.
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
     current_version: Mapped[int] = mapped_column(default=1)
@@ -93,12 +95,12 @@ class File(Base):
 
     @classmethod
     def find_owned(cls, owner_id: int, file_id: UUID) -> OwnedFileRow | None:
-        """Return the owner's file, even if it is in the trash, or None."""
+        """Return the file with an id if the owner has it, even in the trash; else None."""
         return OWNED_FILE.first(owner_id=owner_id, id=file_id)
 
     @classmethod
     def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[ArchivedFileRow]:
-        """Return the owner's files with these ids, except those in the trash."""
+        """Return the files with these ids that the owner has, except those in the trash."""
         owned = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
             cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
         )
@@ -107,7 +109,7 @@ class File(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT of an owner's files with these filters, cached per set.
+        """Return the SELECT of an owner's files with the named filters; cached per set of names.
 
         Its bind parameters are `owner_id`, `trashed`, and one for each filter.
 
@@ -126,7 +128,10 @@ class File(Base):
 
     @classmethod
     def count_by_type(cls, owner_id: int | None = None) -> list[TypeCountRow]:
-        """Return the number of files and bytes of each type, of one owner or of all."""
+        """Return the number of files and their bytes by media type.
+
+        :param owner_id: the owner of the files; None for the files of all users.
+        """
         counted = (
             select(cls.type, func.count().label('files'), func.sum(cls.size).label('bytes'))
             .where(NOT_EMPTIED)
@@ -142,7 +147,7 @@ class Version(Base):
 
     __tablename__ = 'files_versions'
     __table_args__ = (
-        # A partial index of the versions that are not scanned yet.
+        # A partial index of the versions that the scanner has not scanned yet.
         Index(
             'ix_files_versions_unscanned', 'file_id', 'number',
             sqlite_where=text('scan IS NULL'), postgresql_where=text('scan IS NULL'),
@@ -156,9 +161,10 @@ class Version(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     type: Mapped[str] = mapped_column(String(127))
     sha256: Mapped[str] = mapped_column(ForeignKey('files_blobs.sha256'), index=True)
-    # The type that the client sent. It is stored for the owner and never trusted.
+    # The media type that the client sent. It is stored for the owner, but never trusted.
     declared_type: Mapped[str | None] = mapped_column(String(127))
-    # Each version has its own result: a shared one would reveal that another user has the bytes.
+    # Each version has its own result of the scan. A result per blob would reveal to a user that
+    # another user has stored the same bytes.
     scan: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
@@ -169,10 +175,10 @@ class Version(Base):
 
 
 class Thumbnail(Base):
-    """A thumbnail of a version: `pending`, `ready`, or `failed` for an unreadable image.
+    """A thumbnail of a version; its state is `pending`, `ready`, or `failed` (unreadable image).
 
-    Each version has its own thumbnails. Shared ones would reveal that another user has the same
-    bytes.
+    Each version has its own thumbnails. A thumbnail per blob would reveal to a user that another
+    user has stored the same bytes.
     """
 
     __tablename__ = 'files_thumbnails'
@@ -187,21 +193,23 @@ class Thumbnail(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     edge: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
-    # The storage key of the thumbnail and its size in bytes, once it is stored.
+    # The storage key of the thumbnail and its size in bytes; None before it is stored.
     storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
     size: Mapped[int | None] = mapped_column(BigInteger)
-    # The task that makes it.
+    # The id of the task that makes the thumbnail.
     task_id: Mapped[UUID] = mapped_column()
 
     @classmethod
     def find(cls, file_id: UUID, number: int, edge: int) -> ThumbnailRow | None:
-        """Return `state` and `storage_key` of a thumbnail, or None before any request.
+        """Return `state` and `storage_key` of a thumbnail; None if it was never requested.
 
-        The state is `GIVEN_UP` for `THUMBNAIL_RETRY_INTERVAL` after its task was given up. It is
-        `LOST` if no task will make it. In both states, unlike `FAILED`, the image may be readable.
+        For `THUMBNAIL_RETRY_INTERVAL` after its task has failed permanently, the state is
+        `GIVEN_UP`. If there is no task that will make it, the state is `LOST`. In both cases, the
+        image may be readable. If it is not, the state is `FAILED`.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
-        # A ready thumbnail without a key is from an earlier release. It is made again.
+        # A thumbnail without a key that is `ready` was made by an earlier release. It must be made
+        # again.
         is_known = (cls.state == FAILED) | cls.storage_key.is_not(None)
         known = is_known | ((cls.state == PENDING) & is_pending(cls.task_id))
         state = case((known, cls.state), (given_up, GIVEN_UP), else_=LOST).label('state')
@@ -223,7 +231,7 @@ class FileTag(Base):
     tag: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
-# The condition that a file was not in the trash when its owner last emptied the trash.
+# SQL condition: the file was not in the trash when its owner last emptied the trash.
 NOT_EMPTIED = ~(
     exists()
     .where(Usage.user_id == File.owner_id, Usage.trash_emptied_at > File.trashed_at)

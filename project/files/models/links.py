@@ -17,7 +17,7 @@ from .files import File
 
 
 class Link(Base):
-    """A share link, found by the hash of its token. It is deleted with its file."""
+    """A share link. It is found by the hash of its token, and deleted with its file."""
 
     __tablename__ = 'files_links'
     __table_args__ = (Index(None, 'file_id', 'created_at'),)
@@ -33,7 +33,7 @@ class Link(Base):
 
     @classmethod
     def find_live(cls, token_hash: str) -> LinkRow | None:
-        """Return a link and the owner of its file, or None if it is expired or used up."""
+        """Return a link and the file's owner; None if the link is unknown, expired or used up."""
         return LIVE_LINK.first(token_hash=token_hash, moment=now())
 
 

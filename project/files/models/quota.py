@@ -1,4 +1,4 @@
-"""Table of quotas: the bytes that a user has stored and reserved."""
+"""Table of the stored and reserved bytes of each user, and of the quotas."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from project.files.rows import UsageRow
 
 
 class Usage(Base):
-    """The used and reserved bytes of a user, trash and versions included.
+    """The used and reserved bytes of a user. Files in the trash and old versions count.
 
     `used` is always the sum of the versions of the user's files. `reserved` is the sum of the
     reservations of the user's uploads.
@@ -23,11 +23,12 @@ class Usage(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
     used: Mapped[int] = mapped_column(BigInteger, default=0)
     reserved: Mapped[int] = mapped_column(BigInteger, default=0)
-    # The bytes of all thumbnails of the user, which have an allowance in addition to the quota.
+    # The bytes of all thumbnails of the user. They have their own limit and do not count as `used`.
     thumbnail_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default='0')
-    # None for the default, FILES_QUOTA.
+    # The quota of the user; None for the default, FILES_QUOTA.
     quota: Mapped[int | None] = mapped_column(BigInteger)
-    # Files moved to the trash before this time count as deleted; a task deletes their rows.
+    # When the user last emptied the trash. Files moved to the trash before count as deleted; a task
+    # deletes their rows.
     trash_emptied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @classmethod
@@ -38,6 +39,6 @@ class Usage(Base):
 
     @classmethod
     def find_trash_emptied_at(cls, user_id: int) -> datetime | None:
-        """Return when a user last emptied their trash, or None."""
+        """Return when a user last emptied the trash, or None."""
         found = select(cls.trash_emptied_at).where(cls.user_id == user_id)
         return execute_select(found).scalar_one_or_none()

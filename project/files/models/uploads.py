@@ -1,4 +1,4 @@
-"""Table of uploads: their quota reservations, and the state of resumable ones."""
+"""Table of uploads, resumable or not: quota reservations, and the progress of resumable uploads."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from .files import File
 class Upload(Base):
     """An upload and its quota reservation, until it is complete, cancelled or expired.
 
-    The row of a complete resumable upload stays until it expires, with the id of its file.
+    If a resumable upload is complete, its row stays until it expires, with the id of the new file.
     """
 
     __tablename__ = 'files_uploads'
@@ -26,28 +26,30 @@ class Upload(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[int] = mapped_column(ForeignKey('users.id'), index=True)
     reserved: Mapped[int] = mapped_column(BigInteger)
-    # Only in resumable uploads: the announced length, and how many bytes are durable.
+    # Only for resumable uploads: the announced length, and the number of bytes that are durable.
     declared_size: Mapped[int | None] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger, default=0)
     name: Mapped[str] = mapped_column(String(255), default='')
-    # `Upload-Metadata` as the client sent it.
+    # The header `Upload-Metadata`, as the client sent it.
     tus_metadata: Mapped[str] = mapped_column(Text, default='')
-    # The request that may write, and the file of a complete upload.
+    # The lease of the request that may write, and the id of the file that the complete upload has
+    # become.
     lease_id: Mapped[UUID | None] = mapped_column()
     file_id: Mapped[UUID | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # Active uploads renew this time. A task cancels expired uploads.
+    # When the upload expires. Requests that write to it postpone this time. A task cancels expired
+    # uploads.
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
     @classmethod
     def find_owned(cls, owner_id: int, upload_id: UUID) -> UploadRow | None:
-        """Return the owner's resumable upload, or None if it expired or its file is deleted."""
+        """Return the owner's resumable upload; None if it has expired or its file was deleted."""
         owned = RESUMABLE_SELECT.where(cls.id == upload_id, cls.owner_id == owner_id)
         return select_row(UploadRow, owned.where(cls.expires_at > now(), HAS_LIVE_FILE))
 
     @classmethod
     def holds_lease(cls, upload_id: UUID, lease: UUID) -> bool:
-        """Return whether a request still has the lease of an upload."""
+        """Return whether a lease of an upload is still valid: no newer request has taken it."""
         leased = select(cls.id).where(cls.id == upload_id, cls.lease_id == lease)
         return execute_select(leased).one_or_none() is not None
 
@@ -64,7 +66,7 @@ class Upload(Base):
         )
 
 
-# The upload is not complete, or its file exists and is not in the trash.
+# SQL condition: the upload is not complete, or its file exists and is not in the trash.
 HAS_LIVE_FILE = or_(
     Upload.file_id.is_(None),
     exists().where(File.id == Upload.file_id, File.trashed_at.is_(None)),

@@ -1,10 +1,11 @@
-"""Routes of files, by topic: parse the request, call the service, respond."""
+"""Routes of the feature `files`, one module per topic."""
 
 from flask import Blueprint
 
 blueprint = Blueprint('files', 'project.files', url_prefix='/files')
 
-# The topics add their routes to the blueprint, so they are imported after it.
+# These modules add their routes to the blueprint, so they are imported after the blueprint is
+# created.
 from . import (  # noqa: E402
     archives,
     content,

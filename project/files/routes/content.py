@@ -1,4 +1,4 @@
-"""Routes of the content of files and of their versions."""
+"""Routes that send and replace the content of files and of their versions."""
 
 from typing import Any, TypedDict
 from uuid import UUID
@@ -35,7 +35,7 @@ from .form_uploads import open_upload, written_upload
 
 
 class ContentQuery(Schema):
-    """Whether a browser displays the content or saves it."""
+    """Query of a download: whether a browser displays the content or saves it."""
 
     inline = fields.Bool(load_default=False)
 
@@ -101,7 +101,7 @@ def file_content_replace(file_id: UUID, form: ContentFormData | None) -> OwnedFi
 
 
 class VersionListQuery(ListQuery):
-    """Sort orders of the list of versions."""
+    """Query of the list of versions."""
 
     sort = sort_by('number')
 
@@ -143,7 +143,7 @@ def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
 
 
 def send(stream: StoredObject, name: str, bytes_: Any, *, inline: bool = False) -> Response:
-    """Return the response that sends open bytes under a name.
+    """Return the response that sends an opened file or version under a file name.
 
     :param bytes_: the file or version, whose hash and type the response headers contain.
     :param inline: whether the client asked to display it; only `INLINE_SAFE_TYPES` are displayed.

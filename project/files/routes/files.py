@@ -30,7 +30,7 @@ def tag() -> Text:
 
 
 class FileListQuery(ListQuery):
-    """Filters and sort orders of the list of files."""
+    """Query of the list of files: filters and sort orders."""
 
     name = fields.Str(validate=validate.Length(1, 255))
     tag = fields.Str(validate=validate.Length(1, 32))
@@ -40,7 +40,7 @@ class FileListQuery(ListQuery):
 
 
 class FileCreateQuery(Schema):
-    """The name of a file that is not sent as a form."""
+    """Query of an upload without a form: the name of the file."""
 
     name = fields.Str(validate=validate.Length(max=255))
 
@@ -52,7 +52,7 @@ class FileCreateParameters(TypedDict):
 
 
 class FileCreateForm(Schema):
-    """A new file, as a multipart form."""
+    """The multipart form of a new file."""
 
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
@@ -84,7 +84,7 @@ class FilePatchBody(TypedDict):
 
 
 class FileDeleteQuery(Schema):
-    """Whether to delete a file permanently."""
+    """Query of a deletion: whether the file is deleted permanently."""
 
     permanent = fields.Bool(load_default=False)
 
@@ -96,7 +96,7 @@ class FileDeleteParameters(TypedDict):
 
 
 class FilesView(MethodView):
-    """The files of the user."""
+    """Routes `/files`: the files of the user."""
 
     init_every_request = False
 
@@ -138,7 +138,7 @@ class FilesView(MethodView):
 
 
 class FileView(MethodView):
-    """One file of the user."""
+    """Routes `/files/<file_id>`: one file of the user."""
 
     init_every_request = False
 

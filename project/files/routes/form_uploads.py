@@ -1,4 +1,4 @@
-"""Streaming of the file in a multipart form, during form parsing."""
+"""Upload of a file in a multipart form. The file is stored while the form is parsed."""
 
 from typing import cast
 
@@ -12,8 +12,8 @@ from project.files import service
 def open_upload(form_length: int | None) -> service.ReservedUpload:
     """Return the writer for the file of a form, with a quota reservation.
 
-    :param form_length: the Content-Length of the form in bytes, or None. This size, minus the
-        overhead of the form, is reserved before the first byte.
+    :param form_length: the Content-Length of the form in bytes, or None. This number, minus the
+        maximum size of the rest of the form, is reserved before the first byte is written.
     :raises FileTooLarge: if the form is too large for a file of the maximum size.
     :raises QuotaExceeded: if the form exceeds the quota of the user.
     """
@@ -22,5 +22,5 @@ def open_upload(form_length: int | None) -> service.ReservedUpload:
 
 
 def written_upload(file: FileStorage) -> service.ReservedUpload:
-    """Return the writer of a file whose form field has the stream factory `open_upload`."""
+    """Return the writer that `open_upload` has created for the file of a form."""
     return cast(service.ReservedUpload, file.stream)

@@ -33,19 +33,19 @@ from project.users.errors import PrivilegeEscalation
 from . import blueprint
 from .content import send
 
-# Errors for the holder of a link.
+# Errors of the routes for the holders of a link.
 LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
 
 PASSWORD_HEADER_NAME = 'X-Link-Password'
 PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, if it has one.')}
 
-# The limit protects the CPU: each password takes 50 ms of CPU time. Tokens, which cannot be
-# guessed, would need no limit.
+# This limit protects the CPU: each check of a password takes 50 ms of CPU time. Tokens need no
+# limit, because they cannot be guessed.
 SHARED_RATE_LIMIT = '120/minute'
 
 
 class LinkListQuery(ListQuery):
-    """Sort orders of the list of links."""
+    """Query of the list of share links."""
 
     sort = sort_by('created_at')
 
@@ -61,7 +61,7 @@ def link_list(file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
 
 
 class LinkCreateRequest(Schema):
-    """A new link."""
+    """A new share link."""
 
     expires_at = Timestamp(allow_none=True)
     password = Password(allow_none=True)
@@ -124,7 +124,8 @@ def shared_content(token: str) -> Response:
     """Download the file of a share link, or ranges of it."""
     link, file, stream = service.open_shared(token, request.headers.get(PASSWORD_HEADER_NAME))
     response = send(stream, file.name, file)
-    # Count the download here: later, a proxy or the storage may send the bytes (FILES_OFFLOAD).
+    # Count the download before the bytes are sent, because a proxy or the storage may send them
+    # (FILES_OFFLOAD).
     if request.method == 'GET' and response.status_code != 304:
         service.count_download(link, stream)
     return response

@@ -1,4 +1,4 @@
-"""Routes of published files and of the report, which Flask itself sends."""
+"""Routes of published files and of a report. Flask's `send_file` sends them."""
 
 from io import BytesIO
 

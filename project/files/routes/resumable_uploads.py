@@ -1,7 +1,8 @@
-"""Routes of resumable uploads: tus 1.0.0.
+"""Routes of resumable uploads with the protocol tus 1.0.0.
 
-Supported are the core protocol and the extensions creation, creation-with-upload, expiration,
-checksum and termination. Successful responses have no body. Errors have the form of all API errors.
+They support the core protocol and the extensions creation, creation-with-upload, expiration,
+checksum and termination. Successful responses have no body. Errors have the same form as in all
+other routes.
 """
 
 from email.utils import format_datetime
@@ -46,7 +47,8 @@ from .tus_headers import (
 
 TUS_HEADERS = (*API, ('Tus-Resumable', tus.VERSION))
 
-# Enough for small chunks of several simultaneous uploads. The quota limits their bytes.
+# The rate limit is high enough for small chunks of several concurrent uploads. The quota limits the
+# number of bytes.
 CHUNK_RATE_LIMIT = '6000/minute'
 
 CREATION_ERRORS = (TusVersionUnknown, FileTooLarge, QuotaExceeded, NameInvalid, ChecksumUnknown)
@@ -57,7 +59,7 @@ APPEND_ERRORS = (
 
 
 class UploadsView(MethodView):
-    """The resumable uploads of the user."""
+    """Routes `/files/uploads`: the resumable uploads of the user."""
 
     init_every_request = False
     provide_automatic_options = False
@@ -111,7 +113,7 @@ class UploadsView(MethodView):
 
 
 class UploadView(MethodView):
-    """One resumable upload of the user."""
+    """Routes `/files/uploads/<upload_id>`: one resumable upload of the user."""
 
     init_every_request = False
 
@@ -168,7 +170,7 @@ class UploadView(MethodView):
         if method not in meant:
             raise BadRequest('X-HTTP-Method-Override must be PATCH, HEAD or DELETE')
         response = meant[method](upload_id)
-        # For all three methods: tus also allows 204 as the response to HEAD.
+        # All three methods then return 204: tus also allows it as the response to HEAD.
         response.status_code = 204
         return response
 
@@ -180,7 +182,8 @@ blueprint.add_url_rule('/uploads/<uuid:upload_id>', view_func=UploadView.as_view
 def require_known_protocol() -> None:
     """Check the version of tus and the `Upload-*` headers of the request.
 
-    An `Upload-*` header of an unsupported extension could change the meaning of the request.
+    Unknown `Upload-*` headers are rejected, because a header of an unsupported extension could
+    change the meaning of the request.
 
     :raises TusVersionUnknown: if the client uses another version of tus.
     :raises BadRequest: if an `Upload-*` header is not one of `tus.REQUEST_HEADERS`.
@@ -194,7 +197,7 @@ def require_known_protocol() -> None:
 
 
 def append_chunk(upload_id: UUID) -> Response:
-    """Append the body of the request to an upload."""
+    """Append the body of the request to an upload; return the response."""
     if request.mimetype != tus.CHUNK_CONTENT_TYPE:
         raise NotAnUploadChunk
     progress = service.append(
@@ -218,7 +221,7 @@ def upload_response(upload_id: UUID) -> Response:
 
 
 def terminate_upload(upload_id: UUID) -> Response:
-    """Cancel an upload."""
+    """Cancel an upload; return the response."""
     service.delete_upload(current_principal().user_id, upload_id)
     return empty_response(204)
 
@@ -238,7 +241,7 @@ def empty_response(status: int) -> Response:
 
 
 def progress_response(response: Response, progress: service.Progress) -> Response:
-    """Add the progress of an upload to the headers of a response."""
+    """Add the headers with the progress of an upload to a response."""
     response.headers['Upload-Offset'] = str(progress.offset)
     response.headers['Upload-Expires'] = format_datetime(progress.expires_at, usegmt=True)
     if progress.file_id:
@@ -247,7 +250,7 @@ def progress_response(response: Response, progress: service.Progress) -> Respons
 
 
 def integer_header(header: str) -> int:
-    """Return a header as a number.
+    """Return the value of a request header as a number.
 
     :raises BadRequest: if it is missing or not a whole number.
     """
@@ -255,7 +258,7 @@ def integer_header(header: str) -> int:
 
 
 def checksum_header() -> tus.Checksum | None:
-    """Return the checksum in the request, or None if the client sent none.
+    """Return the checksum in the request headers, or None if there is none.
 
     :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
     """

@@ -1,4 +1,4 @@
-"""Route of thumbnails."""
+"""Route that sends thumbnails."""
 
 from typing import TypedDict
 from uuid import UUID
@@ -20,7 +20,7 @@ from . import blueprint
 
 
 class ThumbnailQuery(Schema):
-    """The size of a thumbnail: its longer side in pixels."""
+    """Query of a thumbnail: the length of its longer side in pixels."""
 
     size = fields.Int(load_default=256, validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS))
 

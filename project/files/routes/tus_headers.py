@@ -1,4 +1,4 @@
-"""Request and response headers of tus 1.0.0, for the endpoint specs."""
+"""Request and response headers of tus 1.0.0, for the endpoint declarations."""
 
 from project.core.web.responses.headers import Header
 from project.files import tus

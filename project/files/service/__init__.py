@@ -1,4 +1,4 @@
-"""Services of files. They take the owner's id and find no files of other users."""
+"""Service functions of the feature `files`. They never find files of other users."""
 
 from .archives import MAX_FILES_PER_ARCHIVE, open_archive
 from .content import (

@@ -1,4 +1,4 @@
-"""ZIP archives, created while they are sent. Memory holds one block of one file."""
+"""ZIP archives. They are created while they are sent: only one block of one file is in memory."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -33,14 +33,14 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     archive, taken = ZipStream(sized=True), dict[str, int]()
     for file in (files[file_id] for file_id in wanted):
         name = _free_name(file.name, taken)
-        # Each file is opened when the archive reaches it; otherwise 1,000 files would be open. If
-        # it is missing then, the response breaks off, because Content-Length was sent already.
+        # Each file is opened only when its bytes are sent; otherwise 1,000 files would be open. If
+        # it is missing then, the response ends too early, because Content-Length was sent already.
         archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
     return archive
 
 
 def _free_name(name: str, taken: dict[str, int]) -> str:
-    """Return a unique name, even on file systems that ignore case.
+    """Return a name that is unique in the archive, even if case is ignored.
 
     :param taken: the highest number of each name in the archive, by the casefolded name. This
         function updates it.

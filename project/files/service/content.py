@@ -1,4 +1,4 @@
-"""Content of files. All new bytes go through this module and its checks."""
+"""Content of files. All new bytes pass through this module and its checks."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ from .upload_reservations import (
 )
 from .version_deletion import delete_versions
 
-# Values of columns that describe bytes, by the names of the columns.
+# Column values that describe the bytes of a file, by column name.
 Known: TypeAlias = dict[str, Any]
 
 
@@ -44,7 +44,7 @@ def store_file(
     length: int | None = None,
     declared_type: str | None = None,
 ) -> OwnedFileRow:
-    """Store a stream as a new file of the owner. It is durable when this returns.
+    """Store a stream as a new file of the owner. The file is durable when this returns.
 
     :param length: the announced number of bytes, or None. They are reserved before the first read.
     :param declared_type: the media type that the client sent; stored, but not trusted.
@@ -66,7 +66,7 @@ def store_upload(
     tags: Iterable[str] = (),
     declared_type: str | None = None,
 ) -> OwnedFileRow:
-    """Store a written upload as a new file of the owner, as durably as `store_file`.
+    """Store the bytes written to `upload` as a new file. It is durable when this returns.
 
     :raises QuotaExceeded: if the reservation has expired and the quota is exceeded.
     :raises NameInvalid: if the name is too long.
@@ -85,7 +85,7 @@ def replace_content(
     declared_type: str | None = None,
     expected: Expected = None,
 ) -> OwnedFileRow:
-    """Add a stream as the newest version of a file, as durably as `store_file`.
+    """Store a stream as the newest version of a file. It is durable when this returns.
 
     :param length: the announced number of bytes, or None. They are reserved before the first read.
     :param expected: the row versions that may be changed (`If-Match`); None for any.
@@ -110,13 +110,13 @@ def replace_with_upload(
     declared_type: str | None = None,
     expected: Expected = None,
 ) -> OwnedFileRow:
-    """Add a written upload as the newest version of a file, as `replace_content` does."""
+    """Store the bytes of an upload as the newest version of a file. See `replace_content`."""
     upload.prepare_blob()
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
 
 
 def _delete_unused_blob(sha256: str) -> bool:
-    """Delete the row of a blob to which no version refers; return whether there was one."""
+    """Delete the row of a blob if no version refers to it; return whether it was deleted."""
     # Lock the row first, so that the query below sees versions committed in the meantime.
     db.session.execute(select(Blob.sha256).where(Blob.sha256 == sha256).with_for_update())
     is_used = select(Version.file_id).where(Version.sha256 == sha256).exists()
@@ -141,7 +141,7 @@ register_object_kind(
 def restore_version(
     owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
 ) -> OwnedFileRow:
-    """Add the bytes of an old version as the newest version. The other versions stay.
+    """Store the bytes of an old version as the newest version. The other versions stay.
 
     :raises FileNotFound: if the version does not exist, or the file is in the trash.
     :raises FileChanged: if the file has another row version than the expected ones.
@@ -156,7 +156,7 @@ def restore_version(
 
 
 def open_content(owner_id: int, file_id: UUID) -> tuple[OwnedFileRow, StoredObject]:
-    """Return the owner's file and its open bytes.
+    """Return the owner's file, and its content opened for reading.
 
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
     :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
@@ -166,9 +166,9 @@ def open_content(owner_id: int, file_id: UUID) -> tuple[OwnedFileRow, StoredObje
 
 
 def open_version(owner_id: int, file_id: UUID, number: int) -> tuple[str, VersionRow, StoredObject]:
-    """Return the name of a file, a version of it, and the open bytes of that version.
+    """Return the name of a file, one of its versions, and the content of it opened for reading.
 
-    Raises the errors of `open_content`.
+    Raises the same errors as `open_content`.
     """
     file = get_untrashed(owner_id, file_id)
     version = get_version(file_id, number)
@@ -184,7 +184,7 @@ def get_version(file_id: UUID, number: int) -> VersionRow:
 
 
 def _write_to_upload(owner_id: int, stream: blobs.Stream, length: int | None) -> ReservedUpload:
-    """Write a stream to an upload, and check that it has the announced length."""
+    """Write a stream to a new upload. Raise BadRequest if it is shorter than `length`."""
     upload = open_upload(owner_id, least=length or 0)
     try:
         upload.write_stream(stream)
@@ -220,9 +220,9 @@ def create_file_from_blob(
     declared_type: str | None,
     reserved: int,
 ) -> OwnedFileRow:
-    """Insert a file for durable bytes, in a transaction that locks the owner.
+    """Insert a file whose bytes are durable. Call it in a transaction that locks the owner.
 
-    :param reserved: the bytes of the upload's reservation, which the file replaces.
+    :param reserved: the bytes of the upload's reservation; the size of the file replaces them.
     """
     content = _save_blob(owner_id, arrived, reserved)
     file_id = uuid4()
@@ -253,9 +253,9 @@ def _add_uploaded_version(
 def _save_blob(
     owner_id: int, upload: blobs.BlobWriter | blobs.AssembledUpload, reserved: int
 ) -> Known:
-    """Commit the reservation, write and publish the blob. Return its columns."""
+    """Commit the reservation and publish the blob; return the columns that describe it."""
     commit_reservation(owner_id, reserved, upload.size)
-    # The upsert locks the row even if it exists, so that the garbage collector waits.
+    # The upsert locks even an existing row, so that garbage collection waits.
     row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
     db.session.execute(upsert(Blob, row, conflict=['sha256'], change={'size': upload.size}))
     upload.publish_blob()
@@ -265,7 +265,7 @@ def _save_blob(
 def _add_version(
     owner_id: int, file_id: UUID, content: Known, extra: Known, expected: Expected
 ) -> None:
-    """Insert the newest version, and delete those beyond `FILES_VERSIONS_KEPT`."""
+    """Insert the newest version; delete the oldest versions beyond `FILES_VERSIONS_KEPT`."""
     changes = {**content, 'current_version': File.current_version + 1}
     update_file_row(owner_id, file_id, changes, expected, live=True)
     newest = get_file(owner_id, file_id).current_version

@@ -34,7 +34,7 @@ BATCH_FILES = 250
 
 
 def list_files(owner_id: int, page: PageRequest) -> Page[FileRow]:
-    """Return a page of the owner's files, or of their trash with the filter `trashed`."""
+    """Return a page of the owner's files; with the filter `trashed`, of those in the trash."""
     values = {'trashed': False, **page.filters}
     names = frozenset(name for name in page.filters if name != 'trashed' or values['trashed'])
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
@@ -89,13 +89,13 @@ def update_file(
 
 @atomic()
 def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Move a file to the trash. It can be restored until garbage collection deletes it.
+    """Move a file to the trash. It can be restored until it is deleted as expired trash.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
     """
-    # A process whose clock was ahead may have stored a future `trash_emptied_at`. Then use that
-    # time: a file with an earlier `trashed_at` would count as deleted.
+    # The stored `trash_emptied_at` is in the future if the clock of another process was ahead. Then
+    # use it as `trashed_at`. With an earlier time, the file would count as deleted.
     moment = literal(now(), UTCDateTime)
     emptied_at = select(Usage.trash_emptied_at).where(Usage.user_id == owner_id).scalar_subquery()
     trashed_at = case((emptied_at > moment, emptied_at), else_=moment)
@@ -104,7 +104,7 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> No
 
 @atomic()
 def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> OwnedFileRow:
-    """Restore a file from the trash. A file that is not in the trash stays as it is.
+    """Restore a file from the trash. Do nothing if it is not in the trash.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
@@ -115,7 +115,7 @@ def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> 
 
 @atomic()
 def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
-    """Delete a file permanently. Its bytes are garbage-collected if they are unused.
+    """Delete a file permanently. If no other file has the same bytes, they are deleted later.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
@@ -128,9 +128,9 @@ def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> N
 
 
 def delete_files(owner_id: int, which: ColumnElement[bool]) -> int:
-    """Delete at most `BATCH_FILES` files with all versions. Call it in `atomic`.
+    """Delete at most `BATCH_FILES` files that match `which`. Call it inside `atomic`.
 
-    The usage of the owner decreases with each call.
+    Their versions are deleted, too. The usage of the owner decreases with each call.
 
     :returns: the number of deleted files; if it is `BATCH_FILES`, there may be more.
     """
@@ -149,9 +149,9 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page[Versi
 
 
 def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) -> None:
-    """Move a file to the trash or restore it. Do nothing if that is done already.
+    """Move a file to the trash, or restore it. Do nothing if it is there, or restored, already.
 
-    :param to: the time, or None to restore the file.
+    :param to: the time of the move, or None to restore the file.
     """
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):
@@ -163,9 +163,9 @@ def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) ->
 def update_file_row(
     owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
 ) -> None:
-    """Compare the row version and change the row in one statement. Call in `atomic`.
+    """Compare the row version and change the row in one statement. Call it inside `atomic`.
 
-    :param live: True if the file must not be in the trash, False if it must be in it.
+    :param live: True if the file must not be in the trash, False if it must be in the trash.
     :raises FileNotFound: if the file does not exist.
     :raises FileChanged: if the file has another row version.
     """

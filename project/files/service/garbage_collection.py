@@ -1,4 +1,4 @@
-"""Garbage collection: deletion of expired rows and of bytes without a row."""
+"""Garbage collection of `files`: deletion of expired rows, and of bytes without a row."""
 
 import time
 from collections.abc import Iterator
@@ -30,10 +30,10 @@ from project.files.rows import StorageStats
 
 from .files import delete_files
 
-# A link is listed for this time after its end, so that its owner sees why it stopped working.
+# An expired link stays in lists for this time, so that its owner sees why it stopped working.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
 
-# Time limit of one run of the nightly task; the next run continues.
+# Time limit of one run of the nightly task. The next run continues where it stopped.
 NIGHTLY_BUDGET_SECONDS = 10 * 60
 CONTINUATION_DELAY = timedelta(minutes=1)
 
@@ -42,8 +42,8 @@ CONTINUATION_DELAY = timedelta(minutes=1)
 class CollectedItem:
     """An item that was deleted, or that a dry run would delete.
 
-    :param kind: `trash`, `links`, `bytes` of a key in the storage, or `incoming` for staged bytes
-        of ended processes. `unknown` for an unknown name in the storage, which is not deleted.
+    :param kind: `trash` (a file), `links` (a share link), `bytes` (a stored object), `incoming` (a
+        staging file of an ended process); `unknown`: an unknown name in the storage, not deleted.
     :param size: in bytes; 0 if it is unknown.
     """
 
@@ -55,12 +55,12 @@ class CollectedItem:
 def collect_garbage(
     *, budget: float = float('inf'), dry_run: bool = False
 ) -> Iterator[CollectedItem]:
-    """Delete expired trash and links, and bytes without a row. Yield each item.
+    """Delete expired trash and links, and stored objects without a row; yield each item.
 
-    Two runs at the same time are safe, and so are uploads of the same bytes during a run. The next
-    run continues an unfinished one.
+    Two runs at the same time are safe, and so are uploads of the same bytes during a run. If a run
+    did not finish, the next one continues it.
 
-    :param budget: seconds after which it stops.
+    :param budget: seconds after which the run stops.
     """
     deadline = time.monotonic() + budget
     for step in (
@@ -84,9 +84,9 @@ def collect_garbage(
     time_limit=timedelta(hours=1),
 )
 def collect_garbage_nightly() -> None:
-    """Collect garbage every night.
+    """Delete expired trash and links, and stored objects without a row, every night.
 
-    During a pause for a backup, the task enqueues itself for the end of the pause.
+    If a backup has paused the garbage collection, the task runs again at the end of the pause.
     """
     if paused_until := pause_end():
         with atomic():
@@ -102,26 +102,26 @@ def collect_garbage_nightly() -> None:
 
 @task(idempotent='a second run finds none', every=timedelta(minutes=10))
 def delete_abandoned_uploads() -> None:
-    """Delete staged bytes of ended processes, and partial uploads without a row."""
+    """Delete staging files of ended processes, and files of partial uploads without a row."""
     for _ in _delete_abandoned(dry_run=False):
         pass
 
 
 def pause_garbage_collection(duration: timedelta) -> None:
-    """Keep the bytes of deleted files for `duration`, while a backup copies them.
+    """Keep the bytes of deleted files for `duration` from now, so that a backup can copy them.
 
-    :param duration: the time from now; a duration of 0 ends the pause.
+    :param duration: with 0, a pause ends immediately.
     """
     pause_collection(now() + duration)
 
 
 def garbage_collection_pause_end() -> datetime | None:
-    """Return when the pause of the garbage collection ends, or None without a pause."""
+    """Return when the pause of the garbage collection ends; None if it is not paused."""
     return pause_end()
 
 
 def storage_stats() -> list[StorageStats]:
-    """Return the objects and bytes of each kind, and of the last garbage collection."""
+    """Return totals of stored objects by kind, and those of the last garbage collection."""
     totals: list[StorageStats] = [
         StorageStats(kind=each.kind, objects=each.objects, bytes=each.bytes, at=None)
         for each in (kind.total() for kind in object_kinds().values())
@@ -146,7 +146,7 @@ def _delete_expired_trash(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_expired_links(dry_run: bool) -> Iterator[CollectedItem]:
-    """Delete links a month after expiry, and used-up links a month after creation."""
+    """Delete links a month after their expiry; used-up links a month after their creation."""
     before = now() - EXPIRED_LINK_RETENTION
     is_used_up = and_(Link.downloads >= Link.max_downloads, Link.created_at < before)
     over = or_(Link.expires_at < before, is_used_up)
@@ -165,7 +165,7 @@ def _delete_unused_blobs(dry_run: bool) -> Iterator[CollectedItem]:
 
 
 def _delete_abandoned(dry_run: bool) -> Iterator[CollectedItem]:
-    """Delete staged bytes whose process has ended, and partial uploads without a row."""
+    """Delete staging files whose process has ended, and partial uploads without a row."""
     staged = storage().delete_abandoned(dry_run=dry_run)
     for found in chain(staged, _partial_uploads_without_row(dry_run)):
         kind = 'incoming' if found.is_key else 'unknown'
@@ -189,13 +189,13 @@ def _upload_exists(upload_id: UUID) -> bool:
 
 @locks_user('owner_id')
 def _delete_trashed_file(owner_id: int, file_id: UUID, before: datetime) -> bool:
-    """Delete a file if it was trashed earlier than `before`; return whether it was deleted."""
-    # The owner may have restored the file since the query.
+    """Delete a file if it was moved to the trash before `before`; return whether it was deleted."""
+    # The condition is repeated, because the owner may have restored the file since the query.
     return delete_files(owner_id, (File.id == file_id) & (File.trashed_at < before)) > 0
 
 
 @atomic()
 def _delete_link(link_id: UUID) -> bool:
-    """Delete a link, and return whether it existed. Ended links never become valid again."""
+    """Delete a link, and return whether it existed. An expired link never becomes valid again."""
     gone = delete(Link).where(Link.id == link_id).returning(Link.id)
     return db.session.execute(gone).one_or_none() is not None

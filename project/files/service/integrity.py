@@ -1,4 +1,4 @@
-"""Integrity check (`flask files fsck`) of rows, bytes and quotas, and repairs."""
+"""Integrity check (`flask files fsck`): faults of rows, bytes and quotas, and their repair."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,12 +25,13 @@ from .upload_reservations import cancel_uploads
 
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
-    """A fault that the integrity check found.
+    """A fault that the integrity check has found.
 
-    :param kind: `missing` or `damaged` bytes, which only a backup brings back; `orphan` bytes to
-        which no row refers; `usage` that differs from the sum of the rows; `upload` that is shorter
-        than its acknowledged offset; `thumbnail` without its bytes; `unknown` names in the storage;
-        `storage` that fails or is not the one that the database knows.
+    :param kind: `missing` or `damaged` bytes, which only a backup can restore; `orphan`, a stored
+        object to which no row refers; `usage` that differs from the sum of the rows; `upload`,
+        whose file is shorter than the acknowledged offset; `thumbnail` without its bytes;
+        `unknown`, a name in the storage that is not a key; `storage` that fails or does not belong
+        to the database.
     :param is_repaired: whether it was repaired; None for unknown names, which are never deleted.
     """
 
@@ -40,7 +41,7 @@ class IntegrityIssue:
 
 
 def sample_blob_keys() -> list[str]:
-    """Return the keys of the ten oldest blobs to which versions refer."""
+    """Return the keys of the ten oldest blobs to which file versions refer."""
     had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     oldest = select(Blob.sha256).where(had).order_by(Blob.created_at).limit(10)
     return [blobs.key_of(row.sha256) for row in execute_select(oldest)]
@@ -50,33 +51,33 @@ register_storage_sample('blobs', sample_blob_keys, owner=__name__)
 
 
 def check_integrity(*, repair: bool = False) -> Iterator[IntegrityIssue | None]:
-    """Yield every fault, and None for each item without one.
+    """Check all rows and stored bytes; yield each fault, and None for each item without a fault.
 
     Safe while the service runs, and idempotent.
     """
     try:
         ensure_own_storage()
     except ServiceUnavailable as error:
-        # In another storage, all objects would seem to be missing.
+        # Do not continue: in a wrong storage, all objects would seem to be missing.
         yield IntegrityIssue('storage', str(error))
         return
     yield from _check_bytes()
     yield from _check_orphans(repair)
     yield from _check_uploads(repair)
     yield from _check_thumbnails(repair)
-    # Last, because the other repairs change the usage.
+    # This check is last, because the other repairs change the usage.
     yield from _check_usage(repair)
 
 
 def _check_bytes() -> Iterator[IntegrityIssue | None]:
-    # Skip unused blobs: a garbage collection that was killed may have deleted their bytes and not
-    # their rows. The next garbage collection deletes the rows.
+    # Skip blobs without a version. A garbage collection that was killed may have deleted their
+    # bytes but not their rows. The next garbage collection deletes these rows.
     had = select(Version.file_id).where(Version.sha256 == Blob.sha256).exists()
     for row in iterate_in_batches(select(Blob.sha256, Blob.size).where(had), Blob.sha256):
         try:
             digest, size = _hash_of(row.sha256)
         except ServiceUnavailable:
-            # The garbage collector may have deleted the blob since the query.
+            # Garbage collection may have deleted the blob since the query.
             gone = (
                 execute_select(select(Blob.sha256).where(Blob.sha256 == row.sha256)).first() is None
             )
@@ -90,7 +91,7 @@ def _check_bytes() -> Iterator[IntegrityIssue | None]:
 
 
 def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
-    """Find objects of every feature to which no row refers."""
+    """Find stored objects, of all features, to which no row refers."""
     for found in collect_storage(dry_run=True):
         if found.is_key:
             is_removed = repair and collect_object(found.name)
@@ -102,7 +103,7 @@ def _check_orphans(repair: bool) -> Iterator[IntegrityIssue | None]:
 def _check_usage(repair: bool) -> Iterator[IntegrityIssue | None]:
     for row in iterate_in_batches(select(Usage.user_id), Usage.user_id):
         is_right = _recorded_usage(row.user_id) == _actual_usage(row.user_id)
-        # Compare again under a lock: an upload may have ended between the two sums.
+        # Compare again with a lock on the row: an upload may have ended between the two queries.
         if is_right or _recount(row.user_id, repair=False):
             yield None
         else:
@@ -118,7 +119,7 @@ def _check_uploads(repair: bool) -> Iterator[IntegrityIssue | None]:
             with closing(PartialFile(row.id).open()) as file:
                 is_there = file.seek(0, 2) >= row.offset
         except UploadNotFound:
-            # An upload without a byte has no file yet.
+            # An upload that has received no byte has no file yet.
             is_unfinished = _row_exists(Upload, Upload.id == row.id, Upload.file_id.is_(None))
             is_there = row.offset == 0 or not is_unfinished
         if is_there:
@@ -151,7 +152,7 @@ def _hash_of(sha256: str) -> tuple[str, int]:
 
 @atomic()
 def _recount(user_id: int, *, repair: bool) -> bool:
-    """Lock a user's usage, and return whether it is right or was repaired."""
+    """Lock a user's usage; return whether it equals the sum of the rows or was repaired."""
     db.session.execute(select(Usage.user_id).where(Usage.user_id == user_id).with_for_update())
     actual = _actual_usage(user_id)
     is_right = _recorded_usage(user_id) == actual
@@ -202,7 +203,7 @@ def _delete_thumbnail_row(file_id: UUID, number: int, edge: int) -> bool:
 
 @atomic()
 def _delete_failed_thumbnails() -> None:
-    """Delete failed thumbnails: a newer decoder may be able to read their images."""
+    """Delete failed thumbnails, so that a newer decoder can try their images again."""
     db.session.execute(delete(Thumbnail).where(Thumbnail.state == FAILED))
 
 

@@ -48,13 +48,13 @@ def create_link(
     password: str | None = None,
     max_downloads: int | None = None,
 ) -> CreatedLink:
-    """Create a link to a file of the caller. Return it with its token.
+    """Create a share link to a file of the caller; return the link with its token.
 
-    Only this function returns the token. A link grants read access, so the caller's credential must
-    have the permission `files:read`. An API key with only `files:write` cannot create a link.
+    Only this function returns the token. A link grants read access. So the caller must have the
+    permission `files:read`; an API key that only has `files:write` cannot create a link.
 
     :raises FileNotFound: if the caller has no such file, or it is in the trash.
-    :raises PrivilegeEscalation: if the credential lacks `files:read`.
+    :raises PrivilegeEscalation: if the session or API key of the caller lacks `files:read`.
     :raises ExpiryPast: if `expires_at` is in the past.
     :raises TooManyLinks: if the file has 50 links.
     """
@@ -77,14 +77,14 @@ def create_link(
 
 
 def list_links(owner_id: int, file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
-    """Return a page of the links of the owner's file, or raise FileNotFound."""
+    """Return a page of the share links of the owner's file, or raise FileNotFound."""
     get_file(owner_id, file_id)
     return LINKS.page(LINKS_OF_FILE, page, file_id=file_id)
 
 
 @atomic()
 def delete_link(owner_id: int, link_id: UUID) -> None:
-    """Delete a link to one of the owner's files, or raise LinkNotFound."""
+    """Delete a share link to one of the owner's files, or raise LinkNotFound."""
     mine = select(File.id).where(File.owner_id == owner_id)
     gone = delete(Link).where(Link.id == link_id, Link.file_id.in_(mine)).returning(Link.id)
     if db.session.execute(gone).one_or_none() is None:
@@ -94,11 +94,11 @@ def delete_link(owner_id: int, link_id: UUID) -> None:
 
 @non_atomic
 def resolve_link(token: str, password: str | None = None) -> tuple[LinkRow, OwnedFileRow]:
-    """Return the link of a token, and its file.
+    """Return the share link that has this token, and its file.
 
     :raises LinkNotFound: if the link does not exist, is expired or used up, or its owner lacks
         `files:read`.
-    :raises LinkPasswordWrong: if the link has another password.
+    :raises LinkPasswordWrong: if the link has a password, and `password` is another one or None.
     :raises TooManyAttempts: after ten wrong passwords in 15 minutes; `password` is not checked.
     """
     link = Link.find_live(token_hash(token))
@@ -112,16 +112,16 @@ def resolve_link(token: str, password: str | None = None) -> tuple[LinkRow, Owne
 def open_shared(
     token: str, password: str | None = None
 ) -> tuple[LinkRow, OwnedFileRow, StoredObject]:
-    """Return a link, its file and the open bytes of the file.
+    """Return a share link, its file, and the content of the file opened for reading.
 
-    Raises the errors of `resolve_link` and `check_clean`.
+    Raises the same errors as `resolve_link` and `check_clean`.
     """
     link, file = resolve_link(token, password)
     return link, file, open_if_clean(file)
 
 
 def count_download(link: LinkRow, stream: StoredObject) -> None:
-    """Count a download. If none is left, close the stream and raise LinkNotFound."""
+    """Count a download. If the maximum is reached, close the stream and raise LinkNotFound."""
     if not _count(link.id):
         stream.close()
         raise LinkNotFound
@@ -129,7 +129,7 @@ def count_download(link: LinkRow, stream: StoredObject) -> None:
 
 @atomic()
 def unlock_link(link_id: UUID) -> bool:
-    """Reset the counter of wrong passwords of a link. Return whether it was above 0.
+    """Reset the counter of wrong passwords of a link; return whether it was above 0.
 
     :raises LinkNotFound: if the link does not exist.
     """
@@ -139,7 +139,7 @@ def unlock_link(link_id: UUID) -> bool:
 
 
 def find_link_owner(token: str) -> int | None:
-    """Return the id of the owner of a link's file, or None if the link is unknown."""
+    """Return the id of the user whose file a link shares; None if the token is unknown."""
     owner = select(File.owner_id).join(Link, Link.file_id == File.id)
     owner_id: int | None = db.session.scalar(owner.where(Link.token_hash == token_hash(token)))
     return owner_id
@@ -147,7 +147,7 @@ def find_link_owner(token: str) -> int | None:
 
 @atomic()
 def revoke_link(token: str) -> None:
-    """Delete the link of a token, if there is one."""
+    """Delete the share link that has this token, if there is one."""
     db.session.execute(delete(Link).where(Link.token_hash == token_hash(token)))
 
 
@@ -165,7 +165,7 @@ def _check_password(link: LinkRow, password: str | None) -> None:
 
 @atomic()
 def _count(link_id: UUID) -> bool:
-    """Compare and count in one statement, so that a race cannot exceed the maximum."""
+    """Return whether a download was counted. The same statement checks the maximum."""
     is_left = or_(Link.max_downloads.is_(None), Link.downloads < Link.max_downloads)
     one = update(Link).where(Link.id == link_id, is_left).values(downloads=Link.downloads + 1)
     return db.session.execute(one.returning(Link.id)).one_or_none() is not None

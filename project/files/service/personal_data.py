@@ -1,4 +1,4 @@
-"""Export and erasure of the personal data in `files`."""
+"""Export and erasure of the personal data of the feature `files`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,7 +44,7 @@ EXPORTED_CONTENTS = select(
 
 
 def export_files(user_id: int) -> Iterator[ExportFile]:
-    """Yield the metadata and the content of a user's files, trash included."""
+    """Yield export files with metadata and content of a user's files, trash included."""
     yield json_part('files/usage.json', [get_usage(user_id)])
     yield json_part('files/uploads.json', Upload.find_all(user_id))
     yield json_part('files/files.json', map(_exported_file, _files_of(user_id)))
@@ -54,7 +54,7 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     yield json_part('files/links.json', _theirs(user_id, EXPORTED_LINKS, Link.file_id, Link.id))
     for version in _theirs(user_id, EXPORTED_CONTENTS, Version.file_id, Version.number):
         if not is_clean(version.scan):
-            # `files/versions.json` contains the result of the scan.
+            # Its content must not be sent. `files/versions.json` contains the result of the scan.
             continue
         path = f'files/content/{version.file_id}/{version.number}/{version.name}'
         yield ExportFile(path, _blocks_of(user_id, version.file_id, version.sha256), True)
@@ -67,7 +67,7 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
         'files_tags': 'files/files.json',
         'files_versions': 'files/versions.json',
         'files_links': 'files/links.json',
-        # Thumbnails are derived from the exported content.
+        # Thumbnails are not exported, because they are made from the exported content.
         'files_thumbnails': None,
         'files_usage': 'files/usage.json',
         'files_uploads': 'files/uploads.json',
@@ -75,10 +75,10 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
     export=export_files,
 )
 def erase_file_data(user_id: int) -> bool:
-    """Delete a batch of a deleted user's data. Return whether there may be more.
+    """Delete a batch of a deleted user's data; return whether there may be more.
 
-    Garbage collection deletes the bytes that no other user has. The usage decreases with each
-    batch. The row of the usage is deleted last, as other transactions lock the rows in this order.
+    Garbage collection deletes bytes that no other user has. The usage decreases with each batch.
+    Its row is deleted last, because other transactions lock the rows in this order.
     """
     uploads = select(Upload.id).where(Upload.owner_id == user_id).limit(BATCH_FILES)
     if batch := db.session.scalars(uploads).all():
@@ -99,13 +99,13 @@ def _files_of(user_id: int) -> Iterator[FileRow]:
 
 
 def _exported_file(file: FileRow) -> dict[str, Any]:
-    """Return a file with the field names of the export, which differ from the columns."""
+    """Return a file with the names that the fields have in an export."""
     fields = file._asdict()
     return {'number': fields.pop('current_version'), **fields}
 
 
 def _theirs(user_id: int, rows: Select[*Ts], *keys: Any) -> Iterator[Row[*Ts]]:
-    """Yield rows of a user's files in batches, instead of one query per file."""
+    """Yield the selected rows of a user's files, read in batches."""
     return iterate_in_batches(rows.where(File.owner_id == user_id, NOT_EMPTIED), *keys)
 
 
@@ -115,4 +115,4 @@ def _blocks_of(user_id: int, file_id: UUID, sha256: str) -> Iterator[bytes]:
     except ServiceUnavailable:
         if File.find_owned(user_id, file_id) is not None:
             raise
-        # The file was deleted permanently and garbage-collected since the query.
+        # The file and its bytes were deleted since the query.

@@ -13,19 +13,19 @@ MAX_NAME_BYTES = 255  # the limit of common file systems
 
 
 def published_folder() -> Path:
-    """Return the absolute path: Flask would resolve a relative path against the package."""
+    """Return the absolute path of the folder. Flask resolves relative paths differently."""
     return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
 
 
 def check_published_name(name: str) -> str:
-    """Return a name. Raise NotFound if a part is hidden, such as the name of a draft."""
+    """Return the given name. Raise NotFound if a part is hidden, such as that of a draft."""
     if _is_hidden(name):
         raise NotFound
     return name
 
 
 def publish_file(source: Path, name: str) -> None:
-    """Copy a file into the published folder. It never replaces a file.
+    """Copy a file into the published folder. An existing file is never replaced.
 
     :raises PublishedNameInvalid: if the name is outside of the folder, hidden or too long.
     :raises AlreadyPublished: if the name is taken.

@@ -15,7 +15,7 @@ MIN_THUMBNAIL_ALLOWANCE_BYTES = 16_000_000
 
 
 def get_usage(owner_id: int) -> UsageReport:
-    """Return the used and reserved bytes, the quota and the number of files.
+    """Return the used and reserved bytes, the quota and the number of files of a user.
 
     Files in the trash count.
     """
@@ -30,7 +30,7 @@ def get_usage(owner_id: int) -> UsageReport:
 
 
 def get_report(owner_id: int) -> str:
-    """Return a summary of the owner's files, as plain text."""
+    """Return a summary of the owner's files by type, as plain text."""
     usage = get_usage(owner_id)
     lines = [f'{usage["files"]} files, {usage["used"]} of {usage["quota"]} bytes', '']
     lines += [f'{r.bytes:>15}  {r.files:>7}  {r.type}' for r in File.count_by_type(owner_id)]
@@ -38,13 +38,13 @@ def get_report(owner_id: int) -> str:
 
 
 def file_stats() -> list[TypeStats]:
-    """Return the number of files and bytes of each type, of all users."""
+    """Return, for each media type, the number and the bytes of the files of all users."""
     rows = File.count_by_type()
     return [{'type': r.type, 'files': r.files, 'bytes': int(r.bytes)} for r in rows]
 
 
 def ensure_within_quota(owner_id: int) -> None:
-    """Ensure that a user is within the quota, which an operator may have lowered.
+    """Ensure that a user does not exceed the quota. An operator may have lowered it since.
 
     :raises QuotaExceeded: if the used and reserved bytes exceed the quota.
     """
@@ -54,9 +54,9 @@ def ensure_within_quota(owner_id: int) -> None:
 
 
 def reserve(owner_id: int, size: int) -> None:
-    """Reserve bytes for an upload. Call it in `atomic`.
+    """Reserve bytes for an upload. Call it inside `atomic`.
 
-    One statement checks and reserves, so that a race cannot exceed the quota.
+    One statement checks and reserves, so that concurrent uploads cannot exceed the quota.
 
     :raises QuotaExceeded: if there are too few free bytes.
     """
@@ -64,10 +64,10 @@ def reserve(owner_id: int, size: int) -> None:
 
 
 def commit_reservation(owner_id: int, reserved: int, size: int) -> None:
-    """Replace a reservation by used bytes. Call it in `atomic`.
+    """Replace a reservation by used bytes. Call it inside `atomic`.
 
-    :param reserved: the bytes of the reservation.
-    :param size: the used bytes.
+    :param reserved: the bytes of the reservation, which are released.
+    :param size: the bytes that were stored.
     :raises QuotaExceeded: if `size` is larger than `reserved`, and there are too few free bytes.
     """
     _change_usage(owner_id, used=size, reserved=-reserved)
@@ -94,12 +94,11 @@ def count_thumbnail(owner_id: int, more: int) -> None:
 
 
 def ensure_within_thumbnail_allowance(owner_id: int) -> None:
-    """Ensure that an owner may have more thumbnails.
+    """Ensure that the thumbnails of an owner are below their limit.
 
-    Thumbnails do not count against the quota. They have an allowance of a tenth of the quota, but
-    at least 16 MB.
+    Thumbnails do not count towards the quota. Their limit is a tenth of it, but at least 16 MB.
 
-    :raises QuotaExceeded: if the thumbnails of the owner have reached the allowance.
+    :raises QuotaExceeded: if the thumbnails have reached the limit.
     """
     usage = Usage.find(owner_id)
     allowance = max(MIN_THUMBNAIL_ALLOWANCE_BYTES, _quota(usage) // THUMBNAIL_QUOTA_DIVISOR)
@@ -108,14 +107,14 @@ def ensure_within_thumbnail_allowance(owner_id: int) -> None:
 
 
 def cancel_reservation(owner_id: int, reserved: int) -> None:
-    """Release a reservation of an upload that was cancelled."""
+    """Release the reservation of an upload that was cancelled."""
     account = update(Usage).where(Usage.user_id == owner_id)
     db.session.execute(account.values(reserved=Usage.reserved - reserved))
 
 
 @atomic()
 def set_quota(owner_id: int, quota: int | None) -> None:
-    """Set the quota of a user in bytes, or None for the default.
+    """Set the quota of a user in bytes; None means the default (`FILES_QUOTA`).
 
     Existing files stay even if they exceed the quota.
 
@@ -134,10 +133,10 @@ def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
         {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
         conflict=['user_id'],
         change={'used': Usage.used + used, 'reserved': Usage.reserved + reserved},
-        # A change that needs no further bytes is allowed, even if the quota was lowered since.
+        # A change that needs no more bytes is allowed, even if the quota was lowered since.
         where=or_(literal(more <= 0), Usage.used + Usage.reserved + more <= allowed),
     )
-    # Without a row, the upsert compares nothing, so compare with the default quota here.
+    # If the user has no row, the upsert inserts one without the comparison. So compare here.
     if more > current_app.config['FILES_QUOTA'] and Usage.find(owner_id) is None:
         raise QuotaExceeded
     if db.session.execute(statement.returning(Usage.used)).one_or_none() is None:

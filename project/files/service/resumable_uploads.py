@@ -1,7 +1,7 @@
 """Resumable uploads (tus 1.0.0). Bytes below an acknowledged offset are durable.
 
-Only the newest request writes to an upload. It takes the upload lease; an older request fails with
-UploadLeaseLost at its next write.
+If several requests write to an upload, only the newest one may continue. It takes the upload lease.
+An older request then raises UploadLeaseLost at its next write.
 """
 
 import hashlib
@@ -39,13 +39,13 @@ from .content import create_file_from_blob
 from .quota import cancel_reservation, ensure_within_quota, reserve
 from .upload_reservations import UPLOAD_LIFETIME, ensure_owner_active
 
-# A killed process loses the bytes that arrived since its last checkpoint.
+# Received bytes are made durable at this interval. A killed process loses later bytes.
 CHECKPOINT_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The offset of an upload in bytes, its expiry, and its file once it is complete."""
+    """The offset of an upload in bytes, its expiry, and the id of its file once complete."""
 
     offset: int
     expires_at: datetime
@@ -79,10 +79,10 @@ def create_with_chunk(
     chunk_length: int | None = None,
     checksum: Checksum | None = None,
 ) -> tuple[UUID, Progress]:
-    """Create an upload and append its first chunk. Return its id and its progress.
+    """Create an upload and append its first chunk; return its id and its progress.
 
-    If the chunk is rejected or its connection breaks, the upload is deleted, because the
-    client never receives its URL. Raises the errors of `create_upload` and `append`.
+    If the chunk is rejected or the connection breaks, the upload is deleted, because the client
+    does not know its URL. Raises the same errors as `create_upload` and `append`.
     """
     upload_id = create_upload(owner_id, length=length, name=name, tus_metadata=tus_metadata).id
     try:
@@ -120,15 +120,15 @@ def append(
 ) -> Progress:
     """Append a chunk to an upload at its offset; the last chunk creates the file.
 
-    If the connection breaks, the bytes that arrived are kept, unless the chunk has a checksum.
+    If the connection breaks, the bytes that have arrived are kept, unless the chunk has a checksum.
 
-    :param length: the announced number of bytes, or None.
+    :param length: the announced number of bytes of the chunk, or None.
     :raises UploadNotFound: if the owner has no such upload, or its file is deleted.
     :raises OffsetMismatch: if the upload has another offset.
     :raises UploadLengthExceeded: if the chunk goes beyond the length of the upload.
-    :raises QuotaExceeded: if the owner has used more than their quota.
+    :raises QuotaExceeded: if the owner exceeds the quota.
     :raises UploadLeaseLost: if a newer request appends to the upload.
-    :raises ChecksumMismatch: if the chunk has another checksum.
+    :raises ChecksumMismatch: if the chunk does not match `checksum`.
     """
     upload = get_upload(owner_id, upload_id)
     if upload.offset != offset:
@@ -136,7 +136,7 @@ def append(
     if length is not None and offset + length > upload.declared_size:
         raise UploadLengthExceeded
     if upload.file_id is not None:
-        # A client that lost the last response sends the last offset again.
+        # The upload is complete. A client that lost the last response sends its offset again.
         if length is None and stream.read1(1):
             raise UploadLengthExceeded
         return Progress(upload.offset, upload.expires_at, upload.file_id)
@@ -168,7 +168,7 @@ def delete_upload(owner_id: int, upload_id: UUID) -> None:
 
 
 class _Writer:
-    """Writer of a request that has the upload lease, until a newer request takes it."""
+    """Writer of the chunk of a request; it has the upload lease until a newer one takes it."""
 
     def __init__(self, owner_id: int, upload: UploadRow, checksum: Checksum | None) -> None:
         self.owner_id, self.upload, self.at = owner_id, upload, upload.offset
@@ -207,12 +207,12 @@ class _Writer:
         return self._finish()
 
     def _is_checkpoint_due(self) -> bool:
-        # A chunk with a checksum is kept whole or not at all, so it has no checkpoints.
+        # A chunk with a checksum is kept completely or not at all, so it has no checkpoints.
         is_due = time.monotonic() - self._saved > CHECKPOINT_INTERVAL_SECONDS
         return self._digest is None and is_due
 
     def _checkpoint(self) -> None:
-        """Acknowledge the bytes so far, while the chunk still arrives.
+        """Make the bytes so far durable and acknowledge them, while the chunk still arrives.
 
         Only `_finish` acknowledges the last byte, together with the file.
         """
@@ -232,8 +232,8 @@ class _Writer:
 def _is_broken_connection(error: Exception) -> bool:
     """Return whether an error means that the connection to the client broke.
 
-    Servers raise different errors for a broken connection. So every error counts as one, except
-    rejections by the service, and failures of the disk or the database.
+    Servers raise different errors for this. So all errors count as such, except rejections by the
+    service, and failures of the disk or the database.
     """
     if isinstance(error, RequestTimeout):
         return True
@@ -254,7 +254,7 @@ def _begin(owner_id: int, upload_id: UUID, length: int, name: str, tus_metadata:
 
 @atomic()
 def _take(owner_id: int, upload: UploadRow, lease: UUID) -> None:
-    """Take the upload lease, if the upload still has the offset of the request."""
+    """Take the upload lease, if the upload still has the offset that the request has sent."""
     ensure_within_quota(owner_id)
     mine = update(Upload).where(Upload.id == upload.id, Upload.offset == upload.offset)
     mine = mine.values(lease_id=lease, expires_at=now() + UPLOAD_LIFETIME)

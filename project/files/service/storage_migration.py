@@ -1,4 +1,4 @@
-"""Migration of all stored objects, of every feature, to another storage."""
+"""Copying of all stored objects, of all features, to another storage."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from project.files.partial_uploads import PartialFile
 
 
 def move_storage(to: str) -> Iterator[CopyResult]:
-    """Copy all objects to the storage with a URL, and yield the result of each.
+    """Copy all objects to another storage, and yield the result of each.
 
-    The source is the storage in use. Exception: if the target is already in use, the source is the
-    fallback storage. Files of partial uploads in the folder of the fallback storage are moved, too.
+    The source is the storage in use. If the target is in use already, the source is the fallback
+    storage instead. Files of partial uploads in the folder of the fallback storage are moved, too.
 
-    :param to: a URL in the form of STORAGE_URL.
+    :param to: the URL of the target, in the form of STORAGE_URL.
     :raises SystemExit: if the URL is invalid.
     """
     source, target = storage(), storage_from_url(current_app, to, name='--to')
@@ -28,7 +28,7 @@ def move_storage(to: str) -> Iterator[CopyResult]:
 
 
 def _move_uploads() -> Iterator[CopyResult]:
-    """Move files of partial uploads from the fallback storage to the current one."""
+    """Move files of partial uploads from the fallback storage to the storage in use."""
     for upload_id in partial_uploads.in_previous_storage():
         partial = PartialFile(upload_id)
         try:

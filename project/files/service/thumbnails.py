@@ -41,11 +41,11 @@ from .quota import count_thumbnail, ensure_within_thumbnail_allowance
 
 THUMBNAIL_EDGES_PIXELS = (64, 256, 1024)  # the longer side
 
-# The file is limited, because it is fetched as a whole for the decoder. An uncompressed image with
-# the maximum number of pixels, of eight bytes each, is smaller than this.
+# Maximum size of an image file. It is limited, because the decoder needs the whole file. An
+# uncompressed image with the maximum number of pixels, of eight bytes each, is smaller than this.
 MAX_THUMBNAIL_SOURCE_BYTES = 256 * 1024 * 1024
 
-# With this number of pending tasks, a further request enqueues none. The client repeats it later.
+# If a user has this number of pending tasks, a request enqueues none; the client repeats it.
 MAX_PENDING_THUMBNAILS_PER_USER = 100
 
 
@@ -60,15 +60,15 @@ register_object_kind(
 
 
 def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, StoredObject] | None:
-    """Return the ETag and the open bytes (WebP) of a thumbnail.
+    """Return the ETag of a thumbnail, and its bytes (WebP) opened for reading.
 
-    If it is missing, enqueue its task. Until the thumbnail is made, return None.
+    If the thumbnail does not exist, enqueue the task that makes it. Return None until it is made.
 
     :param edge: the longer side in pixels.
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
     :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
     :raises NotAnImage: if the file is not an image, is too large, or cannot be decoded.
-    :raises QuotaExceeded: if the owner's thumbnails have reached their allowance.
+    :raises QuotaExceeded: if the owner's thumbnails have reached their limit.
     :raises ServiceUnavailable: if all attempts failed during the last 10 minutes.
     """
     file = get_untrashed(owner_id, file_id)
@@ -101,7 +101,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
 def make_thumbnail(file_id: str, number: int, edge: int, owner_id: int | None = None) -> None:
     """Make a thumbnail of a version.
 
-    If the image cannot be decoded, the state becomes `failed`. Other errors fail the attempt.
+    If the image cannot be decoded, the state becomes `failed`. After other errors, it is retried.
 
     :param owner_id: the owner of the file; None in a task of an earlier release.
     """
@@ -132,7 +132,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
     task_id = enqueue(make_thumbnail, str(file_id), number, edge, owner_id)
     place = {'file_id': file_id, 'number': number, 'edge': edge}
     row = {**place, 'state': PENDING, 'task_id': task_id}
-    # Concurrent first requests get the same task, because `make_thumbnail` is `unique`.
+    # Two concurrent first requests enqueue only one task, because `make_thumbnail` is `unique`.
     db.session.execute(upsert(Thumbnail, row, conflict=tuple(place), change={'task_id': task_id}))
 
 
@@ -140,7 +140,7 @@ def _request(owner_id: int, file_id: UUID, number: int, edge: int) -> None:
 def _publish(
     owner_id: int, file_id: UUID, number: int, edge: int, key: str, new: NewObject
 ) -> None:
-    """Store a thumbnail, unless its version is deleted. It replaces an earlier thumbnail."""
+    """Store a thumbnail and replace an earlier one. Do nothing if its version is deleted."""
     row = _row_of(file_id, number, edge)
     thumbnail = db.session.scalar(select(Thumbnail).where(row).with_for_update())
     if thumbnail is None:

@@ -1,4 +1,4 @@
-"""Emptying of the trash: files disappear immediately, and a task deletes their rows."""
+"""Emptying of the trash: files become invisible immediately, and a task deletes their rows."""
 
 from datetime import timedelta
 
@@ -14,17 +14,17 @@ from .files import BATCH_FILES, delete_files
 
 @locks_user('owner_id')
 def empty_trash(owner_id: int) -> None:
-    """Delete the files that are in the trash at this moment.
+    """Delete the files that are in the owner's trash at this moment.
 
     After the commit, no function finds them. A task deletes their rows in batches; the usage
     decreases with each batch. The duration of this call does not depend on the number of files.
     """
-    # `moment` must be later than each `trashed_at` of the trash, even if the clock was set back.
+    # `moment` must be later than each `trashed_at` in the trash, even if the clock was set back.
     newest = select(func.max(File.trashed_at)).where(File.owner_id == owner_id)
     known = [Usage.find_trash_emptied_at(owner_id), db.session.scalar(newest)]
     moment = max([now(), *filter(None, known)]) + timedelta(microseconds=1)
     emptied = update(Usage).where(Usage.user_id == owner_id).values(trash_emptied_at=moment)
-    # An owner without a row in `files_usage` has no files.
+    # If the owner has no row in `files_usage`, there are no files.
     if db.session.scalar(emptied.returning(Usage.user_id)) is not None:
         enqueue(delete_emptied_trash, owner_id)
 
@@ -37,7 +37,7 @@ def empty_trash(owner_id: int) -> None:
     queue='slow',
 )
 def delete_emptied_trash(owner_id: int) -> None:
-    """Delete the rows of the files that were in the trash when it was emptied."""
+    """Delete the rows of the files that were in the trash when the owner emptied it."""
     while _delete_batch(owner_id) == BATCH_FILES:
         pass
 

@@ -1,4 +1,4 @@
-"""Quota reservations of uploads, from before the first byte until the upload ends."""
+"""Quota reservations of uploads. They exist from before the first byte until the upload ends."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -24,15 +24,15 @@ from .quota import cancel_reservation, reserve
 # An upload extends its reservation every 15 seconds (`blobs.RESERVATION_REFRESH_SECONDS`).
 RESERVATION_LIFETIME = timedelta(minutes=2)
 
-# A resumable upload expires after this time without a chunk.
+# A resumable upload expires this time after its last chunk.
 UPLOAD_LIFETIME = timedelta(days=1)
 
-# The reservation of an upload of unknown length grows in steps of this size.
+# If the length of an upload is unknown, its reservation grows in steps of this size.
 RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 
 class ReservedUpload(blobs.BlobWriter):
-    """Writer of an upload that has a quota reservation.
+    """Writer of the bytes of an upload that has a quota reservation.
 
     `close` releases the reservation if no file was created. If the process dies, the task
     `release_expired_reservations` releases it.
@@ -52,17 +52,17 @@ class ReservedUpload(blobs.BlobWriter):
             raise
 
     def mark_completed(self) -> None:
-        """Mark the reservation as committed, so that `close` does not release it."""
+        """Record that a file was created, so that `close` does not release the reservation."""
         self.is_completed = True
 
     def close(self) -> None:
-        """Delete unsaved bytes, and release the reservation unless it was committed."""
+        """Delete unsaved bytes. Release the reservation, unless a file was created."""
         super().close()
         if not self.is_completed:
             cancel_upload(self.id)
 
     def _reserve(self, size: int) -> int:
-        # If the upload exceeds both limits, the error is that of the lower limit.
+        # If file size limit and quota are exceeded, the error is that of the lower one.
         reserved = _extend(self.owner_id, self.id, min(size, _max_file_size()))
         if size > _max_file_size():
             raise FileTooLarge
@@ -70,9 +70,9 @@ class ReservedUpload(blobs.BlobWriter):
 
 
 def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
-    """Return a writer for an upload of an owner. Call its `close` at the end.
+    """Reserve quota for a new upload of an owner; return its writer. Call `close` at the end.
 
-    Its `write` raises the same errors, before it writes a byte that exceeds a limit.
+    The method `write` raises the same errors, before it writes a byte that exceeds a limit.
 
     :param least: the minimum number of bytes; they are reserved before the first write.
     :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
@@ -82,7 +82,7 @@ def open_upload(owner_id: int, *, least: int = 0) -> ReservedUpload:
 
 
 def complete_reservation(upload: ReservedUpload) -> int:
-    """Delete a complete upload and return its reservation. Call it in `atomic`.
+    """Delete the row of a complete upload; return its reservation. Call it inside `atomic`.
 
     :returns: the reserved bytes; 0 if the reservation expired and was released in the meantime.
     """
@@ -94,7 +94,7 @@ def complete_reservation(upload: ReservedUpload) -> int:
 
 @atomic(checks_caller=False)
 def cancel_upload(upload_id: UUID) -> None:
-    """Cancel an upload and release its reservation, if it has not ended."""
+    """Delete an upload and release its reservation. Do nothing if the upload has ended."""
     over = delete(Upload).where(Upload.id == upload_id)
     gone = db.session.execute(over.returning(Upload.owner_id, Upload.reserved)).one_or_none()
     if gone:
@@ -106,7 +106,7 @@ def cancel_upload(upload_id: UUID) -> None:
 def release_expired_reservations() -> None:
     """Release the reservations of uploads whose process died.
 
-    If a clock was ahead, an upload may expire too late. It then gets the usual lifetime.
+    If a clock was ahead, a reservation would expire too late. It then gets the usual lifetime.
     """
     moment = now()
     cancel_uploads(Upload.expires_at <= moment)
@@ -116,13 +116,13 @@ def release_expired_reservations() -> None:
 
 
 def cancel_uploads(which: ColumnElement[bool]) -> None:
-    """Delete uploads and release their reservations. Call it in `atomic`."""
+    """Delete matching uploads and release their reservations. Call it inside `atomic`."""
     for upload in delete_uploads(which):
         cancel_reservation(upload.owner_id, upload.reserved)
 
 
 def delete_uploads(which: ColumnElement[bool]) -> list[DeletedUpload]:
-    """Delete uploads, and their partial files after the commit. Return the rows."""
+    """Delete matching uploads, and their partial files after the commit; return the rows."""
     over = delete(Upload).where(which)
     result = db.session.execute(over.returning(Upload.id, Upload.owner_id, Upload.reserved))
     gone = typed_rows(DeletedUpload, result)
@@ -132,7 +132,7 @@ def delete_uploads(which: ColumnElement[bool]) -> list[DeletedUpload]:
 
 
 def ensure_owner_active(owner_id: int) -> None:
-    """Ensure that an owner is active. Call it with the owner locked (`locks_user`).
+    """Ensure that an owner is active. The caller must have locked the owner (`locks_user`).
 
     Locks are taken in one order: the owner, then uploads, files, usage and blobs.
 
@@ -152,13 +152,13 @@ def _begin(owner_id: int, upload_id: UUID, size: int) -> None:
 
 @locks_user('owner_id')
 def _extend(owner_id: int, upload_id: UUID, size: int) -> int:
-    """Renew a reservation, and extend it to at least `size` bytes. Return its bytes."""
+    """Renew a reservation, and extend it to at least `size` bytes; return the reserved bytes."""
     alive = (
         update(Upload).where(Upload.id == upload_id).values(expires_at=now() + RESERVATION_LIFETIME)
     )
     had: int | None = db.session.scalar(alive.returning(Upload.reserved))
     if had is None:
-        # The upload paused for minutes, so its reservation was released as expired.
+        # The upload paused for minutes, so its reservation was released: reserve again.
         _begin(owner_id, upload_id, size)
         return size
     if size <= had:
@@ -173,7 +173,7 @@ def _reserve_more(owner_id: int, had: int, size: int) -> int:
     try:
         reserve(owner_id, wanted - had)
     except QuotaExceeded:
-        # The rest of the quota may be too small for a step, but large enough for these bytes.
+        # The free quota may be too small for a whole step, but sufficient for these bytes.
         wanted = size
         reserve(owner_id, wanted - had)
     return wanted

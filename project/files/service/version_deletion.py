@@ -1,4 +1,4 @@
-"""Deletion of versions and of their thumbnails."""
+"""Deletion of file versions and of their thumbnails."""
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -10,9 +10,9 @@ from project.files.rows import FreedBytes
 
 
 def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
-    """Delete versions and their thumbnails. Return the freed bytes. Call it in `atomic`.
+    """Delete matching versions and their thumbnails; return the freed bytes. Use it in `atomic`.
 
-    Later, a task deletes their stored objects, except bytes that another version has.
+    A task deletes their stored objects later, unless another version has the same bytes.
     """
     of_these = (Version.file_id == Thumbnail.file_id) & (Version.number == Thumbnail.number)
     made = select(Thumbnail.storage_key, Thumbnail.size).join(Version, of_these).where(which)
@@ -25,6 +25,6 @@ def delete_versions(which: ColumnElement[bool]) -> FreedBytes:
     )
     return FreedBytes(
         versions=sum(row.size for row in versions),
-        # Thumbnails of an earlier release have no size.
+        # Thumbnails that an earlier release has made have no size.
         thumbnails=sum(row.size or 0 for row in thumbnails),
     )

@@ -21,7 +21,8 @@ COLUMNS = ('username', 'email', 'name', 'bio', 'roles')
 REQUIRED = ('username', 'email')
 BATCH_ROWS = 1000
 
-# Spreadsheet programs execute a cell that begins with one of these as a formula.
+# If a cell of a CSV file begins with one of these characters, spreadsheet programs execute it as a
+# formula.
 FORMULA_PREFIXES = ('=', '+', '-', '@', '\t', '\r')
 
 
@@ -87,7 +88,7 @@ def users_export(file: TextIO) -> None:
 
 
 def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each row with the loaded row or its validation error."""
+    """Yield the number of each row of a CSV file, and the loaded row or its validation error."""
     lines = csv.DictReader(file, strict=True)
     try:
         _check_header(lines.fieldnames or ())
@@ -95,7 +96,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
         for number, cells in enumerate(lines, 2):
             yield number, _loaded(schema, dict(cells))
     except (csv.Error, UnicodeDecodeError) as error:
-        # The file is decoded in blocks, so the line number is approximate.
+        # The line number is approximate, because the file is decoded in blocks.
         where = f'cannot be read near line {lines.line_num + 1}'
         raise click.ClickException(f'{where}: {error}') from error
 
@@ -112,7 +113,7 @@ def _check_header(names: Iterable[str]) -> None:
 
 
 def _loaded(schema: Schema, cells: dict[str, Any]) -> Any:
-    # `csv.DictReader` stores surplus cells under the key None, and missing cells as None.
+    # `csv.DictReader` stores surplus cells under the key None. The value of a missing cell is None.
     if not all(isinstance(part, str) for pair in cells.items() for part in pair):
         return {'row': ['Has more or fewer cells than the first line']}
     typed = {name: _plain(cell) for name, cell in cells.items() if cell or name in REQUIRED}

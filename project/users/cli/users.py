@@ -17,7 +17,7 @@ COLUMNS = ('id', 'username', 'email', 'name', 'roles', 'status', 'created_at')
 
 
 class UserCreateOptions(Schema):
-    """Validation of the options of `create`, with the same rules as over HTTP."""
+    """Validation of the options of `flask users create`, with the rules of `POST /users`."""
 
     name = Text(max=80)
 

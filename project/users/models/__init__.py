@@ -1,4 +1,4 @@
-"""Tables of the users feature. No table stores a secret."""
+"""Tables of the feature `users`. No table stores a secret."""
 
 from .exports import EXPORTS, EXPORTS_OF_USER, FAILED, PENDING, READY, Export
 from .roles import ROLE_SELECT, ROLES, RoleDefinition, permissions_of

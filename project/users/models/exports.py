@@ -1,4 +1,4 @@
-"""Exports of a user's personal data, each a ZIP."""
+"""Table of exports. An export is a ZIP file with the personal data of a user."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -18,9 +18,9 @@ PENDING, READY, FAILED = 'pending', 'ready', 'failed'
 
 
 class Export(Base):
-    """A requested export: first `pending`, then `ready` for 7 days.
+    """A requested export of personal data: first `pending`, then `ready` for 7 days.
 
-    Queries show `failed` instead of `pending` if the task of the export is no longer pending.
+    Queries return `failed` instead of `pending` if the task of the export is no longer pending.
     """
 
     __tablename__ = 'users_exports'
@@ -29,7 +29,7 @@ class Export(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[int] = mapped_column(ForeignKey('users.id'))
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
-    # The task that creates the ZIP.
+    # The id of the task that creates the ZIP.
     task_id: Mapped[UUID | None] = mapped_column()
     # The storage key of the ZIP; None until it is ready.
     storage_key: Mapped[str | None] = mapped_column(String(128), unique=True)
@@ -40,7 +40,7 @@ class Export(Base):
 
     @classmethod
     def find_owned(cls, user_id: int, export_id: UUID) -> ExportRow | None:
-        """Return a user's export by id, unless it has expired."""
+        """Return the export with an id if the user has it and it has not expired; else None."""
         mine = EXPORTS_OF_USER.where(cls.id == export_id)
         return select_row(ExportRow, mine, {'user_id': user_id, 'moment': now()})
 
@@ -52,12 +52,12 @@ class Export(Base):
 
     @classmethod
     def find_storage_key(cls, export_id: UUID) -> str | None:
-        """Return the storage key of the ZIP of an export, or None."""
+        """Return the storage key of the ZIP of an export; None before it is ready."""
         found = select(cls.storage_key).where(cls.id == export_id)
         return execute_select(found).scalar_one_or_none()
 
 
-# A ready export without a key was created by an older version of the service.
+# An older version of the service has created exports that are `ready` and have no key.
 _is_lost = or_(
     (Export.state == PENDING) & ~is_pending(Export.task_id),
     (Export.state == READY) & Export.storage_key.is_(None),

@@ -1,4 +1,4 @@
-"""Roles: named sets of the permissions that features declare."""
+"""Table of roles. A role is a named set of permissions, which features declare."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +18,10 @@ from project.users.rows import RoleRow
 
 
 class RoleDefinition(Base):
-    """A role and its permissions. The code, not the row, has the permissions of built-in roles."""
+    """A role and its permissions.
+
+    Those of built-in roles are defined in the code, not in the row.
+    """
 
     __tablename__ = 'users_role_permissions'
 
@@ -35,12 +38,15 @@ class RoleDefinition(Base):
 
     @classmethod
     def lock(cls, name: str) -> None:
-        """Lock a role until the transaction ends; it can still be granted to users."""
+        """Lock a role until the transaction ends.
+
+        In the meantime, it can still be granted to users.
+        """
         execute_select(select(cls.name).where(cls.name == name).with_for_update(key_share=True))
 
     @classmethod
     def lock_for_share(cls, names: Iterable[str]) -> set[str]:
-        """Return which of the roles exist, and share-lock these until the transaction ends."""
+        """Return the existing ones of these roles; share-lock them until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
 
@@ -60,7 +66,7 @@ ROLES = Keyset(
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
-    """Return the current permissions of a user with these roles.
+    """Return the current permissions of a user who has these roles.
 
     It queries the database only for roles that are not built-in. Permissions that features no
     longer declare are left out.
@@ -76,5 +82,5 @@ def permissions_of(roles: Iterable[str]) -> frozenset[str]:
 
 @event.listens_for(RoleDefinition.__table__, 'after_create')
 def add_built_in(table: Table, connection: Connection, **_: Any) -> None:
-    """Insert the built-in roles into a new table, as the migration does."""
+    """Insert the built-in roles when the table is created, as the migration does."""
     connection.execute(insert(table), [{'name': name, 'permissions': []} for name in BUILT_IN])

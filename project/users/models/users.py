@@ -25,26 +25,29 @@ from project.users.permissions import ADMIN
 from project.users.rows import ProfileRow, UserRow
 
 ACTIVE, DISABLED = 'active', 'disabled'
-# A closed account, whose data a task erases. No function finds such a user.
+# The status of a closed account, whose data a task erases. Queries never return such a user.
 DELETED = 'deleted'
 
 
 def email_key(email: str) -> str:
-    """Return the comparison key of an email address, which is equal for all its spellings."""
+    """Return the key by which email addresses are compared.
+
+    All spellings of one have the same key.
+    """
     return email_comparison_key(email)
 
 
 class User(Base):
-    """A user, without the credentials, which are in `auth`."""
+    """A user. The credentials are in the feature `auth`."""
 
     __tablename__ = 'users'
-    # An id is never reused, not even that of the newest user after deletion.
+    # An id is never used again, not even that of the newest user after its deletion.
     __table_args__ = (Index(None, 'created_at', 'id'), {'sqlite_autoincrement': True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)
     email: Mapped[str] = mapped_column(String(254))
-    # Longer than the email address, because case folding can lengthen a text.
+    # The column is longer than that of the email address, because case folding can lengthen a text.
     email_key: Mapped[str] = mapped_column(String(1016), unique=True)
     name: Mapped[str] = mapped_column(String(80), default='')
     bio: Mapped[str] = mapped_column(Text, default='')
@@ -64,14 +67,14 @@ class User(Base):
 
     @classmethod
     def find_by_username(cls, username: str) -> UserRow | None:
-        """Return the user with a username in any case, or None."""
+        """Return the user with a username, which may be in upper or lower case; or None."""
         return USER_BY_USERNAME.first(username=username.lower())
 
     @classmethod
     def find_by_login(cls, login: str) -> UserRow | None:
         """Return the user with a username or an email address, or None.
 
-        Usernames never contain an `@`.
+        A text with an `@` is an email address, because usernames never contain an `@`.
         """
         if '@' not in login:
             return cls.find_by_username(login)
@@ -100,21 +103,20 @@ class User(Base):
 
     @classmethod
     def lock_for_deletion(cls, user_id: int) -> None:
-        """Lock a user so that no transaction can insert a row that references the user."""
+        """Lock a user so that no other transaction can insert a row that references the user."""
         execute_select(select(cls.id).where(cls.id == user_id).with_for_update())
 
     @classmethod
     def is_closed(cls, user_id: int) -> bool:
-        """Return whether a user is deleted, but not all of their data are erased."""
+        """Return whether a user is deleted, but a part of the user's data is not erased yet."""
         closed = select(cls.id).where(cls.id == user_id, cls.status == DELETED)
         return execute_select(closed).one_or_none() is not None
 
     @staticmethod
     def closed_values(user_id: int) -> dict[str, object]:
-        """Return the values of the row of a deleted user, without personal data.
+        """Return the values that replace the personal data in the row of a deleted user.
 
-        `username` and `email_key` are unique, because those of other users never begin with a
-        tilde.
+        `username` and `email_key` stay unique: those of other users never begin with a tilde.
         """
         return {
             'username': f'~{user_id}', 'email': '', 'email_key': f'~{user_id}', 'name': '',
@@ -132,7 +134,7 @@ class User(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT with the named filters, cached per set of names."""
+        """Return the SELECT of users with the named filters; cached per set of names."""
         holders = select(UserRole.user_id).where(UserRole.role == bindparam('role'))
         filters = {
             'email': cls.email_key == bindparam('email'),
@@ -144,7 +146,7 @@ class User(Base):
 
 
 class UserRole(Base):
-    """A role of a user."""
+    """An assignment of a role to a user."""
 
     __tablename__ = 'users_roles'
     __table_args__ = (Index(None, 'role', 'user_id'),)
@@ -164,7 +166,7 @@ class UserRole(Base):
 
     @classmethod
     def find_active_admins(cls) -> list[int]:
-        """Return the ids of at most two active admins."""
+        """Return the ids of active admins, but at most two."""
         admins = select(cls.user_id).join(User, User.id == cls.user_id)
         admins = admins.where(cls.role == ADMIN, User.status == ACTIVE)
         return list(execute_select(admins.order_by(cls.user_id).limit(2)).scalars())
@@ -178,7 +180,7 @@ ROLES_COLUMN = (
     .label('roles')
 )
 
-# It selects columns instead of entities, because rows that are only read need no identity map.
+# Select columns instead of entities, because rows that are only read need no identity map.
 USER_SELECT = select(
     User.id, User.username, User.email, User.name, User.bio, User.status, User.version,
     User.created_at, User.updated_at, ROLES_COLUMN,

@@ -24,7 +24,7 @@ from .users import USERNAME_ARGUMENT
 
 WEBP = 'image/webp'
 
-# Enough to show three pages of 200 users with avatars in a minute.
+# The limit is high enough to show three pages of 200 users with avatars in a minute.
 AVATAR_RATE_LIMIT = '600/minute'
 
 

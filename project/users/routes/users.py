@@ -45,7 +45,7 @@ from project.users.schemas import Username, UserProfileSchema, UserSchema
 
 from . import blueprint
 
-# A username is never a number, so a path segment is either a username or an id.
+# A username is never a number. So a path segment below `/users` is either a username or an id.
 USERNAME_ARGUMENT = {
     'username': {
         'pattern': USERNAME,
@@ -107,7 +107,7 @@ class UserCreateBody(TypedDict):
 
 
 class UsersView(MethodView):
-    """The list of users."""
+    """Routes `/users`: the list of users."""
 
     init_every_request = False
 
@@ -155,7 +155,7 @@ class UserPatchBody(TypedDict):
 
 
 class UserView(MethodView):
-    """One user."""
+    """Routes `/users/<user_id>`: one user."""
 
     init_every_request = False
 
@@ -263,7 +263,8 @@ def user_me_profile() -> ProfileRow:
 @blueprint.get('/<string:username>')
 @endpoint(
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
-    # If this path segment is a number, the route of a user id matches. It requires a login.
+    # The error Unauthorized: if the path segment is a number, the request matches the route for
+    # user ids, which requires a login.
     errors=[NoSuchUsername, Unauthorized],
 )  # fmt: skip
 def username_show(username: str) -> None:

@@ -1,4 +1,4 @@
-"""Services of the users feature for routes, commands and other features."""
+"""Service functions of the feature `users`, for routes, commands and other features."""
 
 from .authorization import (
     check_roles,

@@ -1,4 +1,4 @@
-"""Authorization between users: when one user may act on another."""
+"""Authorization of actions of one user on another."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from project.users.errors import (
 from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
 from project.users.permissions import ADMIN, WRITE
 
-# Users may change these fields of their own row; changes of other fields need `users:write`.
+# The fields that users may change in their own row. Changes of other fields need `users:write`.
 OWN_FIELDS = frozenset(['name', 'bio'])
 
 
@@ -35,22 +35,24 @@ def lock_users(user_ids: Collection[int]) -> None:
 
 
 def find_permissions(user_id: int) -> frozenset[str]:
-    """Return the current permissions of a user; none for an inactive user.
+    """Return the current permissions of a user; none if the user is not active.
 
-    A task, or the acceptance of an invitation, acts for a user who is not the caller. It checks the
-    user's current permissions, not those at the time of the request.
+    Tasks and the acceptance of an invitation use it: they act for a user who is not the caller.
+    They check the permissions that this user has now, not those at the time of the request.
     """
     user = User.find(user_id)
     return permissions_of(user.roles) if user and user.status == ACTIVE else frozenset()
 
 
 def check_roles(roles: Iterable[str], *, by: Principal | None = None) -> set[str]:
-    """Return the roles as a set, if `by` may grant them. Call it inside `atomic`.
+    """Return the roles as a set, after a check that `by` may grant them.
+
+    Call it inside `atomic`.
 
     The roles are share-locked, so that they exist until the transaction ends.
 
     :raises RoleUnknown: if a role is not defined.
-    :raises PrivilegeEscalation: if a role has permissions that the credential of `by` lacks.
+    :raises PrivilegeEscalation: if a role has a permission that `by` does not have.
     """
     wanted = set(roles)
     if RoleDefinition.lock_for_share(wanted) != wanted:
@@ -60,45 +62,46 @@ def check_roles(roles: Iterable[str], *, by: Principal | None = None) -> set[str
 
 
 def ensure_can_manage_roles(by: Principal | None, roles: Iterable[str]) -> None:
-    """Ensure that the credential of `by` has every permission of the roles.
+    """Ensure that `by` has every permission of the roles.
 
-    :raises PrivilegeEscalation: if the credential lacks a permission.
+    :raises PrivilegeEscalation: if `by` lacks a permission.
     """
     ensure_holds_permissions(by, permissions_of(roles))
 
 
 def ensure_holds_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
-    """Ensure that a credential has the permissions of a user on whom it acts.
+    """Ensure that `by` has all permissions of a user on whom it acts, except the default ones.
 
     Default permissions are not compared, because all users have them. So an API key with only
     `users:delete` can delete ordinary users.
 
-    :raises PrivilegeEscalation: if the credential lacks a permission.
+    :param permissions: the permissions of the other user.
+    :raises PrivilegeEscalation: if `by` lacks a permission.
     """
     ensure_holds_all_permissions(by, set(permissions) - default_permissions())
 
 
 def ensure_holds_all_permissions(by: Principal | None, permissions: Iterable[str]) -> None:
-    """Ensure that a credential has the given permissions; an operator (None) has all.
+    """Ensure that `by` has all given permissions; an operator (None) has all.
 
     Call it before another person or program gets these permissions: by a new API key, a share link
     or another email address.
 
-    :raises PrivilegeEscalation: if the credential lacks a permission.
+    :raises PrivilegeEscalation: if `by` lacks a permission.
     """
     if by is not None and not by.permissions >= set(permissions):
         raise PrivilegeEscalation
 
 
 def may_grant(user_id: int, permissions: Iterable[str]) -> bool:
-    """Return whether a user currently has these permissions; ignore the default ones."""
+    """Return whether a user currently has all given permissions, not counting default ones."""
     return find_permissions(user_id) >= set(permissions) - default_permissions()
 
 
 def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any]) -> None:
-    """Ensure that the credential of `by` may make these changes of a user.
+    """Ensure that `by` may make these changes of a user.
 
-    :raises PrivilegeEscalation: if a permission is missing.
+    :raises PrivilegeEscalation: if `by` lacks a permission.
     :raises OwnEmailAddress: if the caller would change their own email address.
     :raises ReauthenticationRequired: if the caller would change their own username, and the login
         is not fresh (ASVS 7.5.1).
@@ -115,14 +118,15 @@ def ensure_can_update(by: Principal | None, user: Any, changes: Mapping[str, Any
     if changes.get('email', user.email) != user.email:
         if is_own:
             raise OwnEmailAddress
-        # The owner of the new mailbox can reset the password and gets all of these permissions.
+        # The owner of the new mailbox can reset the password, and so gets all permissions of the
+        # user.
         ensure_holds_all_permissions(by, permissions_of(user.roles))
 
 
 def ensure_can_delete(by: Principal | None, user: Any) -> None:
     """Ensure that `by` may delete a user.
 
-    :raises PrivilegeEscalation: if the user has a permission that the credential lacks.
+    :raises PrivilegeEscalation: if the user has a permission that `by` lacks.
     :raises ReauthenticationRequired: if the user is the caller, and the login is not fresh.
     """
     ensure_can_manage_roles(by, user.roles)
@@ -131,11 +135,11 @@ def ensure_can_delete(by: Principal | None, user: Any) -> None:
 
 
 def ensure_not_last_admin(user_id: int) -> None:
-    """Ensure that another active admin remains.
+    """Ensure that, without this user, there is another active admin.
 
-    Call it inside `atomic`, with the user locked. Transactions that remove an admin wait for each
-    other at the row of the role `admin`. If a transaction locked all admins instead, after its own
-    user, two transactions could deadlock.
+    Call it inside `atomic`, with the user locked. The function locks the row of the role `admin`,
+    so that transactions which remove an admin wait for each other. If it locked the rows of all
+    admins instead, two transactions could deadlock, because each has locked its own user before.
 
     :raises LastAdmin: if the user is the only active admin.
     """
@@ -149,7 +153,7 @@ def ensure_not_last_admin(user_id: int) -> None:
 def update_user_row(
     user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
 ) -> None:
-    """Change a user in one statement that also compares the version.
+    """Change the row of a user, in one statement that also compares the version.
 
     :param expected: the accepted versions (`If-Match`); None for any.
     :raises UserNotFound: if the user does not exist.

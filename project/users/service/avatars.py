@@ -57,7 +57,7 @@ def remove_avatar(user_id: int) -> None:
 
 
 def open_avatar(username: str) -> tuple[str, StoredObject]:
-    """Return the ETag of an avatar and its open object (WebP).
+    """Return the ETag of an avatar, and its bytes (WebP) opened for reading.
 
     :raises NoSuchUsername: if no active user has this username.
     :raises AvatarNotFound: if the user has no avatar.
@@ -70,10 +70,10 @@ def open_avatar(username: str) -> tuple[str, StoredObject]:
 
 @locks_user('user_id')
 def _replace(user_id: int, key: str | None, new: NewObject | None = None) -> bool:
-    """Replace or delete a user's avatar; return whether there was one before."""
+    """Replace a user's avatar by `new`, or delete it; return whether there was one before."""
     user = db.session.get(User, user_id)
     if user is None or user.status == DELETED:
-        # The user was deleted while the avatar was made.
+        # The user was deleted while the avatar was made from the image.
         raise UserNotFound
     previous, user.avatar = user.avatar, key
     user.avatar_size = new.size if new else None

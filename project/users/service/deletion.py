@@ -41,7 +41,7 @@ def delete_user(
     avatar = User.find_avatar_key(user_id)
     update_user_row(user_id, User.closed_values(user_id), expected)
     user_deleted.send('users', user_id=user_id, email=user.email, by=by.user_id if by else None)
-    # Call it after the receivers of other features, because transactions lock rows of tasks last.
+    # Call this after the receivers of other features, because rows of tasks are locked last.
     erase_user_data(user_id)
     if avatar:
         release_objects([avatar])
@@ -66,9 +66,9 @@ def erase_user(user_id: int) -> None:
 
 @task(idempotent='the erasure of a user is enqueued once', cron='47 2 * * *')
 def resume_erasures() -> None:
-    """Enqueue the erasure of deleted users whose rows still exist.
+    """Enqueue the erasure of each deleted user whose row still exists, every night.
 
-    An erasure that failed 20 times is a dead letter; this task starts it again every night.
+    An erasure that failed 20 times is a dead letter. This task starts it again.
     """
     closed = select(User.id).where(User.status == DELETED)
     for user_id in execute_select(closed).scalars().all():
@@ -78,12 +78,12 @@ def resume_erasures() -> None:
 
 @locks_user('user_id')
 def _erase_batch(erase: Erase, user_id: int) -> bool:
-    """Run one transaction of an erasure; return whether there is more to erase."""
+    """Run one transaction of the erasure of a user; return whether there is more to erase."""
     return User.is_closed(user_id) and bool(erase(user_id))
 
 
 @atomic()
 def _delete_row(user_id: int) -> None:
-    # The DELETE fails if a row still references the user; then the task is retried.
+    # If a row still references the user, this DELETE fails, and the task is retried.
     User.lock_for_deletion(user_id)
     db.session.execute(delete(User).where(User.id == user_id, User.status == DELETED))

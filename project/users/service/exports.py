@@ -42,8 +42,8 @@ register_object_kind(
     ObjectKind(prefix='exports', reference=Export.storage_key, size=Export.size), owner=__name__
 )
 
-# All processes of a service together run one export at a time, so that many requests for exports do
-# not block other tasks.
+# A limit of one export at a time in all processes of the service, so that many exports do not block
+# other tasks.
 export_slot = InterprocessSemaphore()
 
 
@@ -51,8 +51,8 @@ export_slot = InterprocessSemaphore()
 def request_export(user_id: int) -> ExportRow:
     """Enqueue an export of all data of a user.
 
-    A mail notifies the user when the export is ready. A ready export replaces the previous one. So
-    the exports of a user take at most twice the space of one export.
+    A mail notifies the user when the export is ready. It then replaces the previous one. So the
+    exports of a user take at most the space of two exports.
 
     :raises ExportUnderWay: if another export is pending.
     """
@@ -68,12 +68,12 @@ def request_export(user_id: int) -> ExportRow:
 
 
 def list_exports(user_id: int, page: PageRequest) -> Page[ExportRow]:
-    """Return a page of a user's exports."""
+    """Return a page of the exports of a user."""
     return EXPORTS.page(EXPORTS_OF_USER, page, user_id=user_id, moment=now())
 
 
 def get_export(user_id: int, export_id: UUID) -> ExportRow:
-    """Return a user's export.
+    """Return the export with an id of a user.
 
     :raises ExportNotFound: if the user has no such export, or it has expired.
     """
@@ -84,7 +84,7 @@ def get_export(user_id: int, export_id: UUID) -> ExportRow:
 
 
 def open_export(user_id: int, export_id: UUID) -> tuple[ExportRow, StoredObject]:
-    """Return a user's export and its open object.
+    """Return an export of a user, and its ZIP opened for reading.
 
     :raises ExportNotFound: if the user has no such export, or it has expired.
     :raises ExportNotReady: if it is pending or has failed.
@@ -116,7 +116,7 @@ def make_export(export_id: str, user_id: int) -> None:
         create_object() as new,
     ):
         _write(new, user_id)
-        # Each attempt has a separate key, because an earlier attempt that hangs may still write.
+        # Each attempt has its own key, because an earlier attempt that hangs may still write.
         key = object_storage.new_export_key(wanted)
         new.prepare(key)
         _publish(wanted, user_id, key, new)
@@ -137,16 +137,16 @@ def delete_expired_exports() -> None:
 
 @atomic()
 def _delete_batch(batch: AnySelect) -> int:
-    # A CTE, because PostgreSQL may execute a subquery repeatedly and so delete more than a batch.
+    # A CTE, because PostgreSQL may execute a subquery repeatedly, and would then delete more rows.
     return delete_exports(Export.id.in_(select(batch.cte('batch'))))
 
 
 def delete_exports(which: Any) -> int:
-    """Delete exports and release their objects; return the number of exports.
+    """Delete exports in the caller's transaction; return their number.
 
-    It runs in the caller's transaction.
+    Their stored objects are released, so that a task deletes them.
 
-    :param which: the condition of the DELETE statement.
+    :param which: the SQL condition that selects the exports.
     """
     keys = db.session.scalars(delete(Export).where(which).returning(Export.storage_key)).all()
     release_objects(key for key in keys if key)
@@ -164,7 +164,7 @@ def _delete_if_disabled(export_id: UUID, user_id: int) -> bool:
 
 @locks_user('user_id')
 def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
-    """Make a written export available.
+    """Publish the ZIP of an export: the user can then download it.
 
     Do nothing if the export or its user is deleted, or if another run has published the export.
     """
@@ -193,7 +193,7 @@ def _write(target: Any, user_id: int) -> None:
 def _add(archive: ZipFile, part: ExportFile) -> None:
     entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
     entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
-    # ZIP64, because the size is unknown until the end.
+    # ZIP64, because the size of the entry is unknown until its end.
     with archive.open(entry, 'w', force_zip64=True) as file:
         for block in part.chunks:
             file.write(block)

@@ -23,7 +23,7 @@ from .users import list_users
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A rejected row: its index in the given rows, the column and the reason."""
+    """A row that was not imported: its index in the given rows, the column and the reason."""
 
     row: int
     column: str
@@ -31,7 +31,7 @@ class RejectedRow:
 
 
 class _DryRunRollback(Exception):
-    """Exception that rolls back the transaction of a dry run."""
+    """Raised at the end of a dry run, to roll back its transaction."""
 
 
 def import_users(
@@ -79,7 +79,7 @@ def _error_of(row: Mapping[str, Any], known: set[str], before: Container[str]) -
 
 
 def _insert(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Insert users with available usernames and email addresses.
+    """Insert users. Skip rows whose username or email address is taken.
 
     :returns: the ids of the inserted users by username.
     """
@@ -113,7 +113,7 @@ def _give_roles(fit: Mapping[str, tuple[int, Mapping[str, Any]]], ids: Mapping[s
 
 
 def _taken_error(row: Mapping[str, Any]) -> ApiError:
-    """Return the error of a row that was not inserted."""
+    """Return the error for a row that was not inserted: its username or email address is taken."""
     named = select(User.id).where(User.username == row['username'])
     return UsernameTaken() if db.session.scalar(named) else EmailTaken()
 

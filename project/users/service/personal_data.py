@@ -1,4 +1,4 @@
-"""Export and erasure of personal data in the users feature."""
+"""Export and erasure of the personal data of the feature `users`."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ EXPORTED_USER = USER_SELECT.add_columns(User.last_login)
 
 
 def export_user(user_id: int) -> Iterator[ExportFile]:
-    """Yield the export files of a user's row, avatar and exports."""
+    """Yield the export files with a user's row, avatar and list of exports."""
     yield json_part('users/user.json', execute_select(EXPORTED_USER.where(User.id == user_id)))
     if key := User.find_avatar_key(user_id):
         with object_storage.open_object(key) as picture:
@@ -36,7 +36,7 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
         'users': 'users/user.json',
         'users_roles': 'users/user.json',
         'users_exports': 'users/exports.json',
-        # Not exported: arguments of pending tasks contain secrets.
+        # Tasks are not exported, because their arguments contain secrets.
         'core_tasks': None,
     },
     export=export_user,
@@ -44,7 +44,8 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
 def erase_user_data(user_id: int) -> None:
     """Delete a user's roles, exports and pending tasks.
 
-    These are few rows, so the transaction that closes the account deletes them all.
+    These rows are few. So this function deletes all of them in the transaction that closes the
+    account.
     """
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)

@@ -58,8 +58,8 @@ def define_role(
     :raises RoleInvalid: if the name is invalid.
     :raises PermissionUnknown: if one of the permissions is not declared by a feature.
     :raises RoleBuiltIn: if the role is built in.
-    :raises RoleChanged: if the role has another version, or changed concurrently.
-    :raises PrivilegeEscalation: if the role has or gets a permission that `by` lacks.
+    :raises RoleChanged: if the role has another version, or a concurrent request changed it.
+    :raises PrivilegeEscalation: if the role had, or gets, a permission that `by` lacks.
     """
     wanted = set(permissions)
     if not re.fullmatch(ROLE, name):
@@ -141,7 +141,7 @@ def set_roles(
 
 @locks_user('user_id')
 def grant_role(user_id: int, role: str) -> UserRow:
-    """Grant a role to a user. For operators.
+    """Grant a role to a user. Only commands for operators call it.
 
     :raises RoleUnknown: if the role does not exist.
     """
@@ -150,7 +150,7 @@ def grant_role(user_id: int, role: str) -> UserRow:
 
 @locks_user('user_id')
 def revoke_role(user_id: int, role: str) -> UserRow:
-    """Revoke a role of a user. For operators.
+    """Revoke a role of a user. Only commands for operators call it.
 
     :raises LastAdmin: if no other admin would remain.
     """
@@ -165,7 +165,7 @@ def _ensure_can_change(name: str, by: Principal | None) -> None:
     """
     if name in BUILT_IN:
         raise RoleBuiltIn
-    # This UPDATE locks the row and changes nothing.
+    # This UPDATE changes nothing: it only locks the row.
     lock = update(RoleDefinition).where(RoleDefinition.name == name)
     lock = lock.values(updated_at=RoleDefinition.updated_at)
     db.session.execute(lock)

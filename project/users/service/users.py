@@ -1,6 +1,6 @@
 """Users: lookup, creation, changes and status.
 
-`by` is the principal of the request, or None for an operator on the command line.
+The argument `by` is the principal of the request, or None for an operator on the command line.
 """
 
 import re
@@ -86,7 +86,7 @@ def find_user_by_login(login: str) -> UserRow | None:
 
 
 def require_username_exists(username: str) -> None:
-    """Ensure that an active or disabled user has a username.
+    """Ensure that a user has this username, even if the user is disabled.
 
     :raises NoSuchUsername: if no user has it.
     """
@@ -106,7 +106,7 @@ def get_profile(username: str) -> ProfileRow:
 
 
 def validate_new_username(username: str) -> str:
-    """Return a new username in lower case.
+    """Return a new username in lower case, after a check that it can be used.
 
     :raises UsernameInvalid: if it does not match the pattern of usernames.
     :raises UsernameReserved: if it is reserved.
@@ -129,12 +129,12 @@ def create_user(
     invite: bool = False,
     by: Principal | None = None,
 ) -> UserRow:
-    """Create a user without a credential. Logins fail until `auth` has stored one.
+    """Create a user who cannot log in until the feature `auth` has stored a credential.
 
     :param invite: whether `auth` sends an invitation.
     :raises ApiError: if the username or email address is invalid, reserved or taken.
     :raises RoleUnknown: if a role does not exist.
-    :raises PrivilegeEscalation: if a role has a permission that the credential of `by` lacks.
+    :raises PrivilegeEscalation: if a role has a permission that `by` lacks.
     """
     roles = check_roles(roles, by=by)
     user = User(
@@ -160,9 +160,9 @@ def update_user(
     by: Principal | None = None,
     expected: frozenset[int] | None = None,
 ) -> UserRow:
-    """Change only the given fields; concurrent changes of other fields are kept.
+    """Change the given fields of a user. Concurrent changes of other fields are kept.
 
-    :param expected: the versions that may be changed (`If-Match`); None for any.
+    :param expected: the versions of the row that may be changed (`If-Match`); None for any.
     :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user has another version.
     :raises PrivilegeEscalation: if `by` lacks a permission that the change needs.
@@ -190,7 +190,7 @@ def update_user(
 
 @locks_user('user_id')
 def change_email(user_id: int, email: str) -> UserRow:
-    """Set the verified email address of a user.
+    """Set the email address of a user. The caller must have verified it.
 
     :raises EmailTaken: if another user has it.
     """
@@ -204,7 +204,7 @@ def change_email(user_id: int, email: str) -> UserRow:
 @repeatable
 @locks_user('user_id')
 def disable_user(user_id: int) -> None:
-    """Disable a user: after the commit, no worker accepts a credential of the user.
+    """Disable a user. After the commit, no process accepts a credential of the user.
 
     :raises UserNotFound: if the user does not exist.
     :raises LastAdmin: if no other admin would remain.
@@ -238,7 +238,7 @@ def is_active(user_id: int) -> bool:
 
 @atomic()
 def record_login(user_id: int) -> bool:
-    """Store the time of a login; return False if the user is not active."""
+    """Store the time of a login; return whether the user is active."""
     active = update(User).where(User.id == user_id, User.status == ACTIVE).values(last_login=now())
     return db.session.execute(active.returning(User.id)).one_or_none() is not None
 
