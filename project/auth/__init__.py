@@ -1,8 +1,7 @@
 """Feature `auth`: accounts, sessions, second factors, API keys, security events.
 
-The feature owns the tables `auth_…`, the routes below `/auth`, and the commands `flask create-user`
-and `flask auth`. No feature depends on it. The guard of `core` identifies callers with its
-`authentication`.
+The feature owns the tables `auth_…`, the routes below `/auth`, `flask create-user` and `flask
+auth`. No feature depends on it. The guard of `core` identifies callers with its `authentication`.
 """
 
 from . import config_checks

@@ -22,11 +22,10 @@ from .fields import UploadedFile
 READ_CHUNK_BYTES = 64 * 1024
 MAX_DEPTH = 32
 REPEATED_MESSAGE = 'Given more than once.'
-# Two keys of the WSGI environ. The server stores a function under each. This one starts the time
-# limit of a body.
+# Keys of the WSGI environ with functions of the server: this one starts the time limit of a body,
 START_BODY_TIMEOUT = 'project.start_body_timeout'
-# This one counts a streamed body under a user id. It raises TooManyRequests if the user sends too
-# many bodies at the same time (`BODIES_PER_CLIENT`).
+# and this one counts a streamed body under a user id. It raises TooManyRequests if the user sends
+# too many bodies at the same time (`BODIES_PER_CLIENT`).
 CLAIM_BODY = 'project.claim_body'
 
 
