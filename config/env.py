@@ -50,10 +50,12 @@ _env = _FileEnv()
 
 
 def parse(reader: str, name: str, **options: Any) -> Any:
-    """Return the parsed value of a variable that is set in the environment.
+    """Return the parsed value of a variable, from the environment or from its file.
+
+    The file of `SECRET_KEY`, for example, is named by `SECRET_KEY_FILE`.
 
     :param reader: the name of a parser of environs or of this module: `str`, `words`, …
-    :raises UnreadableVariable: with one line, if the file of the variable cannot be read.
+    :raises UnreadableVariable: if the file cannot be read; its message is one line.
     :raises ValueError: if the parser does not accept the text.
     """
     try:

@@ -1,4 +1,4 @@
-"""Registration, files, commands and maintenance, over HTTP, in a running service."""
+"""A journey through a running service: registration and files over HTTP, then commands."""
 
 import hashlib
 import re

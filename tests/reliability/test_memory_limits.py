@@ -70,7 +70,7 @@ def killed_in(group: Path) -> int:
 
 
 def peak_of(group: Path) -> int:
-    """Return the maximum memory of the group so far in bytes, including the page cache."""
+    """Return the maximum memory of the cgroup so far in bytes, including the page cache."""
     for name in ('memory.max_usage_in_bytes', 'memory.peak', 'memory.current'):
         with suppress(FileNotFoundError):
             return int((group / name).read_text())

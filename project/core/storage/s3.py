@@ -142,7 +142,10 @@ class S3Storage(Storage):
             self._new_probe().head_bucket(Bucket=self.bucket)
 
     def has_marker(self, marker: str) -> bool:
-        """Return whether the bucket has the marker; raise after seconds without a response."""
+        """Return whether the bucket has the marker.
+
+        :raises ServiceUnavailable: if S3 does not respond within a few seconds.
+        """
         return self._size(self._new_probe(), marker) is not None
 
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:

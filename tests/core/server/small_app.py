@@ -41,7 +41,7 @@ class DismissedWorker(ApiWorker):
     """A worker class whose first worker gets SIGTERM before it installs signal handlers."""
 
     def init_process(self) -> None:
-        """Store the number of this worker, and send SIGTERM to the first one."""
+        """Store the number of this worker. Worker number 1 sends SIGTERM to itself."""
         os.environ['WORKER_AGE'] = str(self.age)
         if self.age == 1:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -64,7 +64,7 @@ class TestUploadLease:
             upload = service.create_upload(ada.id, length=len(CONTENT), name='a')
 
             class Late(BytesIO):
-                """The body of the older request; after five bytes, the newer request is sent."""
+                """The body of one request. After five bytes, `read1` sends another request."""
 
                 def read1(self, size=-1):
                     if self.tell() == 0:
