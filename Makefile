@@ -46,17 +46,8 @@ test: .venv/tested  ## Run the whole suite, which needs only Python; `make test 
 	@test -d 'tests/$(F)' || { echo 'make test: there is no folder tests/$(F)' >&2; exit 2; }
 	@APP_ENV=testing $(BIN)/python -m pytest -n auto -p no:schemathesis -m 'not servers' -q $(if $(COVERAGE),--cov --cov-report=) $(if $(F),'tests/$(F)')
 
-# The coverage run includes the tests of migrations.
-STEPS = format lint types sentences contracts documents coverage
-
-sure: .venv/tested  ## Run all checks that must pass before a merge; prints the seconds of each step
-	@failed=; table=; for step in $(STEPS); do \
-		start=$$(date +%s); \
-		if $(MAKE) --no-print-directory $$step; then result=ok; else result=failed; failed="$$failed $$step"; fi; \
-		table="$$table$$(printf '%-10s %5d s  %s' $$step $$(($$(date +%s) - start)) $$result)\n"; \
-	done; \
-	printf "\n$$table"; \
-	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
+sure: .venv/tested  ## Run all checks that must pass before a merge; failures are repeated at the end
+	@$(BIN)/python -m tests.all_checks
 
 format: .venv/tested
 	@$(BIN)/ruff format --check --quiet . && echo 'Format: ok'
@@ -73,12 +64,13 @@ sentences: .venv/tested  ## Check the sentences of changed files; `make sentence
 	@$(BIN)/python -m tests.sentences $(F)
 
 contracts: .venv/tested
-	@said=$$($(BIN)/lint-imports --no-cache) && printf '%s\n' "$$said" | grep -E 'KEPT|Contracts:' \
-		|| { printf '%s\n' "$$said"; exit 1; }
+	@output=$$($(BIN)/lint-imports --no-cache) && printf '%s\n' "$$output" | grep -E 'KEPT|Contracts:' \
+		|| { printf '%s\n' "$$output"; exit 1; }
 
 documents: .venv/tested  ## Check openapi.json and docs/matrix.md; `make documents WRITE=1` writes them
 	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)
 
+# This run includes the tests of migrations.
 coverage: .venv/tested
 	@rm -f .coverage .coverage.*
 	@$(MAKE) --no-print-directory test COVERAGE=1
