@@ -67,7 +67,7 @@ contracts: .venv/tested
 	@output=$$($(BIN)/lint-imports --no-cache) && printf '%s\n' "$$output" | grep -E 'KEPT|Contracts:' \
 		|| { printf '%s\n' "$$output"; exit 1; }
 
-documents: .venv/tested  ## Check openapi.json and docs/matrix.md; `make documents WRITE=1` writes them
+documents: .venv/tested  ## Check the generated documents in docs/features; `make documents WRITE=1` writes them
 	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)
 
 # This run includes the tests of migrations.

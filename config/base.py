@@ -1,7 +1,8 @@
 """Settings of the core, and the class that joins them with those of all features.
 
 Each setting is declared once, here or in `config/features`, with its default, its accepted values
-and its meaning. `.env.example`, the documentation and `flask config show` repeat the meaning.
+and its meaning. `flask config show` and the pages in docs/features print the declarations;
+`.env.example` repeats the meanings of the settings of the core.
 """
 
 import os
@@ -33,18 +34,21 @@ class CoreConfig:
     STRICT = False
 
     SECRET_KEY = secret(
-        'The key that signs and encrypts, at least 32 random bytes: `flask secret-key`.'
+        'The key that signs and encrypts, at least 32 random bytes: `flask secret-key`. Required '
+        'in staging and production.'
     )
     SECRET_KEY_FALLBACKS = words(
         '', 'Older keys that are still accepted, separated by spaces.', is_secret=True
     )
     PUBLIC_URL = text(
         'http://localhost:8000',
-        'The URL of the service for its clients; all absolute links begin with it.',
+        'The URL of the service for its clients; all absolute links begin with it. Required in '
+        'staging and production.',
     )
 
     SQLALCHEMY_DATABASE_URI = database_url(
-        'The database: `sqlite:///path` or `postgresql://user:password@host/name`.'
+        'The database: `sqlite:///path` or `postgresql://user:password@host/name`. Required in '
+        'staging and production.'
     )
     STORAGE_URL = text(
         f'file://{env.VAR}/storage',

@@ -12,7 +12,8 @@ def create_app(config: object | str | None = None) -> Flask:
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import core
     from .api import api_v1, clis, connect_receivers, find_authentication
-    from .configuration import load_configuration
+    from .configuration import describe_settings, load_configuration
+    from .core.documents.settings import DESCRIBE_SETTINGS
 
     app = Flask(__name__, static_folder=None, template_folder='core/templates')
     loaded = load_configuration(config)
@@ -22,6 +23,7 @@ def create_app(config: object | str | None = None) -> Flask:
     core.init_app(app, find_authentication())
     if loaded.warnings:
         app.logger.warning('Configuration: %s', '; '.join(loaded.warnings))
+    DESCRIBE_SETTINGS.set(app, describe_settings)
     connect_receivers()
     app.register_blueprint(api_v1(), url_prefix='/api/v1')
     for cli in clis:

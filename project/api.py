@@ -29,7 +29,8 @@ def find_authentication() -> Authentication | None:
         if (exported := getattr(package, 'authentication', None))
     }
     if len(found) > 1:
-        raise FeatureInvalid(f'only one feature may export authentication: {", ".join(found)}')
+        names = ', '.join(sorted(found))
+        raise FeatureInvalid(f'only one feature may export authentication: {names}')
     return next(iter(found.values()), None)
 
 

@@ -7,6 +7,8 @@ from .core.cli.configuration import config_commands
 if TYPE_CHECKING:
     from config.loading import LoadedConfig
 
+    from .core.documents.settings import SettingDescription
+
 
 def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
     """Return the configuration, with the faults and warnings that the checks of all packages find.
@@ -30,6 +32,27 @@ def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
             loaded.warnings += module.find_warnings(loaded.values)
         loaded.values['TRUSTED_HOSTS'] = checks.trusted_hosts(loaded.values)
     return loaded
+
+
+def describe_settings() -> 'list[SettingDescription]':
+    """Return the settings with the defaults of production, whatever `APP_ENV` is."""
+    from config import env
+    from config.production import ProductionConfig
+    from config.settings import MAX_BYTES, declared_settings
+
+    from .core.documents.settings import SettingDescription
+
+    return [
+        SettingDescription(
+            setting.variable or key,
+            # The machine has no influence on the pages.
+            setting.default_text.removeprefix('file://').replace(f'{env.ROOT}/', ''),
+            setting.kind.wanted.replace(str(MAX_BYTES), '2^60'),
+            setting.meaning,
+            setting.variable is not None,
+        )
+        for key, setting in declared_settings(ProductionConfig).items()
+    ]
 
 
 config_cli = config_commands(load_configuration)

@@ -86,7 +86,7 @@ def modules_without_a_word(root: Path) -> list[str]:
 
 
 def handlers_without_a_word(root: Path) -> list[str]:
-    """Return the request handlers without a docstring, which openapi.json needs."""
+    """Return the request handlers without a docstring, which the OpenAPI document needs."""
     return [
         f'{path}: {function.name}'
         for path, tree in modules(root)

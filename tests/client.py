@@ -6,7 +6,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from project.core.web.openapi.document import URL_ARGUMENT_PATTERN
+from project.core.web.openapi.document import GENERATED, openapi_path, specification
 from project.core.web.responses.headers import EXPOSED_HEADERS
 
 PREFIX = '/api/v1'
@@ -29,18 +29,18 @@ class IsolatedClient(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = Context().run(super().open, *args, **kwargs)
-        if response.status_code < 300 and 'openapi' in self.application.extensions:
+        if response.status_code < 300 and GENERATED.is_set(self.application):
             surplus = SPECIFIC_HEADERS & set(response.headers.keys()) - self._documented(response)
-            assert not surplus, f'{response.request.path}: openapi.json does not contain {surplus}'
+            assert not surplus, (
+                f'{response.request.path}: the OpenAPI document does not contain {surplus}'
+            )
         return response
 
     def _documented(self, response: TestResponse) -> set[str]:
         asked = response.request
         urls = self.application.url_map.bind('')
         rule, _ = urls.match(asked.path, asked.method, return_rule=True)
-        operations = self.application.extensions['openapi']['paths'][
-            URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)
-        ]
+        operations = specification(self.application)['paths'][openapi_path(rule)]
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
 

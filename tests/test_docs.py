@@ -1,4 +1,4 @@
-"""Documentation: its links, paths, commands, `make` targets and variables must exist."""
+"""Documentation: its links, paths, commands and `make` targets must exist."""
 
 import re
 from pathlib import Path
@@ -26,9 +26,6 @@ PATH = re.compile(rf'(?:{"|".join(map(re.escape, FOLDERS))}|tests)/[\w./-]*')
 # prompt.
 COMMAND = re.compile(r'(?:^|(?<=[\s/]))flask ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)', re.MULTILINE)
 TARGET = re.compile(r'(?:^|(?<=\s))make ([a-z]+)', re.MULTILINE)
-VARIABLE = re.compile(r'^\| `([A-Z][A-Z_]+)` \|', re.MULTILINE)
-LIMIT = re.compile(r'^\| (\d+ (?:an?|in \d+) \w+) \| (.*`) \|$', re.MULTILINE)
-EXAMPLE = re.compile(r'^#?([A-Z][A-Z_]+)=', re.MULTILINE)
 
 
 def faults_of_pages(find):
@@ -131,9 +128,10 @@ class TestCommands:
 
         assert unknown_commands(app, text) == ['swim', 'users fly']
 
-    def test_are_all_in_the_operations_page(self, app):
-        reference = (ROOT / 'docs' / 'operations.md').read_text()
-        # The page describes the `flask db` commands of Flask-Migrate by their purpose.
+    def test_are_all_in_the_pages(self, app):
+        pages = [*(ROOT / 'docs' / 'features').glob('*.md'), ROOT / 'docs' / 'operations.md']
+        reference = ''.join(page.read_text() for page in pages)
+        # docs/operations.md describes the `flask db` commands of Flask-Migrate by their purpose.
         own = [name for name in commands_of(app) if not name.startswith('db ')]
 
         assert [name for name in own if f'`flask {name}' not in reference] == []
@@ -145,14 +143,6 @@ class TestTargets:
 
     def test_are_reported_if_they_do_not_exist(self):
         assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']
-
-
-class TestVariables:
-    def test_are_the_same_as_in_the_example(self):
-        described = VARIABLE.findall((ROOT / 'docs' / 'operations.md').read_text())
-        example = EXAMPLE.findall((ROOT / '.env.example').read_text())
-
-        assert sorted(described) == sorted(example)
 
 
 class TestMails:
@@ -169,29 +159,6 @@ class TestMails:
         pattern, line = shown
         assert line.startswith(pattern)
         assert line in text.splitlines()
-
-
-class TestLimits:
-    def test_the_api_page_names_every_limited_route(self, app):
-        """Client developers must find the rate limit of each route in docs/api.md."""
-        page = (ROOT / 'docs' / 'api.md').read_text(encoding='utf-8')
-        named = {
-            (method, path, calls)
-            for calls, routes in LIMIT.findall(page)
-            for method, path in re.findall(r'`([A-Z]+) (\S+)`', routes)
-        }
-
-        declared = set()
-        for rule in app.url_map.iter_rules():
-            path = re.sub(r'<\w+:', '<', rule.rule.removeprefix('/api/v1'))
-            for method in (rule.methods or set()) - {'HEAD', 'OPTIONS'}:
-                limit = app.extensions['endpoint_specs'][rule.endpoint, method].limit
-                if limit:
-                    count, _, per = limit.partition('/')
-                    article = 'in' if per[0].isdigit() else 'an' if per == 'hour' else 'a'
-                    declared.add((method, path, f'{count} {article} {per}'))
-
-        assert named == declared
 
 
 class TestSecretKey:

@@ -69,8 +69,7 @@ class TestFeaturesPage:
         """Yield a copy of the repository to which the example feature is added."""
         with migrated_copy(tmp_path) as copy:
             shutil.copytree(ROOT / 'tests', copy / 'tests', dirs_exist_ok=True)
-            (copy / 'docs').mkdir()
-            shutil.copy2(ROOT / 'docs' / 'security.md', copy / 'docs')
+            shutil.copytree(ROOT / 'docs' / 'features', copy / 'docs' / 'features')
             write_blocks(copy)
             yield copy
 
@@ -80,7 +79,8 @@ class TestFeaturesPage:
 
         # A single process migrates, uses the feature and downgrades, because each start takes a
         # second.
-        migrate = *map(split, commands('6. Migrate')), 'db check', 'api check'
+        steps = [*commands('6. Migrate'), *commands('7. Document it')]
+        migrate = *map(split, steps), 'db check', 'api check'
         output = flask(copy, *migrate, then=f'{ROUND_TRIP}\n{INVOKE.format(downgrade)}')
         [migration] = (copy / 'migrations/versions/notes').glob('*.py')
         users = [p.read_text() for p in (copy / 'migrations/versions/users').glob('*.py')]
@@ -90,7 +90,11 @@ class TestFeaturesPage:
         assert 'down_revision = None' in code
         assert "branch_labels = ('notes',)" in code
         assert f"depends_on = '{revision}'" in code or f"depends_on = ('{revision}',)" in code
-        assert '`POST /api/v1/notes`' in (copy / 'docs/matrix.md').read_text()
+        page, openapi = (
+            copy / 'docs/features' / f'notes{kind}' for kind in ('.md', '.openapi.json')
+        )
+        assert '# Notes\n\nNotes: private short texts of users.\n' in page.read_text()
+        assert '| `POST /api/v1/notes` | 401 | ok | ok | `notes:write` |' in page.read_text()
         assert 'All steps succeeded.' in output
         assert '5 passed' in python(copy, '-m', 'pytest', '-q', 'tests/notes')
         code, output = lint_imports(copy)
@@ -98,8 +102,9 @@ class TestFeaturesPage:
 
         for folder in ('project/notes', 'migrations/versions/notes', 'tests/notes'):
             shutil.rmtree(copy / folder)
-        flask(copy, *rest, 'db upgrade', 'api check')
-        assert 'notes' not in (copy / 'docs/matrix.md').read_text()
+        page.unlink()
+        openapi.unlink()
+        flask(copy, *rest, 'db upgrade')
         # tests/test_architecture.py runs import-linter on the same files in the original
         # repository.
         assert python_files(copy) == python_files(ROOT)

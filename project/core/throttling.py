@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.errors import TooManyRequests
+from project.core.registration import Registry
 
 from .database.cleanup import delete_unlocked
 from .database.session import (
@@ -60,19 +61,21 @@ class ThrottleCounter(Base):
 class AttemptCounter:
     """A limit of attempts per target and period. The creation of an instance registers it.
 
-    The period begins with the first attempt. `docs/security.md` has a table of all counters.
+    The period begins with the first attempt. The page of the feature has a table of its counters.
 
+    :param owner: the module that creates it: `__name__`.
     :param scope: the kind of the targets, such as an account name as typed, a session or a mailbox.
-    :param recovery: a sentence for `docs/security.md`: how the owner of the account gets access
-        within 15 minutes.
+    :param recovery: a sentence for the table: how the owner of the account gets access within 15
+        minutes.
     :param command: the operator's command that resets the counter.
     :param targets_per_account: the number of targets with which an attacker can attack one account.
         It is 2 if the username and the email address are two targets; 0 if attempts do not guess a
         secret of an account.
-    :raises ValueError: if another counter has this name.
+    :raises RegistrationError: if another counter has this name; names both modules.
     """
 
     name: str
+    owner: str
     scope: str
     limit: int
     period: timedelta
@@ -82,9 +85,7 @@ class AttemptCounter:
 
     def __post_init__(self) -> None:
         """Register the counter."""
-        if self.name in _registry:
-            raise ValueError(f'two attempt counters are called {self.name}')
-        _registry[self.name] = self
+        _registry.register(self.name, self, owner=self.owner)
 
     @property
     def attempts_per_account_and_day(self) -> int:
@@ -161,12 +162,12 @@ class AttemptCounter:
         return execute_select(counted).scalar_one_or_none() or 0
 
 
-_registry: dict[str, AttemptCounter] = {}
+_registry: Registry[AttemptCounter] = Registry('attempt counter')
 
 
 def attempt_counters() -> list[AttemptCounter]:
     """Return all counters, sorted by name. Importing a feature registers its counters."""
-    return [_registry[name] for name in sorted(_registry)]
+    return list(_registry.values.values())
 
 
 def _is(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from project.core import throttling
 from project.core.database.session import atomic, db, execute_in_own_transaction
+from project.core.registration import RegistrationError, Registry
 from project.core.throttling import (
     DAY,
     AttemptCounter,
@@ -32,14 +33,15 @@ def clock():
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
     """Start each test with an empty registry of counters."""
-    monkeypatch.setattr(throttling, '_registry', {})
+    monkeypatch.setattr(throttling, '_registry', Registry('attempt counter'))
 
 
 def counter(kind='password', limit=3, **more):
     """Return an attempt counter; replace an existing one of the same name."""
-    throttling._registry.pop(kind, None)
+    if kind in throttling._registry.values:
+        throttling._registry = Registry('attempt counter')
     known = {'scope': 'account', 'recovery': 'Wait.', 'command': 'flask unlock', 'period': HOUR}
-    return AttemptCounter(name=kind, limit=limit, **{**known, **more})
+    return AttemptCounter(name=kind, owner='project.boats', limit=limit, **{**known, **more})
 
 
 def spend(target='ada', limit=3, kind='password'):
@@ -62,8 +64,13 @@ class TestAttemptCounter:
     def test_raises_for_a_second_counter_with_the_same_name(self):
         first = counter()
 
-        with pytest.raises(ValueError, match='password'):
-            AttemptCounter(name='password', limit=1, period=HOUR, scope='', recovery='', command='')
+        with pytest.raises(
+            RegistrationError, match=r"'password' .* project\.boats .* project\.docks"
+        ):
+            AttemptCounter(
+                name='password', owner='project.docks', limit=1, period=HOUR,
+                scope='', recovery='', command='',
+            )  # fmt: skip
         assert attempt_counters() == [first]
 
     @pytest.mark.parametrize(

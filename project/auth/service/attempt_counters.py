@@ -26,6 +26,7 @@ UNLOCK = 'flask auth unlock USER'
 # username would also block its email address, and so learn which one it is.
 LOGIN_NAME = AttemptCounter(
     name='login-name',
+    owner=__name__,
     scope='account name as typed at the login: username or email address',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -35,6 +36,7 @@ LOGIN_NAME = AttemptCounter(
 )
 LOGIN_DEVICE = AttemptCounter(
     name='login-device',
+    owner=__name__,
     scope='known device',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -43,6 +45,7 @@ LOGIN_DEVICE = AttemptCounter(
 )
 SESSION_PASSWORD = AttemptCounter(
     name='session-password',
+    owner=__name__,
     scope='session that confirms or changes the password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -51,6 +54,7 @@ SESSION_PASSWORD = AttemptCounter(
 )
 OTP_ACCOUNT = AttemptCounter(
     name='otp-account',
+    owner=__name__,
     scope='account, after its right password from an unknown device',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -62,6 +66,7 @@ OTP_ACCOUNT = AttemptCounter(
 # further attempts to an attacker who reads the mailbox.
 OTP_NEW_DEVICE = AttemptCounter(
     name='otp-new-device',
+    owner=__name__,
     scope='account, after its right password from known devices without a passed second factor',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -71,6 +76,7 @@ OTP_NEW_DEVICE = AttemptCounter(
 )
 OTP_DEVICE = AttemptCounter(
     name='otp-device',
+    owner=__name__,
     scope='known device that passed a second factor, after the right password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -79,6 +85,7 @@ OTP_DEVICE = AttemptCounter(
 )
 OTP_SESSION = AttemptCounter(
     name='otp-session',
+    owner=__name__,
     scope='session that confirms its second factor again, or a new one',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,
@@ -87,6 +94,7 @@ OTP_SESSION = AttemptCounter(
 )
 PIN_NETWORK = AttemptCounter(
     name='pin-network',
+    owner=__name__,
     scope='network of the client that sends PINs: /24, or /64 for IPv6',
     limit=MAX_PIN_ATTEMPTS_PER_NETWORK,
     period=ATTEMPT_PERIOD,
@@ -95,6 +103,7 @@ PIN_NETWORK = AttemptCounter(
 )
 PIN_MAIL = AttemptCounter(
     name='pin-mail',
+    owner=__name__,
     scope='mailbox and purpose of a mailed PIN',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
@@ -105,6 +114,7 @@ PIN_MAIL = AttemptCounter(
 ALREADY_REGISTERED, EMAIL_CHANGED = NOTICE_SUBJECTS = 'already-registered', 'email-changed'
 NOTICE_MAIL = AttemptCounter(
     name='notice-mail',
+    owner=__name__,
     scope='mailbox and subject of a notice: already registered, email address changed',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
@@ -113,6 +123,7 @@ NOTICE_MAIL = AttemptCounter(
 )
 REGISTRATION = AttemptCounter(
     name='registration',
+    owner=__name__,
     scope='mailbox that accounts are registered for',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
@@ -121,6 +132,7 @@ REGISTRATION = AttemptCounter(
 )
 EMAIL_CHANGE = AttemptCounter(
     name='email-change',
+    owner=__name__,
     scope='account that requests another email address',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
@@ -129,6 +141,7 @@ EMAIL_CHANGE = AttemptCounter(
 )
 INVITATION = AttemptCounter(
     name='invitation',
+    owner=__name__,
     scope='mailbox that an invitation is mailed to',
     limit=MAX_MAILS_PER_DAY,
     period=DAY,
@@ -137,6 +150,7 @@ INVITATION = AttemptCounter(
 )
 SECOND_FACTOR_MAIL = AttemptCounter(
     name='second-factor-mail',
+    owner=__name__,
     scope='account whose owner is notified of wrong second factors',
     limit=MAX_SECOND_FACTOR_MAILS_PER_DAY,
     period=DAY,

@@ -3,6 +3,7 @@
 import json
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from flask import current_app
 
@@ -21,6 +22,24 @@ class MailTemplateNotFound(NotFound):
     field, reason = 'mail', 'No such mail'
 
 
+class MailTemplate(NamedTuple):
+    """A mail: its name, the folder of its templates, and its subject with example values."""
+
+    name: str
+    folder: Path
+    subject: str
+
+
+def mail_templates() -> list[MailTemplate]:
+    """Return all mails, sorted by name."""
+    environment, found = current_app.jinja_env, []
+    for name in mail_names():
+        template = environment.get_template(f'mail/{name}/subject.txt')
+        subject = template.render(_example_of(name)).strip()
+        found.append(MailTemplate(name, Path(str(template.filename)).parent, subject))
+    return found
+
+
 def mail_names() -> list[str]:
     """Return the names of the mails of all features."""
     parts = (name.split('/') for name in current_app.jinja_env.list_templates())
@@ -34,13 +53,19 @@ def preview_mail(name: str) -> EmailMessage:
     """
     if name not in mail_names():
         raise MailTemplateNotFound
+    example = _example_of(name)
+    secret = example.pop('secret', None)
+    return render_mail(name, PREVIEW_RECIPIENT, example, new_message_identity(now()), secret)
+
+
+def _example_of(name: str) -> dict[str, Any]:
+    """Return the example values of a mail."""
     assert current_app.jinja_env.loader is not None  # noqa: S101 - for the type checker
     text, _, _ = current_app.jinja_env.loader.get_source(
         current_app.jinja_env, f'mail/{name}/{EXAMPLE_FILE}'
     )
-    example = json.loads(text)
-    secret = example.pop('secret', None)
-    return render_mail(name, PREVIEW_RECIPIENT, example, new_message_identity(now()), secret)
+    example: dict[str, Any] = json.loads(text)
+    return example
 
 
 def write_preview(name: str, folder: Path) -> list[Path]:

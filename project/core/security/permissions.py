@@ -4,6 +4,7 @@ A role is a named set of permissions, and a route may require a permission. The 
 are permissions, too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from project.core.registration import RegistrationError, Registry, feature_of
@@ -11,10 +12,14 @@ from project.core.registration import RegistrationError, Registry, feature_of
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A permission: a sentence that explains it, and whether every user has it."""
+    """A permission: a sentence that explains it, and whether every user has it.
+
+    :param owner: the module that registered it.
+    """
 
     meaning: str
     is_default: bool
+    owner: str
 
 
 _permissions: Registry[Permission] = Registry('permission')
@@ -55,8 +60,13 @@ def register_permission(name: str, meaning: str, *, owner: str, default: bool = 
         raise RegistrationError(
             f'permission {name!r} of {owner} has the prefix of {_prefixes.owner_of(prefix)}'
         )
-    _permissions.register(name, Permission(meaning, default), owner=owner)
+    _permissions.register(name, Permission(meaning, default, owner), owner=owner)
     return name
+
+
+def registered_permissions() -> Mapping[str, Permission]:
+    """Return all permissions, sorted by name."""
+    return _permissions.values
 
 
 def permission_descriptions() -> dict[str, str]:

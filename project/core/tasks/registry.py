@@ -180,6 +180,11 @@ def registered_slots() -> dict[Queue, dict[str, TaskSlot]]:
     return found
 
 
+def registered_tasks() -> list[Task]:
+    """Return all tasks, sorted by name."""
+    return [_tasks[name] for name in task_names()]
+
+
 def task_names() -> list[str]:
     """Return the names of all tasks, sorted."""
     return sorted(_tasks)

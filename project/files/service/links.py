@@ -32,6 +32,7 @@ MAX_LINKS_PER_FILE = 50
 
 LINK_PASSWORD = AttemptCounter(
     name='link',
+    owner=__name__,
     scope='share link with a password',
     limit=MAX_ATTEMPTS,
     period=ATTEMPT_PERIOD,

@@ -1,31 +1,62 @@
-"""`flask api`: generated documents that must match the routes."""
+"""`flask api`: generated documents that must match the code."""
 
-from shutil import copy
+from shutil import copytree
 
 import pytest
 
-from project.core.cli import api_documents
-from project.core.cli.api_documents import authorization_result, matrix
-from project.core.web.endpoints.access import authenticated, owner_or, public, requires
+from project.core.documents import files
+from project.core.web.endpoints.access import public
+
+FILES = [f'docs/features/{name}' for name in ('auth.md', 'auth.openapi.json')]
 
 
 @pytest.fixture
 def root(monkeypatch, tmp_path):
     """Make the commands read and write the documents in a temporary folder; return it."""
-    (tmp_path / 'docs').mkdir()
-    copy(api_documents.ROOT / 'docs' / 'security.md', tmp_path / 'docs')
-    monkeypatch.setattr(api_documents, 'ROOT', tmp_path)
+    copytree(files.features_folder(), tmp_path / 'docs' / 'features')
+    monkeypatch.setattr(files, 'ROOT', tmp_path)
     return tmp_path
 
 
 class TestApiWrite:
     def test_writes_all_documents(self, cli, root):
+        for path in (root / 'docs' / 'features').iterdir():
+            path.unlink()
+
         result = cli.invoke(args=['api', 'write'])
 
         assert result.exit_code == 0
-        names = ['openapi.json', 'docs/matrix.md', 'docs/security.md']
-        assert result.output.splitlines() == [f'Wrote {name}.' for name in names]
+        names = [f'{owner}.md' for owner in files.all_owners().names]
+        names += [f'{owner}.openapi.json' for owner in files.all_owners().names]
+        written = [*(f'docs/features/{name}' for name in names), 'openapi.json']
+        assert result.output.splitlines() == [f'Wrote {name}.' for name in written]
         assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
+
+    def test_creates_a_page_that_begins_with_the_docstring_of_the_package(self, cli, root):
+        page = root / 'docs' / 'features' / 'files.md'
+        page.unlink()
+
+        cli.invoke(args=['api', 'write'])
+
+        text = page.read_text()
+        assert text.startswith('# Files\n\nFiles: upload, download, versions')
+        assert '\n<!-- generated: routes: begin -->\n\n## Routes\n\n| route |' in text
+
+    def test_keeps_hand_written_text(self, cli, root):
+        page = root / 'docs' / 'features' / 'files.md'
+        page.write_text(page.read_text().replace('# Files\n', '# Files\n\nOurs.\n'))
+
+        cli.invoke(args=['api', 'write'])
+
+        assert '# Files\n\nOurs.\n' in page.read_text()
+
+    def test_exits_with_1_and_names_a_page_with_damaged_markers(self, cli, root):
+        damage(root / 'docs' / 'features' / 'files.md')
+
+        result = cli.invoke(args=['api', 'write'])
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith('Error: docs/features/files.md: its markers')
 
 
 class TestApiCheck:
@@ -34,40 +65,63 @@ class TestApiCheck:
 
         assert (result.exit_code, result.output) == (0, 'Documents: ok\n')
 
-    def test_rejects_a_stale_table_of_attempt_counters(self, cli, root):
-        page = root / 'docs' / 'security.md'
-        page.write_text(page.read_text().replace('| 10 in 15 minutes |', '| 11 in 15 minutes |', 1))
-
-        result = cli.invoke(args=['api', 'check'])
-
-        assert result.exit_code == 1
-
-    @pytest.mark.parametrize('name', ['openapi.json', 'docs/matrix.md'])
-    def test_rejects_a_stale_document(self, cli, root, name):
-        cli.invoke(args=['api', 'write'])
-        (root / name).write_text((root / name).read_text() + ' ')
-
-        result = cli.invoke(args=['api', 'check'])
-
-        assert result.exit_code == 1
-        assert result.stderr == f'Error: {name} is stale: run flask api write\n'
-
-    def test_rejects_missing_documents(self, cli, root):
-        assert cli.invoke(args=['api', 'check']).exit_code == 1
-
-    def test_rejects_documents_after_a_change_of_an_endpoint_spec(
-        self, cli, root, app, monkeypatch
-    ):
-        cli.invoke(args=['api', 'write'])
-        route = ('api_v1.users.user_me', 'GET')
-        key = next(
-            k for k in app.extensions['endpoint_specs'] if k == route or k[0].endswith('users')
+    def test_names_all_stale_and_missing_documents(self, cli, root):
+        (root / FILES[0]).write_text(
+            (root / FILES[0]).read_text().replace('| 60 a minute |', '', 1)
         )
+        (root / FILES[1]).unlink()
+
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.exit_code == 1
+        assert result.stdout.splitlines() == [
+            f'{FILES[0]} is stale: run `flask api write`',
+            f'{FILES[1]} is missing: run `flask api write`',
+        ]
+        assert result.stderr == 'Error: documents that differ from the code: 2\n'
+
+    def test_names_documents_of_a_feature_that_does_not_exist(self, cli, root):
+        (root / 'docs' / 'features' / 'boats.md').write_text('# Boats\n')
+
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.exit_code == 1
+        assert result.stdout == (
+            'docs/features/boats.md describes no feature, there is no project/boats: '
+            'run `rm docs/features/boats.md`\n'
+        )
+
+    def test_names_a_page_with_damaged_markers(self, cli, root):
+        damage(root / 'docs' / 'features' / 'files.md')
+
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.exit_code == 1
+        assert result.stdout.startswith('docs/features/files.md: its markers')
+
+    def test_rejects_documents_after_a_change_of_an_endpoint_spec(self, cli, app, monkeypatch):
+        key = ('api_v1.users.users', 'GET')
         spec = app.extensions['endpoint_specs'][key]
         changed = {**app.extensions['endpoint_specs'], key: Changed(spec)}
         monkeypatch.setitem(app.extensions, 'endpoint_specs', changed)
 
-        assert cli.invoke(args=['api', 'check']).exit_code == 1
+        result = cli.invoke(args=['api', 'check'])
+
+        assert result.stdout == 'docs/features/users.md is stale: run `flask api write`\n'
+
+
+class TestApiMatrix:
+    def test_prints_the_routes_of_all_features(self, cli):
+        result = cli.invoke(args=['api', 'matrix'])
+
+        assert result.exit_code == 0
+        for route in ('GET /healthz', 'GET /api/v1/users', 'GET /api/v1/files'):
+            assert f'\n| `{route}` | ' in result.stdout
+
+
+def damage(page):
+    """Delete the end of a block in a page."""
+    page.write_text(page.read_text().replace('<!-- generated: routes: end -->', ''))
 
 
 class Changed:
@@ -79,37 +133,3 @@ class Changed:
 
     def __getattr__(self, name):
         return getattr(self._spec, name)
-
-
-class TestMatrix:
-    def test_contains_a_row_for_every_route_and_method(self, app):
-        rows = [line for line in matrix().splitlines() if line.startswith('| `')]
-        routes = [key for key in app.extensions['endpoint_specs'] if key[1] != 'HEAD']
-
-        assert len(rows) == len(set(rows)) >= len(routes)
-
-    def test_contains_results_and_permissions(self, app):
-        assert '| `GET /healthz` | ok | ok | ok | public |' in matrix()
-        assert '| `GET /api/v1/users` | 401 | 403 | ok | `users:read` |' in matrix()
-
-
-class TestAuthorizationResult:
-    @pytest.mark.parametrize(
-        ('allow', 'anonymous', 'member', 'admin'),
-        [
-            (public, 'ok', 'ok', 'ok'),
-            (authenticated(), '401', 'ok', 'ok'),
-            (authenticated(fresh=True), '401', 'ok, freshly logged in', 'ok, freshly logged in'),
-            (requires('a:b'), '401', '403', 'ok'),
-            (requires('a:b', fresh=True), '401', '403', 'ok, freshly logged in'),
-            (owner_or('a:b', scope='c:d'), '401', '404, own: ok', 'ok'),
-        ],
-    )
-    def test_is_the_result_of_the_guard(self, allow, anonymous, member, admin):
-        found = (
-            authorization_result(allow, logged_in=False, holds=lambda _: False),
-            authorization_result(allow, logged_in=True, holds=lambda _: False),
-            authorization_result(allow, logged_in=True, holds=lambda _: True),
-        )
-
-        assert found == (anonymous, member, admin)

@@ -39,7 +39,7 @@ Route: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSpec:
-    """The declaration of an endpoint. Guard, rate limits, OpenAPI and `docs/matrix.md` use it.
+    """The declaration of an endpoint, which the guard, rate limits and generated documents use.
 
     :param allow: the access rule.
     :param body, form, query: request schemas. The handler gets the loaded data in an argument of

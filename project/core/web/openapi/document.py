@@ -1,8 +1,8 @@
-"""Generation of `openapi.json` (OpenAPI 3.1) from the endpoint specs."""
+"""Generation of the OpenAPI document (OpenAPI 3.1) from the endpoint specs."""
 
 import inspect
 import re
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -40,18 +40,34 @@ FAIL_RESPONSE = {'$ref': '#/components/responses/Fail'}
 ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
-DOCUMENT: AppValue[dict[str, object]] = AppValue('openapi')
+class Generated(NamedTuple):
+    """The document, and the module that defines each of its schemas."""
+
+    document: dict[str, object]
+    schema_modules: dict[str, str]
+
+
+GENERATED: AppValue[Generated] = AppValue('openapi')
 
 
 def specification(app: Flask | None = None) -> dict[str, object]:
     """Return the OpenAPI document of all routes. It is generated once per application."""
+    return _generated(app).document
+
+
+def schema_modules(app: Flask | None = None) -> dict[str, str]:
+    """Return the module that defines each schema of the document, by the name of the schema."""
+    return _generated(app).schema_modules
+
+
+def _generated(app: Flask | None) -> Generated:
     app = app or current_app
-    if not DOCUMENT.is_set(app):
-        DOCUMENT.set(app, _build(app))
-    return DOCUMENT.of(app)
+    if not GENERATED.is_set(app):
+        GENERATED.set(app, _build(app))
+    return GENERATED.of(app)
 
 
-def _build(app: Flask) -> dict[str, Any]:
+def _build(app: Flask) -> Generated:
     marshmallow: Any = MarshmallowPlugin(schema_name_resolver=_schema_name)
     api_spec = APISpec(
         title='Large Flask API',
@@ -75,11 +91,9 @@ def _build(app: Flask) -> dict[str, Any]:
     for rule in rules:
         operations = {
             method.lower(): _operation(app, rule, method)
-            for method in sorted(_documented(app, rule))
+            for method in sorted(documented_methods(rule, app))
         }
-        api_spec.path(
-            path=URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule), operations=operations
-        )
+        api_spec.path(path=openapi_path(rule), operations=operations)
     # The limits of `Range` validators are Python values, such as dates and durations: convert them
     # to JSON.
     document = cast(dict[str, Any], encode(api_spec.to_dict()))
@@ -88,16 +102,22 @@ def _build(app: Flask) -> dict[str, Any]:
         schema['additionalProperties'] = False
         if not name.endswith(REQUEST_SCHEMA_SUFFIXES):
             schema['required'] = list(schema['properties'])
-    return document
+    modules = {name: key[0].__module__ for key, name in marshmallow.converter.refs.items()}
+    return Generated(document, modules)
 
 
-def _documented(app: Flask, rule: Rule) -> set[str]:
+def openapi_path(rule: Rule) -> str:
+    """Return the path of a rule as OpenAPI writes it: `/users/{user_id}`."""
+    return URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)
+
+
+def documented_methods(rule: Rule, app: Flask | None = None) -> set[str]:
     """Return the methods of a URL rule that the document describes.
 
     HEAD is described only if the route supports ranges or has no GET.
     """
-    methods = declared_methods(rule)
-    if {'GET', 'HEAD'} <= methods and not has_ranges(ENDPOINT_SPECS.of(app)[rule.endpoint, 'HEAD']):
+    methods, specs = declared_methods(rule), ENDPOINT_SPECS.of(app or current_app)
+    if {'GET', 'HEAD'} <= methods and not has_ranges(specs[rule.endpoint, 'HEAD']):
         methods -= {'HEAD'}
     return methods
 

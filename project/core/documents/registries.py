@@ -1,0 +1,78 @@
+"""Tables of models, permissions, tasks, mails and attempt counters, from their registries."""
+
+import inspect
+from collections.abc import Iterator
+from datetime import timedelta
+
+from project.core.database.session import Base
+from project.core.features import PROJECT
+from project.core.mail.previews import mail_templates
+from project.core.security.permissions import registered_permissions
+from project.core.tasks.registry import registered_tasks
+from project.core.throttling import DAY, attempt_counters
+
+from .owners import Owners
+
+
+def model_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield a row per table of the database."""
+    models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+    for table, model in sorted(models.items()):
+        yield owners.of_module(model.__module__), (f'`{table}`', _summary(model))
+
+
+def permission_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield a row per permission."""
+    for name, permission in registered_permissions().items():
+        holders = 'all users' if permission.is_default else 'roles that include it'
+        row = (f'`{name}`', permission.meaning, holders)
+        yield owners.of_module(permission.owner), row
+
+
+def task_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield a row per task."""
+    for task in registered_tasks():
+        runs = _schedule_text(task.schedule.rule) if task.schedule else 'when enqueued'
+        row = f'`{task.name}`', _summary(task.function), task.queue, runs, str(task.attempts)
+        yield owners.of_module(task.function.__module__), row
+
+
+def mail_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield a row per mail, with the subject of its preview."""
+    for mail in mail_templates():
+        package = mail.folder.relative_to(PROJECT).parts[0]
+        yield owners.of_module(f'project.{package}'), (f'`{mail.name}`', mail.subject)
+
+
+def counter_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield a row per attempt counter."""
+    for counter in attempt_counters():
+        row = (
+            f'`{counter.name}`',
+            counter.scope,
+            f'{counter.limit} in {_duration(counter.period)}',
+            f'{counter.attempts_per_account_and_day:,}' if counter.targets_per_account else '—',
+            counter.recovery,
+            f'`{counter.command}`',
+        )
+        yield owners.of_module(counter.owner), row
+
+
+def _summary(definition: object) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return ' '.join((inspect.getdoc(definition) or '').partition('\n\n')[0].split())
+
+
+def _schedule_text(rule: str) -> str:
+    """Return the rule of a schedule in words, or a cron rule as it is."""
+    seconds = rule.removeprefix('every ').removesuffix(' s')
+    if not rule.startswith('every '):
+        return f'`{rule}` (UTC)'
+    minutes = float(seconds) / 60
+    if minutes == 1:
+        return 'every minute'
+    return f'every {minutes:g} minutes' if minutes > 1 else rule
+
+
+def _duration(period: timedelta) -> str:
+    return 'a day' if period == DAY else f'{period // timedelta(minutes=1)} minutes'

@@ -1,0 +1,62 @@
+"""OpenAPI documents of the features."""
+
+import orjson
+import pytest
+
+from project.core.documents.files import all_owners, features_folder
+from project.core.documents.openapi import join_documents, split_document
+from project.core.web.openapi.document import specification
+
+
+@pytest.fixture
+def parts(app):
+    with app.app_context():
+        return split_document(all_owners())
+
+
+def leaves(value, keys=()):
+    """Yield the keys of each value of a document that is not an object."""
+    if not isinstance(value, dict) or not value:
+        yield keys
+        return
+    for key, inner in value.items():
+        yield from leaves(inner, (*keys, key))
+
+
+class TestSplitDocument:
+    def test_assigns_operations_schemas_and_permissions_to_their_feature(self, parts):
+        users, auth = parts['users'], parts['auth']
+
+        assert users['components'].keys() == {'schemas'}
+        assert 'User' in users['components']['schemas']
+        assert '/api/v1/users' in users['paths']
+        assert '/api/v1/auth/sessions' in auth['paths']
+        # `auth` returns users, too, but `users` defines the schema.
+        assert 'User' not in auth['components']['schemas']
+        assert users['x-permissions'].keys() >= {'users:read', 'profile:read'}
+        assert 'x-permissions' not in auth
+
+    def test_assigns_everything_else_to_the_core(self, parts):
+        assert parts['core']['paths'].keys() == {
+            '/healthz', '/readyz', '/api/v1/docs', '/api/v1/docs/{filename}',
+            '/api/v1/openapi.json',
+        }  # fmt: skip
+        assert {'openapi', 'info', 'servers'} < parts['core'].keys()
+        assert {'responses', 'securitySchemes'} <= parts['core']['components'].keys()
+
+    def test_assigns_each_value_once(self, parts):
+        found = [keys for part in parts.values() for keys in leaves(part)]
+
+        assert len(found) == len(set(found))
+
+
+class TestJoinDocuments:
+    def test_returns_the_served_document_for_the_committed_files(self, app):
+        committed = [
+            orjson.loads(path.read_bytes()) for path in features_folder().glob('*.openapi.json')
+        ]
+
+        joined = join_documents(committed)
+
+        assert joined == orjson.loads(orjson.dumps(specification(app)))
+        assert len(committed) > 1

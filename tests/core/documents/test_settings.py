@@ -1,0 +1,42 @@
+"""Tables of settings."""
+
+import pytest
+
+from project.core.documents.owners import Owners
+from project.core.documents.settings import (
+    DESCRIBE_SETTINGS,
+    SettingDescription,
+    setting_rows,
+)
+
+
+@pytest.fixture
+def rows(app):
+    """Return the rows of all settings of the service by name, with their owner."""
+    return {row[0]: (owner, *row[1:]) for owner, row in setting_rows(Owners({'auth', 'files'}))}
+
+
+class TestSettingRows:
+    def test_contain_default_accepted_values_and_meaning(self, rows):
+        assert rows['`FILES_VERSIONS_KEPT`'] == (
+            'files',
+            '`10`',
+            'a whole number from 1 to 1000',
+            'The number of versions that are kept of a file, including the newest.',
+        )
+
+    def test_contain_the_defaults_of_production(self, rows):
+        assert rows['`PUBLIC_URL`'][1] == '—'
+        assert rows['`API_DOCS`'][1] == '`authenticated`'
+
+    def test_contain_no_path_and_no_cores_of_the_machine(self, rows):
+        assert rows['`STORAGE_URL`'][1] == '`var/storage`'
+        assert rows['`AUTH_HASH_CONCURRENCY`'][:2] == ('auth', '`one per core, at most 8`')
+
+    def test_name_the_file_for_settings_without_a_variable(self, app, monkeypatch):
+        boat = SettingDescription('BOATS_MAX', '', 'a number', 'All boats.', has_variable=False)
+        monkeypatch.setitem(app.extensions, DESCRIBE_SETTINGS.name, lambda: [boat])
+
+        assert list(setting_rows(Owners({'boats'}))) == [
+            ('boats', ('`BOATS_MAX`', '—', 'a number', 'All boats. Only in `APP_CONFIG_FILE`.'))
+        ]
