@@ -70,9 +70,9 @@ def limit_text(limit: str | None) -> str:
 
 
 def authorization_result(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
-    """Return the result of the guard for a caller: `ok` or a status code.
+    """Return the result of the guard for a kind of caller, such as `ok`, `401` or `403`.
 
-    :param holds: returns whether the caller has a permission.
+    :param holds: a function that returns whether the caller has a permission.
     """
     if allow.kind == 'public':
         return 'ok'

@@ -1,9 +1,11 @@
 """`flask api`: generated documents that must match the code."""
 
+import inspect
 from shutil import copytree
 
 import pytest
 
+from project import files as feature
 from project.core.documents import files
 from project.core.web.endpoints.access import public
 
@@ -39,7 +41,7 @@ class TestApiWrite:
         cli.invoke(args=['api', 'write'])
 
         text = page.read_text()
-        assert text.startswith('# Files\n\nFiles: upload, download, versions')
+        assert text.startswith(f'# Files\n\n{inspect.getdoc(feature)}\n\n<!-- generated: ')
         assert '\n<!-- generated: routes: begin -->\n\n## Routes\n\n| route |' in text
 
     def test_keeps_hand_written_text(self, cli, root):
