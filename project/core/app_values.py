@@ -22,7 +22,7 @@ class AppValue(Generic[T]):
         self.name = name
 
     def set(self, app: Flask, value: T) -> T:
-        """Store and return the value of an application."""
+        """Store this value for one application, and return it."""
         app.extensions[self.name] = value
         return value
 

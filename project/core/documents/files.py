@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in the markers: `attempt-counters`."""
+        """The name in the HTML comments around the block, such as `attempt-counters`."""
         return self.heading.lower().replace(' ', '-')
 
 

@@ -74,7 +74,10 @@ def _marker(name: str, side: str) -> str:
 
 
 def _insert(page: str, block: str, later: Sequence[str]) -> str:
-    """Insert a block before the first of the later blocks that the page has, or at its end."""
+    """Insert a block into a page, before the first block of `later` that it has, or at its end.
+
+    :param later: the names of the blocks that come after the new one.
+    """
     for name in later:
         head, marker, tail = page.partition(_marker(name, 'begin'))
         if marker:

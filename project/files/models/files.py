@@ -204,8 +204,8 @@ class Thumbnail(Base):
         """Return `state` and `storage_key` of a thumbnail; None if it was never requested.
 
         For `THUMBNAIL_RETRY_INTERVAL` after its task has failed permanently, the state is
-        `GIVEN_UP`. If there is no task that will make it, the state is `LOST`. In both cases, the
-        image may be readable. If it is not, the state is `FAILED`.
+        `GIVEN_UP`. If there is no task that will make it, the state is `LOST`. If the image
+        cannot be decoded, the state is `FAILED`.
         """
         given_up = gave_up_since(cls.task_id, now() - THUMBNAIL_RETRY_INTERVAL)
         # A thumbnail without a key that is `ready` was made by an earlier release. It must be made

@@ -15,7 +15,7 @@ def parts(app):
 
 
 def leaves(value, keys=()):
-    """Yield the keys of each value of a document that is not an object."""
+    """Yield the path (a tuple of keys) of each value in nested dictionaries."""
     if not isinstance(value, dict) or not value:
         yield keys
         return
