@@ -24,11 +24,13 @@ from project.auth.service import (
     request_email_change,
     start_totp_enrolment,
 )
+from project.auth.service.credentials.password_resets import send_reset
 from project.auth.service.credentials.pins import issue_pin
 from project.auth.service.email_changes import send_email_change
 from project.auth.service.invitations import send_invitation
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
+from project.core.tasks import registry
 from project.core.tasks.outbox import OutboxTask
 from project.files.models import Upload
 from project.files.service import create_link
@@ -259,6 +261,21 @@ class TestMakeExport:
         assert count_statements() == for_one
 
 
+class TestMailTasks:
+    """Tasks that lead to a mail."""
+
+    def test_name_the_user_whom_they_are_about(self):
+        mail_tasks = [task for task in registry._tasks.values() if task.queue == 'mail']
+        nameless = {
+            task.name
+            for task in mail_tasks
+            if not task.subject_argument and task.function.__module__.startswith('project.')
+        }
+
+        # The requests that enqueue these must not look the email address up.
+        assert nameless == {'auth.send_reset', 'auth.send_verification'}
+
+
 class TestDeleteUser:
     def test_deletes_the_user_from_all_tables(self, app):
         """ASVS 14.2.7: personal data is deleted when it is no longer needed."""
@@ -271,6 +288,28 @@ class TestDeleteUser:
 
         assert set(count_rows_of_user(user.id, email_key(user.email)).values()) == {0}
         assert db.session.scalars(select(Pin.email_key)).all() == []
+
+    def test_deletes_all_waiting_tasks_that_name_the_user(self):
+        AdminFactory()
+        user = account(username='ada', email='ada@example.com', roles=['member', 'admin'])
+        asker = principal_of(user)
+        create_key(asker, name='ci', scopes=['files:read'], expires_at=now() + timedelta(days=30))
+        request_email_change(asker, 'lovelace@example.com')
+        service.create_user(username='eve', email='eve@example.com', invite=True, by=asker)
+        invite(asker, email='zoe@example.com')
+        # The tasks of three mails with a PIN or code.
+        send_reset(user.email)
+        send_email_change(user.id)
+        send_invitation('zoe@example.com', ['member'], user.id)
+        names = select(OutboxTask.name)
+        assert set(db.session.scalars(names)) == {
+            'auth.invite_users', 'auth.send_email_change', 'auth.send_invitation',
+            'auth.send_key_expiry_reminder', 'core.deliver_mail',
+        }  # fmt: skip
+
+        service.delete_user(user.id)
+
+        assert db.session.scalars(names).all() == ['users.erase_user']
 
     def test_cancels_pending_mails_to_the_user(self, mailbox):
         user = account(username='ada')

@@ -173,7 +173,7 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
     """Send a mail in a transaction, which can fail at its end."""
     with atomic():
         to = f'number-{body["number"]}@example.com'
-        send_mail('already_registered', to=to, username='ada', name='')
+        send_mail('already_registered', to=to, about=None, username='ada', name='')
         if body['fail']:
             raise Rejected
     return {'pid': os.getpid()}

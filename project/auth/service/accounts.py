@@ -208,8 +208,9 @@ def _keep_registration(username: str, email: str, name: str, password_hash: str)
 
 
 def _mail_verification(email: str) -> None:
-    # The mail contains neither username nor name: a stranger may have chosen them.
-    if mail_pin('verification', VERIFICATION_PURPOSE, to=email):
+    # The mail contains neither username nor name: a stranger may have chosen them. It is about no
+    # user, because the PIN creates the user.
+    if mail_pin('verification', VERIFICATION_PURPOSE, to=email, about=None):
         record_security_event('verification_requested', None, actor=SYSTEM)
 
 

@@ -62,7 +62,7 @@ def on_users_created_invite(
 @task(
     idempotent='a second run invites no user again',
     time_limit=timedelta(minutes=5),
-    owner_argument='invited_by',
+    subject_argument='invited_by',
 )
 def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
     """Mail an invitation to each of the given users who has no password yet.
@@ -76,7 +76,7 @@ def invite_users(user_ids: list[int], invited_by: int | None = None) -> None:
                 enqueue(send_invitation, user.email, [], invited_by)
 
 
-@task(idempotent='a second run sends no mail', queue='mail', owner_argument='invited_by')
+@task(idempotent='a second run sends no mail', queue='mail', subject_argument='invited_by')
 def send_invitation(email: str, roles: list[str], invited_by: int | None) -> None:
     """Mail an invitation code, or a notice to a user who has a password."""
     with atomic(locking=[invited_by] if invited_by else []):
@@ -136,7 +136,8 @@ def _mail(user: UserRow | None, email: str, roles: list[str], invited_by: int | 
     send_mail(
         'invitation',
         to=email,
-        about=user.id if user else None,
+        # The deletion of the inviting user invalidates the code, too.
+        about=user.id if user else invited_by,
         secret={'code': code},
         lifetime=INVITATION_LIFETIME.total_seconds(),
     )

@@ -15,7 +15,7 @@ def send_mail(
     template: str,
     *,
     to: str,
-    about: int | None = None,
+    about: int | None,
     secret: Mapping[str, Any] | None = None,
     **context: Any,
 ) -> None:
@@ -23,7 +23,7 @@ def send_mail(
 
     :param template: the name of the mail.
     :param about: the id of the user whom the mail is about. If this user is deleted before the mail
-        is sent, it is not sent.
+        is sent, it is not sent. None only if no user exists yet.
     :param secret: further values for the templates, such as a PIN. The outbox encrypts them.
     :param context: values for the templates: JSON, not rows.
     :raises RuntimeError: outside `atomic`.

@@ -29,7 +29,7 @@ def hello(
 @atomic()
 def send(to: str = TO, template: str = 'hello', **options: Any) -> None:
     """Enqueue the sample mail in its own transaction."""
-    send_mail(template, to=to, **{**HELLO, **options})
+    send_mail(template, to=to, **{**HELLO, 'about': None, **options})
 
 
 def delivered(folder: Path) -> list[EmailMessage]:

@@ -28,7 +28,7 @@ def mails(mail_app, tmp_path):
 class TestSendMail:
     def test_delivers_only_after_the_commit(self, mail_app, mails, tmp_path):
         with atomic():
-            send_mail('hello', to=TO, **HELLO)
+            send_mail('hello', to=TO, about=None, **HELLO)
             assert delivered(tmp_path / 'mail') == []
 
         [message] = mails()
@@ -38,7 +38,7 @@ class TestSendMail:
     def test_delivers_nothing_after_a_rollback(self, mails):
         @atomic()
         def reject():
-            send_mail('hello', to=TO, **HELLO)
+            send_mail('hello', to=TO, about=None, **HELLO)
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -47,6 +47,11 @@ class TestSendMail:
 
     def test_raises_outside_a_transaction(self, mail_app):
         with pytest.raises(RuntimeError, match='outside atomic'):
+            send_mail('hello', to=TO, about=None, **HELLO)
+
+    @pytest.mark.usefixtures('mail_app')
+    def test_requires_the_user_whom_the_mail_is_about(self):
+        with pytest.raises(TypeError, match='about'), atomic():
             send_mail('hello', to=TO, **HELLO)
 
     def test_encrypts_secrets_until_the_delivery(self, mails):

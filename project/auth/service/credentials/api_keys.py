@@ -72,7 +72,8 @@ def create_key(
         )
     )
     if expires_at and expires_at - now() > EXPIRY_REMINDER_LEAD:
-        enqueue_at(expires_at - EXPIRY_REMINDER_LEAD, send_key_expiry_reminder, str(key['id']))
+        reminded_at = expires_at - EXPIRY_REMINDER_LEAD
+        enqueue_at(reminded_at, send_key_expiry_reminder, str(key['id']), asker.user_id)
     record_security_event('key_created', asker.user_id, key=str(key['id']), scopes=key['scopes'])
     _send_key_notice(asker.user_id, 'key_created', name=name, hint=prefix, scopes=key['scopes'])
     return key
@@ -136,9 +137,12 @@ def _principal_of(found: LiveKeyRow) -> Principal:
     )
 
 
-@task(idempotent='a second run sends no mail', queue='mail')
-def send_key_expiry_reminder(key_id: str) -> None:
-    """Mail the owner of an API key that it expires soon, if the owner is active."""
+@task(idempotent='a second run sends no mail', queue='mail', subject_argument='user_id')
+def send_key_expiry_reminder(key_id: str, user_id: int | None = None) -> None:
+    """Mail the active owner of a key that it expires soon.
+
+    :param user_id: the owner of the key; None in a task of an older version.
+    """
     with atomic():
         complete_with_transaction()
         key = ApiKey.find(UUID(key_id))

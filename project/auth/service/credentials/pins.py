@@ -81,7 +81,7 @@ def normalize_code(typed: str) -> str:
     return ''.join(typed.split()).replace('-', '').upper()
 
 
-def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
+def mail_pin(template: str, purpose: str, *, to: str, about: int | None, **values: Any) -> bool:
     """Mail a new PIN and count the mail; return whether a mail is sent.
 
     Call it inside `atomic`. Only this function mails PINs. Call it in a task, so that a request
@@ -94,7 +94,8 @@ def mail_pin(template: str, purpose: str, *, to: str, **values: Any) -> bool:
         return False
     issued = issue_pin(purpose, to)
     lifetime = issued.lifetime.total_seconds()
-    send_mail(template, to=to, secret={'pin': issued.text}, lifetime=lifetime, **values)
+    secret = {'pin': issued.text}
+    send_mail(template, to=to, about=about, secret=secret, lifetime=lifetime, **values)
     return True
 
 
