@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from project.core.database.migrations import features, migrate, tables
 from project.core.database.session import Base, db
+from project.users.models import User
+from project.users.service import delete_user
 from tests.repository_copy import copy_repository, flask, migrated_copy
 from tests.separate_app import application, migrated_application
+from tests.users.factories import AdminFactory, UserFactory
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
@@ -231,6 +234,31 @@ class TestEmailKeys:
             'ada@xn--bcher-kva.example': 'ada@another-key.example',
         }
         assert 'Users 3 and 7 have the same email address: user 7 keeps the old key' in printed
+
+
+class TestClosedAccounts:
+    """Users whose data a task erases: code before this migration does not know their status."""
+
+    @pytest.mark.slow('migrates to an earlier version and back')
+    def test_are_disabled_after_a_downgrade_and_closed_after_the_next_upgrade(self, run_migrated):
+        closed = UserFactory()
+        UserFactory(username='bob', status='disabled')
+        AdminFactory(username='ada')
+        delete_user(closed.id)
+        rows = select(User.username, User.status).order_by(User.username)
+        before = db.session.execute(rows).all()
+        assert before == [('ada', 'active'), ('bob', 'disabled'), (f'~{closed.id}', 'deleted')]
+        db.session.remove()
+
+        run_migrated('downgrade', 'users@4c1f8ad92e60')
+
+        found = dict(map(tuple, db.session.execute(rows)))
+        assert found == {'ada': 'active', 'bob': 'disabled', f'~{closed.id}': 'disabled'}
+        db.session.remove()
+
+        run_migrated('upgrade')
+
+        assert db.session.execute(rows).all() == before
 
 
 class TestBranches:

@@ -1,4 +1,4 @@
-"""Storage keys of exports, and sizes of avatars."""
+"""Storage keys of exports, sizes of avatars, and closed accounts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ revision = '4adc791b6af7'
 down_revision = '4c1f8ad92e60'
 branch_labels = None
 depends_on = None
+
 
 def upgrade() -> None:
     with op.batch_alter_table('users') as batch_op:
@@ -24,9 +25,14 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(
             batch_op.f('uq_users_exports_storage_key'), ['storage_key']
         )
+    # Closed accounts of an earlier downgrade. No username begins with a tilde.
+    op.execute("UPDATE users SET status = 'deleted' WHERE username LIKE '~%'")
 
 
 def downgrade() -> None:
+    # The previous code does not erase closed accounts, and does not declare their status. In the
+    # status `disabled`, an operator can find and delete them.
+    op.execute("UPDATE users SET status = 'disabled' WHERE status = 'deleted'")
     # The previous code computes keys, so it could not find these objects. Users request new exports.
     op.execute(
         """DELETE FROM users_exports
