@@ -137,7 +137,8 @@ def files_move(ctx: click.Context, to: str, as_json: bool) -> None:
 def files_pause_collection(minutes: int) -> None:
     """Pause the garbage collection for MINUTES, while a backup copies the bytes.
 
-    The bytes of deleted files are kept until the pause ends. With 0, the pause ends immediately.
+    The command returns when no bytes are being deleted. From then on, the bytes of deleted files
+    are kept until the pause ends. With 0, the pause ends immediately.
     """
     service.pause_garbage_collection(timedelta(minutes=minutes))
     click.echo(f'Bytes are kept for {minutes} minutes.' if minutes else 'The pause is over.')

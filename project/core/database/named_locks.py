@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, func, literal, select
 from .session import db, in_atomic
 
 
-def lock_name(name: str, *, wait: bool = True) -> bool:
+def lock_name(name: str, *, wait: bool = True, shared: bool = False) -> bool:
     """Lock a name until the transaction ends, and return whether that succeeded.
 
     On PostgreSQL, this is an advisory lock of the transaction, so it ends if the process dies. On
@@ -15,6 +15,8 @@ def lock_name(name: str, *, wait: bool = True) -> bool:
 
     :param wait: whether to wait while another transaction holds the lock. If False, the function
         returns False instead of waiting.
+    :param shared: whether other transactions can hold the lock at the same time if it is shared
+        there, too.
     :raises RuntimeError: outside a transaction.
     """
     if not in_atomic():
@@ -23,7 +25,6 @@ def lock_name(name: str, *, wait: bool = True) -> bool:
         return True
     number = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
     key = literal(number, BigInteger)
-    if wait:
-        db.session.execute(select(func.pg_advisory_xact_lock(key)))
-        return True
-    return bool(db.session.scalar(select(func.pg_try_advisory_xact_lock(key))))
+    function = f'pg_{"" if wait else "try_"}advisory_xact_lock{"_shared" if shared else ""}'
+    locked = db.session.scalar(select(getattr(func, function)(key)))
+    return wait or bool(locked)

@@ -30,6 +30,12 @@ from .kinds import kind_of, object_kinds
 
 BATCH_OBJECTS = 500
 MAX_POSITION_CHARACTERS = 1024
+# The time for which the beginning of a pause waits for running deletions. With S3, the deletion of
+# an object makes two requests, each of at most 4.5 s (`TRANSACTION_LIMITS`).
+MAX_DELETION_SECONDS = 15
+DELETION_POLL_SECONDS = 0.05
+# Each transaction that deletes an object shares this lock.
+DELETION_LOCK = 'deletion of stored objects'
 
 # A function that checks whether the storage belongs to the database. `core.observability` provides
 # it.
@@ -85,11 +91,17 @@ class CollectedObject:
 def collect_object(key: str, *, dry_run: bool = False) -> bool:
     """Delete the object with a key if no row refers to it; return whether it was deleted.
 
-    An object whose row another transaction is about to commit is not deleted.
+    An object whose row another transaction is about to commit is not deleted. During a pause, no
+    object is deleted.
 
     :raises ServiceUnavailable: if the storage fails.
     """
     kind = kind_of(key)
+    if not dry_run:
+        # Lock before the check, so that `pause_collection` waits for this deletion.
+        lock_name(DELETION_LOCK, shared=True)
+        if pause_end():
+            return False
     had_row = bool(
         kind.delete_unused and not dry_run and kind.delete_unused(kind.reference_of(key))
     )
@@ -112,8 +124,8 @@ def collect_storage(
 
     Names that are not keys are yielded, too, but not deleted.
 
-    Resumable: if a call is killed or reaches its deadline, the next call continues after the last
-    examined batch.
+    Resumable: if a call is killed, reaches its deadline or is paused, the next call continues after
+    the last examined batch.
 
     :param deadline: the time to stop, by `time.monotonic()`; at least one batch is examined.
     :raises ServiceUnavailable: if the storage does not belong to the database. All its objects
@@ -130,8 +142,11 @@ def collect_storage(
             collected = list(_collect_batch(batch, dry_run=dry_run))
             yield from collected
             if not dry_run:
+                # The pause may have kept objects of this batch.
+                if pause_end():
+                    return
                 _save_progress(batch, collected)
-            if time.monotonic() > deadline or (not dry_run and pause_end()):
+            if time.monotonic() > deadline:
                 return
     if not dry_run:
         _finish()
@@ -147,15 +162,33 @@ def collection_state() -> CollectionState | None:
     return select_row(CollectionState, state)
 
 
-@atomic(checks_caller=False)
 def pause_collection(until: datetime) -> None:
     """Pause garbage collection until a moment, for a backup that copies objects.
 
-    A moment in the past ends the pause.
+    The function returns when no object is being deleted. A moment in the past ends the pause.
+
+    :raises ServiceUnavailable: if the deletion of an object does not end within
+        `MAX_DELETION_SECONDS`. The pause has begun all the same.
     """
+    _set_pause(until)
+    deadline = time.monotonic() + MAX_DELETION_SECONDS
+    while _is_deleting():
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable('an object is still being deleted, so repeat the command')
+        time.sleep(DELETION_POLL_SECONDS)
+
+
+@atomic(checks_caller=False)
+def _set_pause(until: datetime) -> None:
+    # On SQLite, this waits for running deletions, because they are transactions that write.
     row = {'paused_until': until}
     fresh = {'name': 'storage', 'position': '', 'examined': 0, 'collected': 0, 'collected_bytes': 0}
     db.session.execute(upsert(StorageCollection, {**fresh, **row}, conflict=['name'], change=row))
+
+
+@atomic(checks_caller=False)
+def _is_deleting() -> bool:
+    return not lock_name(DELETION_LOCK, wait=False)
 
 
 def pause_end() -> datetime | None:

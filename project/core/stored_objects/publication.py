@@ -76,13 +76,11 @@ class Publication:
         if self._uncommitted_key is None or in_atomic():
             return
         try:
-            if pause_end():
+            if not collect_object(self._uncommitted_key) and pause_end():
                 # A backup that runs now may contain a row that refers to the same bytes. So delete
                 # the bytes after the backup.
                 with atomic(checks_caller=False):
                     release_objects([self._uncommitted_key])
-            else:
-                collect_object(self._uncommitted_key)
         except (ApiError, ServiceUnavailable, SQLAlchemyError) as error:
             log.warning('unreferenced bytes stay until they are collected: %s', error)
 

@@ -78,13 +78,15 @@ def collect_released_objects() -> None:
 
 def _collect(key: str, released_at: datetime) -> bool:
     try:
-        collect_object(key)
+        is_deleted = collect_object(key)
     except (ServiceUnavailable, KeyError) as error:
         # KeyError means that the feature that registered the prefix was removed from the code.
         log.warning('%s cannot be removed: %r', key, error.__cause__ or error)
         _postpone(key)
         return False
-    _delete_row(key, released_at)
+    # If a pause has just begun, the object was kept, so the row must stay.
+    if is_deleted or not pause_end():
+        _delete_row(key, released_at)
     return True
 
 

@@ -9,7 +9,12 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.errors import ServiceUnavailable
 from project.core.storage import LocalStorage, storage
-from project.core.stored_objects import collect_released_objects, release_objects
+from project.core.stored_objects import (
+    collect_released_objects,
+    pause_collection,
+    release_objects,
+    released_objects,
+)
 from project.core.stored_objects.released_objects import ReleasedObject
 from tests.object_sizes import collect_released
 from tests.storage_io import put
@@ -65,6 +70,19 @@ class TestCollectReleasedObjects:
 
         assert [key for key in KEYS if storage().exists(key)] == [KEYS[1]]
         assert waiting() == {KEYS[1]}
+
+    def test_keeps_the_row_of_an_object_that_a_new_pause_keeps(self, released, monkeypatch):
+        real = released_objects.collect_object
+
+        def pause_first(key):
+            pause_collection(now() + timedelta(hours=1))
+            return real(key)
+
+        monkeypatch.setattr(released_objects, 'collect_object', pause_first)
+        collect_released()
+
+        assert all(map(storage().exists, KEYS))
+        assert waiting() == set(KEYS)
 
     def test_stops_if_the_storage_fails_and_starts_with_others_the_next_time(
         self, released, monkeypatch
