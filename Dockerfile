@@ -46,4 +46,4 @@ VOLUME /app/var
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "deploy/healthcheck.py"]
-CMD ["gunicorn", "-c", "config/gunicorn.py", "wsgi:create_app()"]
+CMD ["python", "-m", "config.start", "gunicorn", "-c", "config/gunicorn.py", "wsgi:create_app()"]

@@ -22,11 +22,23 @@ bind = f'{settings["HOST"]}:{settings["PORT"]}'
 # jobs work` runs them instead.
 embedded = not settings['TASKS_BROKER_URL'] and settings['TASKS_CONCURRENCY'] > 0
 # gunicorn rejects a WEB_CONCURRENCY such as `two` with a traceback, before it reads this file.
-# `flask db upgrade` and `flask config check` reject it in one line.
+# `python -m config.start` and `flask db upgrade` reject it in one line.
 workers = settings['WEB_CONCURRENCY'] + embedded
 worker_class = 'project.core.server.worker.ApiWorker'
 threads = 8
 preload_app = True
+
+OPTION_BOUNDS = {
+    'workers': (1, 1025),  # WEB_CONCURRENCY and the worker that runs tasks.
+    'threads': (1, 256),
+    'timeout': (1, 3600),
+    'graceful_timeout': (1, 3600),
+    'keepalive': (1, 3600),
+    'backlog': (64, 65535),
+    'worker_connections': (1, 65535),
+    'max_requests': (0, 2**31 - 1),
+    'max_requests_jitter': (0, 2**31 - 1),
+}
 
 # Each worker updates a heartbeat file. On a slow disk, that could take longer than `timeout`.
 memory = Path('/dev/shm')  # noqa: S108 - the file there has no name
@@ -73,7 +85,19 @@ logconfig_dict = {
 
 
 def on_starting(server: Any) -> None:
-    """Ensure that the service can use the database; otherwise gunicorn does not start."""
+    """Ensure that the numbers are valid and the service can use the database.
+
+    :raises SystemExit: with one line. Then gunicorn does not start.
+    """
+    # Options of the command line and of GUNICORN_CMD_ARGS override the numbers of this file.
+    for name, (low, high) in OPTION_BOUNDS.items():
+        value = server.cfg.settings[name].get()
+        if not low <= value <= high:
+            option = f'--{name.replace("_", "-")}'
+            raise SystemExit(
+                f'Refusing to start: {option}, an option of gunicorn or of GUNICORN_CMD_ARGS, must '
+                f'be a whole number from {low} to {high}, and not {value}.'
+            )
     if validate := getattr(server.app.wsgi(), 'extensions', {}).get('validate_database'):
         validate()
 

@@ -18,7 +18,9 @@ from config.settings import declared_settings
 from project.core.task_workers.supervisor import SHUTDOWN_GRACE_SECONDS
 from tests.core.server.serving import BIN, ROOT, free_port, small_service
 
-WEB = ['gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()']
+WEB = [
+    'python', '-m', 'config.start', 'gunicorn', '-c', 'config/gunicorn.py', 'wsgi:create_app()',
+]  # fmt: skip
 WORKER = ['flask', 'jobs', 'work']
 
 

@@ -77,6 +77,29 @@ class TestStart:
         assert len(ended.stderr.splitlines()) == 1
 
     @pytest.mark.parametrize(
+        ('option', 'bounds'),
+        [
+            ('--workers=100000', 'from 1 to 1025, and not 100000'),
+            ('--threads=0', 'from 1 to 256, and not 0'),
+            ('--timeout=9999999999', 'from 1 to 3600, and not 9999999999'),
+            ('--backlog=99999999999', 'from 64 to 65535, and not 99999999999'),
+        ],
+    )
+    def test_rejects_an_option_out_of_bounds_in_one_line(self, option: str, bounds: str) -> None:
+        ended = subprocess.run(
+            [BIN / 'gunicorn', '-c', 'config/gunicorn.py', SMALL_APP],
+            cwd=ROOT, capture_output=True, text=True, timeout=10,
+            env={'PORT': '0', 'GUNICORN_CMD_ARGS': option},
+        )  # fmt: skip
+
+        assert ended.returncode == 1
+        assert 'Traceback' not in ended.stderr
+        assert ended.stderr.splitlines()[-1] == (
+            f'Refusing to start: {option.partition("=")[0]}, an option of gunicorn or of '
+            f'GUNICORN_CMD_ARGS, must be a whole number {bounds}.'
+        )
+
+    @pytest.mark.parametrize(
         ('host', 'bind'), [('', '127.0.0.1:8000'), ('::1', '[::1]:8000'), ('a.test', 'a.test:8000')]
     )
     def test_listens_on_the_host(
