@@ -23,9 +23,10 @@ def set_umask() -> None:
     With `UMASK=027`, other users of the same group can read the files. A proxy that sends files
     needs this, because it runs as another user.
     """
-    from .base import Config
+    # Imported here: `flask secret-key` imports this package and needs no configuration.
+    from .loading import load_config
 
-    os.umask(int(Config.UMASK, base=8))
+    os.umask(int(load_config().values['UMASK'], base=8))
 
 
 def config_for(environment: str | None = None) -> str:

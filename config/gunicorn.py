@@ -5,15 +5,13 @@ loaded before the fork. So a failed start prints one line and exits, and the wor
 memory of the application.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-from config.base import Config
 from config.loading import load_config
 
-# This call also reads APP_CONFIG_FILE, so the settings in that file apply to gunicorn, too.
-loaded = load_config(Config)
+# The settings of the class of APP_ENV and of APP_CONFIG_FILE apply to gunicorn, too.
+loaded = load_config()
 loaded.raise_faults()
 settings = loaded.values
 
@@ -73,7 +71,7 @@ control_socket_disable = True
 loglevel = settings['LOG_LEVEL'].lower()
 # All log lines have the format of the application, which masks tokens. The application configures
 # the root logger.
-formatter = 'ReadableFormatter' if os.environ.get('APP_ENV') == 'development' else 'JsonFormatter'
+formatter = 'ReadableFormatter' if settings['LOG_FORMAT'] == 'readable' else 'JsonFormatter'
 logconfig_dict = {
     'version': 1,
     'disable_existing_loggers': False,

@@ -14,7 +14,7 @@ from flask.helpers import get_debug_flag
 from werkzeug.utils import import_string
 
 from . import ENVIRONMENTS, config_for, env
-from .names import unknown_names
+from .names import misplaced_names, unknown_names
 from .settings import Setting, declared_settings
 
 FILE_VARIABLE = 'APP_CONFIG_FILE'
@@ -113,6 +113,8 @@ def _read_attributes(loaded: LoadedConfig, found: Any) -> None:
             loaded.faults += [reading.fault] if reading.fault else []
         else:
             _set(loaded, key, value, name)
+    variables = [setting.variable for setting in loaded.settings.values() if setting.variable]
+    loaded.warnings += misplaced_names(dir(found), variables, where=name)
 
 
 def _read_file(loaded: LoadedConfig, path: str) -> None:
@@ -130,6 +132,7 @@ def _read_file(loaded: LoadedConfig, path: str) -> None:
         loaded.faults.append(f'{FILE_VARIABLE} {_reason(error, path)}')
         return
     known = {s.variable: key for key, s in loaded.settings.items() if s.variable}
+    loaded.warnings += misplaced_names(found, known, where=FILE_VARIABLE)
     known |= {key: key for key in loaded.settings}
     loaded.warnings += unknown_names(
         found, known, ignored=Flask.default_config, where=FILE_VARIABLE

@@ -1,4 +1,4 @@
-"""Warnings about unknown names that resemble settings: misspelt and removed settings."""
+"""Warnings about names without an effect: misspelt, removed and misplaced settings."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +15,23 @@ MIN_SIMILARITY_WITHIN_PREFIX = 0.6
 
 # Kubernetes sets variables for all services of a namespace, such as `API_PORT_8000_TCP_ADDR`.
 SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)')
+
+
+# Read before the configuration, or by libraries.
+ENVIRONMENT_ONLY = {
+    'APP_CONFIG_FILE', 'APP_ENV', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'GUNICORN_CMD_ARGS',
+}  # fmt: skip
+
+
+def misplaced_names(names: Iterable[str], variables: Iterable[str], *, where: str) -> list[str]:
+    """Return a warning for each name that has an effect only in the environment.
+
+    :param variables: the variables of all settings. `<NAME>_FILE` is a variable, too.
+    """
+    misplaced = {*names} & (ENVIRONMENT_ONLY | {f'{name}_FILE' for name in variables})
+    return [
+        f'{name} in {where} has no effect: set it in the environment' for name in sorted(misplaced)
+    ]
 
 
 def unknown_names(

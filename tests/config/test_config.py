@@ -10,6 +10,7 @@ import pytest
 from werkzeug.utils import import_string
 
 from config import ENVIRONMENTS, config_for, set_umask
+from config.development import DevelopmentConfig
 from tests.config.environment import KEY, good_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,23 @@ class TestSetUmask:
 
         (tmp_path / 'new').touch()
         assert (tmp_path / 'new').stat().st_mode & 0o777 == mode
+
+    def test_reads_app_config_file(self, monkeypatch, tmp_path):
+        path = tmp_path / 'settings.py'
+        path.write_text("UMASK = '027'")
+        monkeypatch.setenv('APP_CONFIG_FILE', str(path))
+
+        set_umask()
+
+        assert os.umask(0o022) == 0o027
+
+    def test_reads_the_class_of_the_environment(self, monkeypatch):
+        monkeypatch.setenv('APP_ENV', 'development')
+        monkeypatch.setattr(DevelopmentConfig, 'UMASK', '027')
+
+        set_umask()
+
+        assert os.umask(0o022) == 0o027
 
 
 @pytest.mark.slow('starts a process for each configuration')

@@ -18,6 +18,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import text
 
+from config.development import DevelopmentConfig
 from tests.config.environment import set_environment
 from tests.core.server.serving import (
     BIN,
@@ -44,6 +45,7 @@ class TestStart:
         ended = subprocess.run(
             [BIN / 'gunicorn', '-c', 'config/gunicorn.py', app],
             cwd=ROOT, capture_output=True, text=True, timeout=10,
+            env=os.environ | {'APP_ENV': 'production'},
         )  # fmt: skip
 
         assert ended.returncode != 0
@@ -117,6 +119,41 @@ class TestStart:
         found = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
 
         assert (found['bind'], found['workers'], found['embedded']) == ('127.0.0.1:1234', 3, False)
+
+    def test_reads_the_class_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        set_environment(monkeypatch, APP_ENV='development')
+        monkeypatch.setattr(DevelopmentConfig, 'BODY_TIMEOUT', 7)
+        monkeypatch.setattr(DevelopmentConfig, 'WEB_CONCURRENCY', 5)
+        monkeypatch.setattr(DevelopmentConfig, 'TASKS_CONCURRENCY', 0)
+
+        found = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
+
+        assert (found['body_timeout_seconds'], found['workers']) == (7, 5)
+
+    @pytest.mark.parametrize(
+        ('environment', 'lines', 'formatter'),
+        [
+            ('production', '', 'JsonFormatter'),
+            ('development', '', 'ReadableFormatter'),
+            ('production', "LOG_FORMAT = 'readable'", 'ReadableFormatter'),
+            ('development', "LOG_FORMAT = 'json'", 'JsonFormatter'),
+        ],
+    )
+    def test_logs_in_the_configured_format(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        environment: str,
+        lines: str,
+        formatter: str,
+    ) -> None:
+        path = tmp_path / 'settings.py'
+        path.write_text(lines)
+        set_environment(monkeypatch, APP_ENV=environment, APP_CONFIG_FILE=path)
+
+        found = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['logconfig_dict']
+
+        assert found['formatters']['ours']['()'].endswith(f'.{formatter}')
 
     def test_does_not_start_with_a_certificate(self) -> None:
         app = 'tests.core.server.small_app:create_app()'
@@ -250,7 +287,8 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             'BODY_MIN_RATE', 'BODIES_PER_CLIENT',
         ):  # fmt: skip
             monkeypatch.delenv(name, raising=False)
-        for name, value in environment.items():
+        # The class of `testing` overrides variables.
+        for name, value in {'APP_ENV': 'production', **environment}.items():
             monkeypatch.setenv(name, value)
         return runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))
 

@@ -24,6 +24,19 @@ def load_file(monkeypatch, tmp_path):
 
 
 class TestLoadConfig:
+    def test_warns_about_an_attribute_that_only_the_environment_sets(self, monkeypatch):
+        class Config(TestingConfig):
+            AWS_ACCESS_KEY_ID = 'id'
+            BODY_TIMEOUT = 7
+
+        set_environment(monkeypatch)
+        loaded = load_config(Config)
+
+        assert loaded.values['BODY_TIMEOUT'] == 7
+        assert loaded.warnings == [
+            'AWS_ACCESS_KEY_ID in Config has no effect: set it in the environment'
+        ]
+
     def test_reads_the_class_that_app_env_names(self, monkeypatch, tmp_path):
         set_environment(monkeypatch, **good_environment(tmp_path), FILES_QUOTA='1GB', FLASK_DEBUG=1)
 
@@ -141,6 +154,14 @@ class TestFile:
             'DATABASE_URL in APP_CONFIG_FILE is not a setting; '
             'did you mean SQLALCHEMY_DATABASE_URI?',
             'FILES_MAXSIZE in APP_CONFIG_FILE is not a setting; did you mean FILES_MAX_SIZE?',
+        ]
+
+    def test_causes_warnings_about_names_that_only_the_environment_sets(self, load_file):
+        text = "APP_ENV = 'staging'\nSECRET_KEY_FILE = '/key'\nMAINTENANCE_FILE = '/file'\n"
+
+        assert load_file(text).warnings == [
+            'APP_ENV in APP_CONFIG_FILE has no effect: set it in the environment',
+            'SECRET_KEY_FILE in APP_CONFIG_FILE has no effect: set it in the environment',
         ]
 
 

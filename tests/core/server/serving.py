@@ -149,8 +149,13 @@ def small_service(
     """Run the application of `small_app.py` in gunicorn, by default with one web worker."""
     port = int(settings.get('PORT', 0)) or free_port()
     command = [str(BIN / 'gunicorn'), '-c', 'config/gunicorn.py', *options, app]
-    # Start no task workers, unless the caller sets these variables.
-    settings = {'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': '', 'WEB_CONCURRENCY': '1'} | settings
+    # Start no task workers, unless the caller sets these variables. Use production, because the
+    # class of `testing` overrides variables.
+    defaults = {
+        'APP_ENV': 'production', 'TASKS_CONCURRENCY': '0', 'TASKS_BROKER_URL': '',
+        'WEB_CONCURRENCY': '1',
+    }  # fmt: skip
+    settings = defaults | settings
     settings |= {'PORT': str(port), 'HOST': '127.0.0.1'}
     with running(command, port, **settings) as process:
         yield Service(port, process)
