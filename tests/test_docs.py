@@ -1,5 +1,6 @@
 """Documentation: its links, paths, commands and `make` targets must exist."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from flask.cli import FlaskGroup, ScriptInfo
 from project.core.mail.previews import preview_mail
 from project.core.mail.rendering import duration
 from project.core.security.key_usage import encrypted_values, expiring_values
+from project.core.server.worker import (
+    HEALTH_THREADS,
+    LARGE_JSON_CLIENTS,
+    LARGE_RESPONSE_CLIENTS,
+    STREAM_CLIENTS,
+    ApiWorker,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -159,6 +167,38 @@ class TestMails:
         pattern, line = shown
         assert line.startswith(pattern)
         assert line in text.splitlines()
+
+
+class TestSecurityEvents:
+    # The functions that record an event, and the position of its kind in their arguments.
+    RECORDERS = {'record_security_event': 0, 'end_sessions_after': 0, 'record_and_notify': 1}
+
+    def test_the_security_page_names_every_kind(self):
+        page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
+        section = page.partition('\n## Security events\n')[2].partition('\n## ')[0]
+        rows = re.findall(r'^\| (`.*?) \|', section.partition('|---|')[2], re.MULTILINE)
+        named = {kind for row in rows for kind in CODE.findall(row)}
+
+        recorded = set()
+        for path in (ROOT / 'project').rglob('*.py'):
+            for call in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+                name = getattr(getattr(call, 'func', None), 'id', None)
+                if isinstance(call, ast.Call) and name in self.RECORDERS:
+                    kind = call.args[self.RECORDERS[name]]
+                    recorded |= {kind.value} if isinstance(kind, ast.Constant) else set()
+
+        assert named == recorded
+
+
+class TestThreads:
+    def test_the_architecture_page_states_their_number(self):
+        page = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+        ordinary, bodies = 8, ApiWorker.bodies_per_client
+        clients = STREAM_CLIENTS + LARGE_JSON_CLIENTS + LARGE_RESPONSE_CLIENTS
+
+        count = ordinary + ordinary // 4 + clients * bodies + HEALTH_THREADS
+
+        assert f'a poller and {count} threads at most' in page
 
 
 class TestSecretKey:

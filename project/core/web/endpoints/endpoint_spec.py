@@ -99,8 +99,8 @@ class EndpointSpec:
 
     @property
     def _may_be_large(self) -> bool:
-        """Return whether responses may be large (files), so that a limit per client applies."""
-        return bool(self.produces)
+        """Return whether the limit of large responses per client applies: to files and lists."""
+        return bool(self.produces) or self.is_list or self.many
 
     @property
     def keywords(self) -> set[str]:
@@ -110,9 +110,9 @@ class EndpointSpec:
         return {name for name, schema in declared.items() if schema}
 
     def implied_errors(self, rule: Rule, method: str) -> Iterable[type[ApiError]]:
-        """Yield the errors that other parameters imply, so that `errors` need not list them."""
-        yield BadRequest
-        yield ContentTooLarge
+        """Yield the errors that follow from the declaration and are not listed in it."""
+        # The server reads a body for all routes, even if they ignore it.
+        yield from (BadRequest, ContentTooLarge, RequestTimeout)
         if self.allow.kind != 'public':
             yield Unauthorized
             yield ScopeMissing
@@ -125,8 +125,6 @@ class EndpointSpec:
             yield ReauthenticationRequired
         if rule.arguments:
             yield NotFound
-        if self.body or self.form or self.consumes:
-            yield RequestTimeout
         if self.body or self.form:
             yield UnsupportedMediaType
         if self.body or self.form or self.query:

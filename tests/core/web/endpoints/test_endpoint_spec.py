@@ -34,6 +34,7 @@ from project.core.web.endpoints.endpoint_spec import (
     handler_of,
     spec_of,
 )
+from project.core.web.requests.pagination import ListQuery
 
 
 class Anything(Schema):
@@ -211,14 +212,18 @@ class TestImpliedErrors:
                 {Unauthorized, ScopeMissing, Forbidden, NotOwner, NotFound},
             ),
             ({'rule': '/<name>'}, {NotFound}),
-            ({'body': Anything}, {RequestTimeout, UnsupportedMediaType, UnprocessableContent}),
-            ({'form': Anything}, {RequestTimeout, UnsupportedMediaType, UnprocessableContent}),
-            ({'consumes': 'image/webp'}, {RequestTimeout}),
+            ({'body': Anything}, {UnsupportedMediaType, UnprocessableContent}),
+            ({'form': Anything}, {UnsupportedMediaType, UnprocessableContent}),
+            ({'consumes': 'image/webp'}, set()),
             ({'query': Anything}, {UnprocessableContent}),
+            ({'query': ListQuery, 'method': 'GET'}, {UnprocessableContent, TooManyRequests}),
+            ({'many': True, 'method': 'GET'}, {TooManyRequests}),
+            ({'produces': 'image/webp', 'method': 'GET'}, {TooManyRequests}),
             ({'versioned': True, 'method': 'PATCH'}, {PreconditionFailed}),
             ({'versioned': True, 'method': 'GET'}, set()),
             ({'limit': '5/minute'}, {TooManyRequests}),
         ],
     )
     def test_follow_from_the_spec(self, kernel, boats, declared, more):
-        assert self.errors(kernel, boats, **declared) == {BadRequest, ContentTooLarge} | more
+        implied = {BadRequest, ContentTooLarge, RequestTimeout}
+        assert self.errors(kernel, boats, **declared) == implied | more
