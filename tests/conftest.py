@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,16 @@ from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database, send_savepoints_as_text
 from tests.passwords import recording_undeclared_hashing
 from tests.pending_tasks import run_pending_tasks
+from tests.url_builders import cache_url_builders
 
 MEMORY_FOLDER = Path('/dev/shm')
 MIN_FREE_MEMORY_BYTES = 2 << 30
 SLOW_SECONDS = 1.0
 MARKS = {'slow', 'servers'}  # tests with one of these marks may take a second
+VAR_FOLDER = pytest.StashKey[Path]()
+UNDECLARED_HASHING = pytest.StashKey[list[str]]()
+
+_test_numbers = count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,13 +90,17 @@ pytest_plugins = ['tests.sql_record']
 settings.register_profile('suite', deadline=None)
 settings.load_profile('suite')
 
+cache_url_builders()
+
 
 @pytest.fixture(scope='session')
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def app(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Flask]:
     """The application that all tests of this process share, with its own database."""
     var = tmp_path_factory.mktemp('var')
     worker = os.environ.get('PYTEST_XDIST_WORKER', 'main')
-    with fresh_database(worker) as url:
+    with fresh_database(worker) as url, recording_undeclared_hashing() as found:
+        pytestconfig.stash[VAR_FOLDER] = var
+        pytestconfig.stash[UNDECLARED_HASHING] = found
 
         class Config(TestingConfig):
             SQLALCHEMY_DATABASE_URI = url
@@ -112,8 +122,26 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 @pytest.fixture(autouse=True)
-def transaction(app: Flask) -> Iterator[None]:
-    """Run each test in a transaction that is rolled back at the end."""
+def isolation(request: pytest.FixtureRequest, app: Flask) -> Iterator[None]:
+    """Give each test its own transaction, folders and request context.
+
+    It also fails each test in which a route hashes a password without `hashes_password`: the server
+    would not limit the number of concurrent requests of such a route.
+
+    It is one fixture, and most tests have no folder, because half of all tests take less time than
+    five fixtures.
+    """
+    undeclared_hashing = request.config.stash[UNDECLARED_HASHING]
+    undeclared_hashing.clear()
+    set_request_context(NO_CONTEXT)
+    with _rolled_back_transaction(app), _own_folders(app, request):
+        yield
+    set_request_context(NO_CONTEXT)
+    assert undeclared_hashing == []
+
+
+@contextmanager
+def _rolled_back_transaction(app: Flask) -> Iterator[None]:
     with app.app_context():
         known = db.engines
         engine = known[None]
@@ -132,38 +160,33 @@ def transaction(app: Flask) -> Iterator[None]:
     assert not db.session.registry.registry
 
 
-@pytest.fixture(autouse=True, scope='session')
-def undeclared_hashing() -> Iterator[list[str]]:
-    """Collect the routes that hash a password but do not declare `hashes_password`."""
-    with recording_undeclared_hashing() as found:
-        yield found
+@contextmanager
+def _own_folders(app: Flask, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set the folders for objects, public files and maintenance, which exist only if used."""
+    if has_folder := 'tmp_path' in request.fixturenames:
+        folder = request.getfixturevalue('tmp_path')
+    else:
+        folder = request.config.stash[VAR_FOLDER] / f'test-{next(_test_numbers)}'
+    own_config = {
+        'FILES_PUBLIC_FOLDER': f'{folder}/public',
+        'MAINTENANCE_FILE': f'{folder}/maintenance',
+    }
+    shared_config = {name: app.config[name] for name in own_config}
+    storage = app.extensions['storage']
+    app.config.update(own_config)
+    app.extensions['storage'] = LocalStorage(folder / 'storage')
+    try:
+        yield
+    finally:
+        app.config.update(shared_config)
+        app.extensions['storage'] = storage
+        if not has_folder and folder.exists():
+            shutil.rmtree(folder)
 
 
-@pytest.fixture(autouse=True)
-def only_declared_hashing(undeclared_hashing: list[str]) -> Iterator[None]:
-    """Fail a test if a route hashes a password but does not declare `hashes_password`.
-
-    For such a route, the server would not limit the number of concurrent requests.
-    """
-    undeclared_hashing.clear()
-    yield
-    assert undeclared_hashing == []
-
-
-@pytest.fixture(autouse=True)
-def request_context() -> Iterator[None]:
-    """Reset the request context before and after each test."""
-    set_request_context(NO_CONTEXT)
-    yield
-    set_request_context(NO_CONTEXT)
-
-
-@pytest.fixture(autouse=True)
-def var(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test its own folders for stored objects, mails and published files."""
-    monkeypatch.setitem(app.extensions, 'storage', LocalStorage(tmp_path / 'storage'))
-    monkeypatch.setitem(app.config, 'FILES_PUBLIC_FOLDER', str(tmp_path / 'public'))
-    monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', str(tmp_path / 'maintenance'))
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    """The folder with the objects and public files of the test."""
     return tmp_path
 
 

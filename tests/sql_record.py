@@ -25,7 +25,7 @@ if RECORD and IS_ON_SQLITE:
 
     @event.listens_for(Engine, 'before_cursor_execute')
     def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        # The fixture `transaction` executes this statement for every test.
+        # The fixture `isolation` executes this statement for every test.
         if statement != 'BEGIN IMMEDIATE':
             Uses.add()
 

@@ -205,7 +205,7 @@ class Color(Enum):
 
 
 @pytest.fixture
-def measures(transaction):
+def measures(isolation):
     """Return a table with eleven rows and a column of each type that can be sorted."""
     table = Table(
         'measures',
