@@ -185,6 +185,12 @@ def _own_folders(app: Flask, request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def undeclared_hashing(request: pytest.FixtureRequest) -> list[str]:
+    """The routes that have hashed a password in this test without `hashes_password`."""
+    return request.config.stash[UNDECLARED_HASHING]
+
+
+@pytest.fixture
 def var(tmp_path: Path) -> Path:
     """The folder with the objects and public files of the test."""
     return tmp_path

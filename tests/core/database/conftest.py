@@ -11,7 +11,7 @@ from project.core.database.types import UTCDateTime, WordList
 
 
 @pytest.fixture
-def things(transaction: None) -> Table:
+def things(isolation: None) -> Table:
     """Create the table `things`, which exists only during the test; no migration creates it."""
     table = Table(
         'things',
