@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 
 # Other programs also use variables with these prefixes. So an unknown name with such a prefix is
 # reported only if the whole name is similar to that of a setting.
@@ -54,8 +55,18 @@ def unknown_names(
             continue
         is_ours = '_' in name and name.partition('_')[0] in prefixes
         cutoff = MIN_SIMILARITY_WITHIN_PREFIX if is_ours else MIN_SIMILARITY
-        nearest = get_close_matches(name, known, n=1, cutoff=cutoff)
-        hint = f'; did you mean {known[nearest[0]]}?' if nearest else ''
+        nearest = _most_similar(name, tuple(known), cutoff)
+        hint = f'; did you mean {known[nearest]}?' if nearest else ''
         if is_ours or nearest:
             found.append(f'{name} in {where} is not a setting{hint}')
     return found
+
+
+@cache
+def _most_similar(name: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    """Return the most similar known name, or None.
+
+    It is cached, because the comparison with all settings takes a third of the time in which the
+    configuration is loaded, and tests load it 1,000 times.
+    """
+    return next(iter(get_close_matches(name, known, n=1, cutoff=cutoff)), None)
