@@ -10,14 +10,27 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
 from secrets import randbelow
+from typing import Any
 
-from sqlalchemy import ColumnElement, Index, String, case, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Integer,
+    String,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.errors import TooManyRequests
 from project.core.registration import Registry
 
+from .database.cached_statements import cached_statement
 from .database.cleanup import delete_unlocked
 from .database.session import (
     Base,
@@ -28,7 +41,7 @@ from .database.session import (
     in_atomic,
 )
 from .database.types import UTCDateTime
-from .database.upsert import upsert
+from .database.upsert import new_row, upsert
 
 # On average, one of this number of attempts also deletes the counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
@@ -102,21 +115,16 @@ class AttemptCounter:
         # ends.
         if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
             delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
-        over, reset = self._is_over(moment), moment + self.period
-        statement = upsert(
-            ThrottleCounter,
-            {'kind': self.name, 'target_hash': key, 'attempts': 1, 'resets_at': reset},
-            conflict=('kind', 'target_hash'),
-            change={
-                'attempts': case((over, 1), else_=ThrottleCounter.attempts + 1),
-                'resets_at': case((over, reset), else_=ThrottleCounter.resets_at),
-            },
-            where=over | (ThrottleCounter.attempts < self.limit),
-        )
-        # A separate transaction takes one round trip instead of three. If the caller has a
-        # transaction, the statement becomes a part of it.
-        counted = statement.returning(ThrottleCounter.attempts)
-        if not execute_in_own_transaction(counted, joins=True):
+        values = {
+            'kind': self.name,
+            'target_hash': key,
+            'attempts': 1,
+            'resets_at': moment + self.period,
+            'limit': self.limit,
+            **self._period_of(moment),
+        }
+        # A separate transaction, unless the caller has one: one round trip instead of three.
+        if not execute_in_own_transaction(_attempt(), values, joins=True):
             resets_at = execute_select(
                 select(ThrottleCounter.resets_at).where(*_is(self.name, key))
             ).scalar_one_or_none()
@@ -125,22 +133,14 @@ class AttemptCounter:
             wait = ceil((resets_at - moment).total_seconds()) if resets_at else 1
             raise TooManyAttempts(max(1, wait))
 
-    def _is_over(self, moment: datetime) -> ColumnElement[bool]:
-        """Return an SQL condition: the period of a counter is over.
-
-        It also holds if the period ends too late, because the clock that started it was ahead.
-        """
-        latest = moment + self.period + MAX_CLOCK_SKEW
-        return (ThrottleCounter.resets_at <= moment) | (ThrottleCounter.resets_at > latest)
+    def _period_of(self, moment: datetime) -> dict[str, datetime]:
+        """Return the parameters of `_IS_OVER`."""
+        return {'moment': moment, 'latest': moment + self.period + MAX_CLOCK_SKEW}
 
     def refund(self, target: str) -> None:
-        """Subtract one attempt, because it succeeded. Failed attempts stay counted."""
-        counter = update(ThrottleCounter).where(
-            *_is(self.name, _hashed(target)), ThrottleCounter.attempts > 0
-        )
-        execute_in_own_transaction(
-            counter.values(attempts=ThrottleCounter.attempts - 1), joins=True
-        )
+        """Subtract one attempt after a success. Other attempts stay counted."""
+        key = {'name': self.name, 'hash': _hashed(target)}
+        execute_in_own_transaction(_REFUND, key, joins=True)
 
     @atomic()
     def reset(self, target: str) -> bool:
@@ -157,9 +157,9 @@ class AttemptCounter:
     def count_of(self, target: str) -> int:
         """Return the number of attempts in the current period."""
         counted = select(ThrottleCounter.attempts).where(
-            *_is(self.name, _hashed(target)), ~self._is_over(now())
+            *_is(self.name, _hashed(target)), ~_IS_OVER
         )
-        return execute_select(counted).scalar_one_or_none() or 0
+        return execute_select(counted, self._period_of(now())).scalar_one_or_none() or 0
 
 
 _registry: Registry[AttemptCounter] = Registry('attempt counter')
@@ -170,8 +170,35 @@ def attempt_counters() -> list[AttemptCounter]:
     return list(_registry.values.values())
 
 
-def _is(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:
+def _is(kind: Any, key: Any) -> tuple[ColumnElement[bool], ...]:
     return ThrottleCounter.kind == kind, ThrottleCounter.target_hash == key
+
+
+# Whether a period is over at a moment, or its start is in the future.
+_IS_OVER = or_(
+    ThrottleCounter.resets_at <= bindparam('moment', type_=UTCDateTime),
+    ThrottleCounter.resets_at > bindparam('latest', type_=UTCDateTime),
+)
+_REFUND = (
+    update(ThrottleCounter)
+    .where(*_is(bindparam('name'), bindparam('hash')), ThrottleCounter.attempts > 0)
+    .values(attempts=ThrottleCounter.attempts - 1)
+)
+
+
+@cached_statement
+def _attempt() -> Any:
+    """Return the statement that counts an attempt, and returns a row unless it is rejected."""
+    new = new_row(ThrottleCounter)
+    return upsert(
+        ThrottleCounter,
+        conflict=('kind', 'target_hash'),
+        change={
+            'attempts': case((_IS_OVER, new.attempts), else_=ThrottleCounter.attempts + 1),
+            'resets_at': case((_IS_OVER, new.resets_at), else_=ThrottleCounter.resets_at),
+        },
+        where=_IS_OVER | (ThrottleCounter.attempts < bindparam('limit', type_=Integer)),
+    ).returning(ThrottleCounter.attempts)
 
 
 def _hashed(target: str) -> str:

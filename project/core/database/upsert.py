@@ -13,7 +13,7 @@ DIALECTS = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}
 
 def upsert(
     model: type[Base],
-    values: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
     *,
     conflict: Sequence[str],
     change: Mapping[str, Any],
@@ -21,16 +21,23 @@ def upsert(
 ) -> Insert:
     """Return an INSERT that instead updates the existing row if there is one.
 
-    :param values: the values of a new row.
+    :param values: the values of a new row; None if they are parameters of the execution.
     :param conflict: the columns of the unique constraint that identifies the existing row.
     :param change: the values that an existing row gets.
     :param where: the condition for the change. An existing row that does not match stays as it is.
     """
-    insert = _insert(model).values(**values)
+    insert = _insert(model)
+    if values is not None:
+        insert = insert.values(**values)
     updated: Insert = insert.on_conflict_do_update(
         index_elements=conflict, set_=dict(change), where=where
     )
     return updated
+
+
+def new_row(model: type[Base]) -> Any:
+    """Return the columns of the row that an `upsert` tries to insert, for its `change`."""
+    return _insert(model).excluded
 
 
 def insert_or_ignore(model: type[Base]) -> Insert:

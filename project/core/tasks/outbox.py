@@ -21,7 +21,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    literal,
     select,
     text,
     update,
@@ -29,10 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
+from project.core.database.cached_statements import cached_statement, execute_write
 from project.core.database.encrypted_columns import register_encrypted_column
 from project.core.database.session import Base, after_commit, db, execute_select, in_atomic
 from project.core.database.types import UTCDateTime
-from project.core.database.upsert import upsert
+from project.core.database.upsert import new_row, upsert
 from project.core.request_context import current_request_context
 
 from .notifications import CHANNEL, TASK_NOTIFIER
@@ -203,45 +203,50 @@ def _insert(
         'request_id': current_request_context().request_id,
     }
     notifier = TASK_NOTIFIER.get()
-    change = _conflict_values(values, func.least if notifier.is_in_database else func.min)
-    # If an equal task exists, this statement updates and locks its row. So the task does not run
-    # before this transaction is committed.
-    insert = upsert(OutboxTask, values, conflict=('name', 'unique_key'), change=change)
-    if notifier.is_in_database:
-        # The same statement also sends the notification, which PostgreSQL delivers after the
-        # commit.
-        insert = insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
-    else:
-        insert = insert.returning(OutboxTask.id)
+    if not notifier.is_in_database:
         after_commit(notifier.notify)
-    found: UUID = db.session.execute(insert).one()[0]
+    found: UUID = execute_write(_insertion(notifier.is_in_database), values).one()[0]
     return found
 
 
-def _conflict_values(wanted: dict[str, Any], least: Any) -> dict[str, Any]:
-    """Return the new values for an existing task when an equal task is enqueued."""
-    moment = literal(wanted['available_at'], UTCDateTime)
+@cached_statement
+def _insertion(notifies: bool) -> Any:
+    """Return the statement that inserts a task, or renews an existing equal task.
+
+    :param notifies: whether the statement also sends the notification. PostgreSQL delivers it after
+        the commit.
+    """
+    change = _conflict_values(new_row(OutboxTask), func.least if notifies else func.min)
+    # The update of an existing task locks its row, so the task does not run before this transaction
+    # is visible.
+    insert = upsert(OutboxTask, conflict=('name', 'unique_key'), change=change)
+    if notifies:
+        return insert.returning(OutboxTask.id, func.pg_notify(CHANNEL, ''))
+    return insert.returning(OutboxTask.id)
+
+
+def _conflict_values(new: Any, least: Any) -> dict[str, Any]:
+    """Return the new values of an existing task that is equal to an enqueued one.
+
+    :param new: the columns of the enqueued task.
+    """
     is_dead, is_under_way = OutboxTask.state == DEAD, OutboxTask.state.in_((RUNNING, QUEUED))
     due = case(
         (is_under_way, OutboxTask.available_at),
-        (is_dead, moment),
-        else_=least(OutboxTask.available_at, moment),
+        (is_dead, new.available_at),
+        else_=least(OutboxTask.available_at, new.available_at),
     )
+    # The old arguments may be the reason why it is dead.
     renewed = {
-        name: case((is_dead, wanted[name]), else_=getattr(OutboxTask, name))
-        for name in ('queue', 'slot', 'owner_id')
+        name: case((is_dead, new[name]), else_=getattr(OutboxTask, name))
+        for name in ('queue', 'slot', 'owner_id', 'arguments', 'encrypted_arguments')
     }
+    first_due = least(OutboxTask.scheduled_at, new.scheduled_at)
     return {
         **renewed,
         'state': case((is_dead, WAITING), else_=OutboxTask.state),
         'attempts': case((is_dead, 0), else_=OutboxTask.attempts),
-        # A dead letter gets the new arguments: the old ones may be the reason why it failed.
-        'arguments': case((is_dead, wanted['arguments']), else_=OutboxTask.arguments),
-        'encrypted_arguments': case(
-            (is_dead, literal(wanted['encrypted_arguments'], LargeBinary)),
-            else_=OutboxTask.encrypted_arguments,
-        ),
         'rerun_requested': OutboxTask.rerun_requested | (OutboxTask.state == RUNNING),
-        'scheduled_at': case((is_dead, moment), else_=least(OutboxTask.scheduled_at, moment)),
+        'scheduled_at': case((is_dead, new.scheduled_at), else_=first_due),
         'available_at': due,
     }

@@ -1,8 +1,11 @@
 """Usage and quota of each user, in bytes."""
 
-from flask import current_app
-from sqlalchemy import func, literal, or_, update
+from typing import Any
 
+from flask import current_app
+from sqlalchemy import BigInteger, bindparam, func, or_, update
+
+from project.core.database.cached_statements import cached_statement, execute_write
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
@@ -126,21 +129,37 @@ def set_quota(owner_id: int, quota: int | None) -> None:
 
 
 def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
-    allowed = func.coalesce(Usage.quota, current_app.config['FILES_QUOTA'])
-    more = used + reserved
-    statement = upsert(
+    more, default_quota = used + reserved, current_app.config['FILES_QUOTA']
+    # Without a row, the upsert compares nothing, so compare with the default quota here.
+    if more > default_quota and Usage.find(owner_id) is None:
+        raise QuotaExceeded
+    values = {
+        'user_id': owner_id,
+        'used': used,
+        'reserved': max(0, reserved),
+        'more_used': used,
+        'more_reserved': reserved,
+        'more': more,
+        'default_quota': default_quota,
+    }
+    if execute_write(_usage_change(), values).one_or_none() is None:
+        raise QuotaExceeded
+
+
+@cached_statement
+def _usage_change() -> Any:
+    more = bindparam('more', type_=BigInteger)
+    allowed = func.coalesce(Usage.quota, bindparam('default_quota', type_=BigInteger))
+    return upsert(
         Usage,
-        {'user_id': owner_id, 'used': used, 'reserved': max(0, reserved)},
         conflict=['user_id'],
-        change={'used': Usage.used + used, 'reserved': Usage.reserved + reserved},
-        # A change that needs no more bytes is allowed, even if the quota was lowered since.
-        where=or_(literal(more <= 0), Usage.used + Usage.reserved + more <= allowed),
-    )
-    # If the user has no row, the upsert inserts one without the comparison. So compare here.
-    if more > current_app.config['FILES_QUOTA'] and Usage.find(owner_id) is None:
-        raise QuotaExceeded
-    if db.session.execute(statement.returning(Usage.used)).one_or_none() is None:
-        raise QuotaExceeded
+        change={
+            'used': Usage.used + bindparam('more_used', type_=BigInteger),
+            'reserved': Usage.reserved + bindparam('more_reserved', type_=BigInteger),
+        },
+        # A change that needs no further bytes is allowed, even if the quota was lowered since.
+        where=or_(more <= 0, Usage.used + Usage.reserved + more <= allowed),
+    ).returning(Usage.used)
 
 
 def _quota(usage: UsageRow | None) -> int:
