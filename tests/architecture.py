@@ -8,7 +8,7 @@ import ast
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -72,7 +72,7 @@ def services_that_know_requests(root: Path) -> list[str]:
     for path, tree in modules(root):
         if 'service' not in Path(path).with_suffix('').parts:
             continue
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] == 'flask':
                 found += [f'{path}: {n.name}' for n in node.names if n.name != 'current_app']
             elif isinstance(node, ast.Import):
@@ -101,7 +101,7 @@ def routes_that_catch(root: Path) -> list[str]:
         f'{path}:{node.lineno}'
         for path, tree in modules(root)
         if 'routes' in Path(path).with_suffix('').parts
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Try | ast.TryStar)
     ]
 
@@ -115,7 +115,7 @@ def uses_of_unscoped_permissions(root: Path) -> list[str]:
         f'{path}:{node.lineno}: use `permissions`, which are limited to the scopes'
         for path, tree in modules(root)
         if path not in UNSCOPED_PERMISSIONS
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Attribute) and node.attr == 'permissions_ignoring_scopes'
     ]
 
@@ -127,7 +127,7 @@ def slow_in_atomic(root: Path) -> list[str]:
     """
     found = []
     for path, tree in modules(root):
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if not (is_atomic_function(node) or is_atomic_block(node)):
                 continue
             names = {ast.unparse(call.func).split('.')[-1] for call in calls(node)}
@@ -147,7 +147,7 @@ def unknown_settings(root: Path) -> list[str]:
 
 
 def _settings_read(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Subscript):
             source, key = node.value, node.slice
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
@@ -268,7 +268,7 @@ def linux_only_calls(root: Path) -> list[str]:
     found = []
     for path in sorted([*(root / 'project').rglob('*.py'), *(root / 'config').glob('*.py')]):
         place = str(path.relative_to(root))
-        for node in ast.walk(_parsed(path)):
+        for node in nodes(_parsed(path)):
             named = [getattr(node, key, None) for key in ('attr', 'id', 'name', 'value')]
             names = {name for name in named if isinstance(name, str) and LINUX_ONLY.fullmatch(name)}
             found += [
@@ -314,14 +314,25 @@ def parse(code: str) -> ast.Module:
     return ast.parse(code)
 
 
+def nodes(tree: ast.AST) -> Iterable[ast.AST]:
+    """Return a node and all nodes below it."""
+    return _nodes_of_module(tree) if isinstance(tree, ast.Module) else ast.walk(tree)
+
+
+@cache
+def _nodes_of_module(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module; cached, because every check reads the same modules."""
+    return tuple(ast.walk(tree))
+
+
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
     """Yield every function definition, including methods and nested functions."""
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    yield from (node for node in nodes(tree) if isinstance(node, ast.FunctionDef))
 
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
     """Yield every function call."""
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    yield from (node for node in nodes(tree) if isinstance(node, ast.Call))
 
 
 def is_decorated(function: ast.FunctionDef, name: str) -> bool:
@@ -399,7 +410,9 @@ def _in_database(statement: ast.stmt) -> Iterator[str]:
     value = getattr(statement, 'value', None)
     if isinstance(value, ast.Call) and ast.unparse(value.func) == 'mapped_column' and value.args:
         value = value.args[0]
-    elif not ast.unparse(statement).startswith('__tablename__'):
+    elif not any(
+        getattr(t, 'id', '') == '__tablename__' for t in getattr(statement, 'targets', ())
+    ):
         return
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         yield value.value
