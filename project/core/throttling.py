@@ -15,15 +15,13 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Index,
-    Integer,
     String,
     bindparam,
     case,
     delete,
-    or_,
     select,
     update,
-)
+)  # fmt: skip
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import MAX_CLOCK_SKEW, now
@@ -115,14 +113,9 @@ class AttemptCounter:
         # ends.
         if not in_atomic() and randbelow(ATTEMPTS_PER_CLEANUP) == 0:
             delete_unlocked(ThrottleCounter, ThrottleCounter.resets_at <= moment)
-        values = {
-            'kind': self.name,
-            'target_hash': key,
-            'attempts': 1,
-            'resets_at': moment + self.period,
-            'limit': self.limit,
-            **self._period_of(moment),
-        }
+        reset = moment + self.period
+        row = {'kind': self.name, 'target_hash': key, 'attempts': 1, 'resets_at': reset}
+        values = {**row, 'limit': self.limit, **self._period_of(moment)}
         # A separate transaction, unless the caller has one: one round trip instead of three.
         if not execute_in_own_transaction(_attempt(), values, joins=True):
             resets_at = execute_select(
@@ -175,9 +168,8 @@ def _is(kind: Any, key: Any) -> tuple[ColumnElement[bool], ...]:
 
 
 # Whether a period is over at a moment, or its start is in the future.
-_IS_OVER = or_(
-    ThrottleCounter.resets_at <= bindparam('moment', type_=UTCDateTime),
-    ThrottleCounter.resets_at > bindparam('latest', type_=UTCDateTime),
+_IS_OVER = (ThrottleCounter.resets_at <= bindparam('moment')) | (
+    ThrottleCounter.resets_at > bindparam('latest')
 )
 _REFUND = (
     update(ThrottleCounter)
@@ -197,7 +189,7 @@ def _attempt() -> Any:
             'attempts': case((_IS_OVER, new.attempts), else_=ThrottleCounter.attempts + 1),
             'resets_at': case((_IS_OVER, new.resets_at), else_=ThrottleCounter.resets_at),
         },
-        where=_IS_OVER | (ThrottleCounter.attempts < bindparam('limit', type_=Integer)),
+        where=_IS_OVER | (ThrottleCounter.attempts < bindparam('limit')),
     ).returning(ThrottleCounter.attempts)
 
 

@@ -1,13 +1,16 @@
 """Table of the stored and reserved bytes of each user, and of the quotas."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy import BigInteger, ForeignKey, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.core.database.cached_statements import cached_statement, execute_write
 from project.core.database.rows import select_row
 from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime
+from project.core.database.upsert import upsert
 from project.files.rows import UsageRow
 
 
@@ -42,3 +45,33 @@ class Usage(Base):
         """Return when a user last emptied the trash, or None."""
         found = select(cls.trash_emptied_at).where(cls.user_id == user_id)
         return execute_select(found).scalar_one_or_none()
+
+    @classmethod
+    def change(cls, user_id: int, used: int, reserved: int, *, default_quota: int) -> bool:
+        """Add to the used and reserved bytes; return whether the quota allows it."""
+        values = {
+            'user_id': user_id,
+            'used': used,
+            'reserved': max(0, reserved),
+            'more_used': used,
+            'more_reserved': reserved,
+            'more': used + reserved,
+            'default_quota': default_quota,
+        }
+        return execute_write(_change(), values).one_or_none() is not None
+
+
+@cached_statement
+def _change() -> Any:
+    more_used, more_reserved, more, default_quota = (
+        bindparam(name, type_=BigInteger)
+        for name in ('more_used', 'more_reserved', 'more', 'default_quota')
+    )
+    is_allowed = Usage.used + Usage.reserved + more <= func.coalesce(Usage.quota, default_quota)
+    return upsert(
+        Usage,
+        conflict=['user_id'],
+        change={'used': Usage.used + more_used, 'reserved': Usage.reserved + more_reserved},
+        # A change that needs no further bytes is allowed, even if the quota was lowered since.
+        where=or_(more <= 0, is_allowed),
+    ).returning(Usage.used)

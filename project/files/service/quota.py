@@ -1,11 +1,8 @@
 """Usage and quota of each user, in bytes."""
 
-from typing import Any
-
 from flask import current_app
-from sqlalchemy import BigInteger, bindparam, func, or_, update
+from sqlalchemy import func, update
 
-from project.core.database.cached_statements import cached_statement, execute_write
 from project.core.database.session import atomic, db
 from project.core.database.upsert import upsert
 from project.files.errors import QuotaExceeded
@@ -129,37 +126,11 @@ def set_quota(owner_id: int, quota: int | None) -> None:
 
 
 def _change_usage(owner_id: int, *, used: int, reserved: int) -> None:
-    more, default_quota = used + reserved, current_app.config['FILES_QUOTA']
-    # Without a row, the upsert compares nothing, so compare with the default quota here.
-    if more > default_quota and Usage.find(owner_id) is None:
+    default = current_app.config['FILES_QUOTA']
+    # Without a row, `Usage.change` compares nothing, so compare with the default quota here.
+    is_over_default = used + reserved > default and Usage.find(owner_id) is None
+    if is_over_default or not Usage.change(owner_id, used, reserved, default_quota=default):
         raise QuotaExceeded
-    values = {
-        'user_id': owner_id,
-        'used': used,
-        'reserved': max(0, reserved),
-        'more_used': used,
-        'more_reserved': reserved,
-        'more': more,
-        'default_quota': default_quota,
-    }
-    if execute_write(_usage_change(), values).one_or_none() is None:
-        raise QuotaExceeded
-
-
-@cached_statement
-def _usage_change() -> Any:
-    more = bindparam('more', type_=BigInteger)
-    allowed = func.coalesce(Usage.quota, bindparam('default_quota', type_=BigInteger))
-    return upsert(
-        Usage,
-        conflict=['user_id'],
-        change={
-            'used': Usage.used + bindparam('more_used', type_=BigInteger),
-            'reserved': Usage.reserved + bindparam('more_reserved', type_=BigInteger),
-        },
-        # A change that needs no further bytes is allowed, even if the quota was lowered since.
-        where=or_(more <= 0, Usage.used + Usage.reserved + more <= allowed),
-    ).returning(Usage.used)
 
 
 def _quota(usage: UsageRow | None) -> int:
