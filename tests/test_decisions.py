@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 FOLDER = Path(__file__).parent.parent / 'docs' / 'adr'
 PAGES = sorted(FOLDER.glob('0*.md'))
 HEAD = re.compile(
@@ -14,18 +12,32 @@ HEAD = re.compile(
 SECTIONS = ['Context', 'Decision', 'Alternatives', 'Consequences']
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
-class TestDecision:
-    def test_begins_with_its_number_title_status_and_date(self, page):
-        assert HEAD.match(page.read_text(encoding='utf-8'))[1] == str(int(page.name[:4]))
+TEXTS = {page: page.read_text(encoding='utf-8') for page in PAGES}
 
-    def test_has_all_sections(self, page):
-        found = re.findall(r'^## (.+)$', page.read_text(encoding='utf-8'), re.MULTILINE)
 
-        assert sorted(found) == sorted(SECTIONS)
+class TestDecisions:
+    def test_begin_with_their_number_title_status_and_date(self):
+        heads = {page.stem: HEAD.match(text) for page, text in TEXTS.items()}
 
-    def test_is_in_the_index_under_its_title(self, page):
-        number, title = HEAD.match(page.read_text(encoding='utf-8')).groups()
+        assert [
+            stem for stem, head in heads.items() if not head or int(head[1]) != int(stem[:4])
+        ] == []
 
+    def test_have_all_sections(self):
+        sections = {
+            page.stem: sorted(re.findall(r'^## (.+)$', text, re.MULTILINE))
+            for page, text in TEXTS.items()
+        }
+
+        assert {stem: found for stem, found in sections.items() if found != sorted(SECTIONS)} == {}
+
+    def test_are_in_the_index_under_their_titles(self):
         index = (FOLDER / 'README.md').read_text(encoding='utf-8')
-        assert f'| {number} | [{title}]({page.name})' in index
+        rows = [
+            f'| {head[1]} | [{head[2]}]({page.name})'
+            for page, text in TEXTS.items()
+            if (head := HEAD.match(text))
+        ]
+
+        assert len(rows) == len(PAGES) > 0
+        assert [row for row in rows if row not in index] == []

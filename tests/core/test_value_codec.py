@@ -1,6 +1,7 @@
 """Conversion of column values to JSON and to text, and back."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -112,15 +113,14 @@ class TestDecode:
         check()
 
     @pytest.mark.parametrize('of', [*STRATEGIES.keys() - {Enum}, Color])
-    @pytest.mark.parametrize('encoded', [None, 'x-', 5, True, [[]], {'a': 1}, 1.5, '9' * 400])
-    def test_returns_only_values_of_the_requested_type(self, of, encoded):
-        try:
-            found = decode(encoded, of)
-        except ValueError:
-            return
-        # Values of several types can have the same JSON form. The type of the column decides which
-        # type the result has.
-        assert isinstance(found, of)
+    def test_returns_only_values_of_the_requested_type(self, of):
+        decoded = []
+        for encoded in (None, 'x-', 5, True, [[]], {'a': 1}, 1.5, '9' * 400):
+            with suppress(ValueError):
+                decoded.append((encoded, decode(encoded, of)))
+
+        # Several types can have the same form, but the result always has the requested type.
+        assert [pair for pair in decoded if not isinstance(pair[1], of)] == []
 
     def test_raises_for_a_boolean_that_is_a_number(self):
         with pytest.raises(ValueError, match='not a int'):
