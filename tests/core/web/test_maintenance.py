@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -13,9 +12,9 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def file(app):
-    """Return the path of the maintenance file; the file does not exist yet."""
-    return Path(app.config['MAINTENANCE_FILE'])
+def file(var):
+    """Return the path of the maintenance file, which does not exist yet."""
+    return var / 'maintenance'
 
 
 class TestInitApp:
