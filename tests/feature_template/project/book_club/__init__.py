@@ -1,0 +1,13 @@
+"""Book club: rows of users, each in a table of its own.
+
+Owns the tables `book_club_…`, `/book-club` and `flask book-club`. Erases the rows of deleted users.
+"""
+
+from .cli import book_club_cli
+from .routes import blueprint
+
+requires = ('users',)
+
+clis = (book_club_cli,)
+
+__all__ = ['blueprint', 'clis', 'requires']

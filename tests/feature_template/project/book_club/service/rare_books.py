@@ -1,0 +1,168 @@
+"""Rare books: list, create, change and delete."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from project.book_club.errors import (
+    RareBookChanged,
+    RareBookDealerUnknown,
+    RareBookNotFound,
+    RareBookShelfMarkTaken,
+)
+from project.book_club.models import RARE_BOOKS, RareBook
+from project.book_club.rows import (
+    RareBookCondition,
+    RareBookRow,
+)
+from sqlalchemy import delete, update
+
+from project.core.clock import now
+from project.core.database.cleanup import delete_batch
+from project.core.database.constraints import translate_unique_violations
+from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
+from project.core.database.session import atomic, db
+from project.users import service as users
+from project.users.personal_data import ExportFile, json_part
+
+Expected = frozenset[int] | None
+
+
+def list_rare_books(owner_id: int, page: PageRequest) -> Page[RareBookRow]:
+    """Return a page of the owner's rare books."""
+    found = RareBook.filtered(frozenset(page.filters))
+    return RARE_BOOKS.page(found, page, owner_id=owner_id, **page.filters)
+
+
+def find_rare_book(owner_id: int, rare_book_id: UUID) -> RareBookRow | None:
+    """Return the owner's rare book, or None."""
+    return RareBook.find_owned(owner_id, rare_book_id)
+
+
+def get_rare_book(owner_id: int, rare_book_id: UUID) -> RareBookRow:
+    """Return the owner's rare book.
+
+    :raises RareBookNotFound: if the owner has no such rare book.
+    """
+    found = find_rare_book(owner_id, rare_book_id)
+    if found is None:
+        raise RareBookNotFound
+    return found
+
+
+@atomic()
+def create_rare_book(
+    owner_id: int,
+    *,
+    title: str,
+    shelf_mark: str,
+    subtitle: str | None,
+    summary: str,
+    pages: int,
+    price: Decimal,
+    signed: bool,
+    printed_on: date,
+    found_at: datetime,
+    lot: UUID,
+    details: dict[str, Any],
+    condition: RareBookCondition,
+    dealer_id: int,
+) -> RareBookRow:
+    """Create a rare book and return it.
+
+    :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
+    :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
+    """
+    _ensure_dealer_exists(owner_id, dealer_id)
+    rare_book = RareBook(
+        id=uuid4(),
+        owner_id=owner_id,
+        title=title,
+        shelf_mark=shelf_mark,
+        subtitle=subtitle,
+        summary=summary,
+        pages=pages,
+        price=price,
+        signed=signed,
+        printed_on=printed_on,
+        found_at=found_at,
+        lot=lot,
+        details=details,
+        condition=condition,
+        dealer_id=dealer_id,
+    )
+    with translate_unique_violations(
+        shelf_mark=RareBookShelfMarkTaken,
+    ):
+        db.session.add(rare_book)
+    return get_rare_book(owner_id, rare_book.id)
+
+
+@atomic()
+def update_rare_book(
+    owner_id: int, rare_book_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
+) -> RareBookRow:
+    """Change only the given fields; concurrent changes of other fields are kept.
+
+    :param expected: the versions that may be changed (`If-Match`); None for any.
+    :raises RareBookNotFound: if the owner has no such rare book.
+    :raises RareBookChanged: if the rare book has another version.
+    :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
+    :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
+    """
+    _ensure_dealer_exists(owner_id, changes.get('dealer_id'))
+    mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
+    if expected is not None:
+        mine &= RareBook.version.in_(expected)
+    values = {**changes, 'version': RareBook.version + 1, 'updated_at': now()}
+    with translate_unique_violations(
+        shelf_mark=RareBookShelfMarkTaken,
+    ):
+        found = db.session.execute(
+            update(RareBook).where(mine).values(values).returning(RareBook.id)
+        ).one_or_none()
+    row = get_rare_book(owner_id, rare_book_id)
+    if found is None:
+        raise RareBookChanged
+    return row
+
+
+@atomic()
+def delete_rare_book(owner_id: int, rare_book_id: UUID, *, expected: Expected = None) -> None:
+    """Delete a rare book.
+
+    :raises RareBookNotFound: if the owner has no such rare book.
+    :raises RareBookChanged: if the rare book has another version than the expected ones.
+    """
+    mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
+    if expected is not None:
+        mine &= RareBook.version.in_(expected)
+    deleted = delete(RareBook).where(mine).returning(RareBook.id)
+    if db.session.execute(deleted).one_or_none() is None:
+        get_rare_book(owner_id, rare_book_id)
+        raise RareBookChanged
+
+
+def count_rare_books() -> int:
+    """Return the number of rare books of all users."""
+    return RareBook.count()
+
+
+def export_rare_books(user_id: int) -> ExportFile:
+    """Return the rare books of a user as a file of an export."""
+    rows = iterate_pages(lambda page: list_rare_books(user_id, page))
+    return json_part('book_club/rare_books.json', rows)
+
+
+def erase_rare_books(user_id: int) -> bool:
+    """Delete a batch of rare books that refer to a user; return whether there may be more."""
+    has_more = delete_batch(RareBook, RareBook.owner_id == user_id)
+    has_more |= delete_batch(RareBook, RareBook.dealer_id == user_id)
+    return has_more
+
+
+def _ensure_dealer_exists(owner_id: int, dealer_id: int | None) -> None:
+    if dealer_id is not None and users.find_user(dealer_id) is None:
+        raise RareBookDealerUnknown

@@ -1,0 +1,106 @@
+"""Services of rare books."""
+
+import json
+
+import pytest
+from project.book_club import service
+from project.book_club.errors import (
+    RareBookChanged,
+    RareBookDealerUnknown,
+    RareBookNotFound,
+    RareBookShelfMarkTaken,
+)
+from tests.book_club.factories import RareBookFactory
+
+from project.users import service as users
+from tests.pending_tasks import run_pending_tasks
+from tests.users.factories import UserFactory
+
+MISSING_ID = 2**31 - 1
+
+
+class TestCreateRareBook:
+    def test_raises_if_the_shelf_mark_is_taken(self):
+        taken = RareBookFactory()
+        values = service.get_rare_book(taken.owner_id, taken.id)._asdict()
+        for name in ('id', 'version', 'created_at', 'updated_at'):
+            del values[name]
+
+        with pytest.raises(RareBookShelfMarkTaken):
+            service.create_rare_book(taken.owner_id, **values)
+
+        assert service.create_rare_book(UserFactory().id, **values)
+
+
+class TestUpdateRareBook:
+    def test_raises_if_the_owner_has_no_such_rare_book(self):
+        rare_book = RareBookFactory()
+
+        with pytest.raises(RareBookNotFound):
+            service.update_rare_book(UserFactory().id, rare_book.id, {})
+
+    def test_raises_for_another_version(self):
+        rare_book = RareBookFactory()
+
+        with pytest.raises(RareBookChanged):
+            service.update_rare_book(
+                rare_book.owner_id, rare_book.id, {}, expected=frozenset({rare_book.version + 1})
+            )
+
+    def test_raises_if_the_shelf_mark_is_taken(self):
+        taken = RareBookFactory()
+        rare_book = RareBookFactory(owner_id=taken.owner_id)
+
+        with pytest.raises(RareBookShelfMarkTaken):
+            service.update_rare_book(
+                rare_book.owner_id, rare_book.id, {'shelf_mark': taken.shelf_mark}
+            )
+
+    def test_raises_if_the_dealer_id_is_unknown(self):
+        rare_book = RareBookFactory()
+
+        with pytest.raises(RareBookDealerUnknown):
+            service.update_rare_book(rare_book.owner_id, rare_book.id, {'dealer_id': MISSING_ID})
+
+
+class TestDeleteRareBook:
+    def test_raises_for_another_version(self):
+        rare_book = RareBookFactory()
+
+        with pytest.raises(RareBookChanged):
+            service.delete_rare_book(
+                rare_book.owner_id, rare_book.id, expected=frozenset({rare_book.version + 1})
+            )
+
+
+class TestExportRareBooks:
+    def test_contains_only_rare_books_of_the_user(self):
+        rare_book = RareBookFactory()
+        RareBookFactory()
+
+        files = {
+            file.path: b''.join(file.chunks) for file in service.export_rows(rare_book.owner_id)
+        }
+
+        exported = json.loads(files['book_club/rare_books.json'])
+        assert [row['id'] for row in exported] == [str(rare_book.id)]
+
+
+class TestEraseRareBooks:
+    def test_deletes_rare_books_of_a_deleted_user(self, app):
+        rare_book = RareBookFactory()
+        other = RareBookFactory()
+
+        users.delete_user(rare_book.owner_id)
+        run_pending_tasks(app)
+
+        assert service.find_rare_book(rare_book.owner_id, rare_book.id) is None
+        assert service.find_rare_book(other.owner_id, other.id) is not None
+
+    def test_deletes_rare_books_with_the_dealer_id_of_a_deleted_user(self, app):
+        rare_book = RareBookFactory()
+
+        users.delete_user(rare_book.dealer_id)
+        run_pending_tasks(app)
+
+        assert service.find_rare_book(rare_book.owner_id, rare_book.id) is None
