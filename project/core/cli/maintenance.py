@@ -13,6 +13,7 @@ from project.core.database.session import Base, db
 from project.core.web.maintenance import maintenance
 
 from .api_documents import api_cli
+from .feature_kit import feature_cli
 from .jobs import jobs_cli
 from .mail import mail_cli
 from .secrets import secrets_cli
@@ -55,7 +56,7 @@ def maintenance_status(as_json: bool) -> None:
 
 def init_app(app: Flask) -> None:
     """Add the core's command groups, and the variables of `flask shell`."""
-    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli, secrets_cli):
+    for group in (maintenance_cli, jobs_cli, mail_cli, api_cli, secrets_cli, feature_cli):
         app.cli.add_command(group)
     app.shell_context_processor(shell_context)
 

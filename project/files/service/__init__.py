@@ -12,6 +12,7 @@ from .content import (
 )
 from .files import (
     delete_file,
+    find_file,
     get_file,
     list_files,
     list_versions,
@@ -72,6 +73,7 @@ __all__ = [
     'empty_trash',
     'erase_file_data',
     'file_stats',
+    'find_file',
     'garbage_collection_pause_end',
     'get_file',
     'get_report',

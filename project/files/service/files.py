@@ -40,9 +40,14 @@ def list_files(owner_id: int, page: PageRequest) -> Page[FileRow]:
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
+def find_file(owner_id: int, file_id: UUID) -> OwnedFileRow | None:
+    """Return the owner's file, even if it is in the trash, or None."""
+    return File.find_owned(owner_id, file_id)
+
+
 def get_file(owner_id: int, file_id: UUID) -> OwnedFileRow:
     """Return the owner's file, even if it is in the trash, or raise FileNotFound."""
-    file = File.find_owned(owner_id, file_id)
+    file = find_file(owner_id, file_id)
     if file is None:
         raise FileNotFound
     return file

@@ -7,7 +7,6 @@ from .cli import book_club_cli
 from .routes import blueprint
 
 requires = ('users',)
-
 clis = (book_club_cli,)
 
 __all__ = ['blueprint', 'clis', 'requires']

@@ -22,7 +22,7 @@ class RareBookRow(NamedTuple):
     shelf_mark: str
     subtitle: str | None
     summary: str
-    pages: int
+    page_count: int
     price: Decimal
     signed: bool
     printed_on: date

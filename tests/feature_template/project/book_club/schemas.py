@@ -1,8 +1,8 @@
 """Response schemas of `book_club`."""
 
 from marshmallow import Schema, fields
-from project.book_club.rows import RareBookCondition
 
+from project.book_club.rows import RareBookCondition
 from project.core.web.requests.fields import Timestamp
 
 
@@ -14,7 +14,7 @@ class RareBookSchema(Schema):
     shelf_mark = fields.Str()
     subtitle = fields.Str(allow_none=True)
     summary = fields.Str()
-    pages = fields.Int()
+    page_count = fields.Int()
     price = fields.Decimal()
     signed = fields.Bool()
     printed_on = fields.Date()

@@ -5,9 +5,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from factory import LazyAttribute, Sequence, SubFactory
+
 from project.book_club.models import RareBook
 from project.book_club.rows import RareBookCondition
-
 from tests.factories import ModelFactory
 from tests.users.factories import UserFactory
 
@@ -24,11 +24,11 @@ class RareBookFactory(ModelFactory):
 
     owner = SubFactory(UserFactory)
     owner_id = LazyAttribute(lambda row: row.owner.id)
-    title = Sequence(lambda n: f'Title {n}')
-    shelf_mark = Sequence(lambda n: f'Shelf mark {n}')
-    subtitle = Sequence(lambda n: f'Subtitle {n}')
-    summary = Sequence(lambda n: f'Summary {n}')
-    pages = Sequence(lambda n: n)
+    title = Sequence(lambda n: f'Text {n}')
+    shelf_mark = Sequence(lambda n: f'Text {n}')
+    subtitle = Sequence(lambda n: f'Text {n}')
+    summary = Sequence(lambda n: f'Text {n}')
+    page_count = Sequence(lambda n: n)
     price = Sequence(lambda n: Decimal(n) / 100)
     signed = Sequence(lambda n: n % 2 == 0)
     printed_on = Sequence(lambda n: date(2026, 1, 1) + timedelta(days=n))

@@ -1,8 +1,8 @@
 """Commands that list and count rare books."""
 
 import click
-from project.book_club import service
 
+from project.book_club import service
 from project.core.cli.toolkit import FeatureGroup, as_json, limit_option, print_rows
 from project.core.database.keyset_pagination import PageRequest
 from project.users import service as users
@@ -17,7 +17,7 @@ COLUMNS = (
     'title',
     'shelf_mark',
     'subtitle',
-    'pages',
+    'page_count',
     'price',
     'signed',
     'printed_on',

@@ -6,10 +6,6 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from project.book_club.rows import (
-    RareBookCondition,
-    RareBookRow,
-)
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -26,6 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from project.book_club.rows import (
+    RareBookCondition,
+    RareBookRow,
+)
 from project.core.clock import now
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.keyset_pagination import Keyset
@@ -48,13 +48,13 @@ class RareBook(Base):
     shelf_mark: Mapped[str] = mapped_column(String(200))
     subtitle: Mapped[str | None] = mapped_column(String(200))
     summary: Mapped[str] = mapped_column(Text)
-    pages: Mapped[int] = mapped_column()
+    page_count: Mapped[int] = mapped_column()
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     signed: Mapped[bool] = mapped_column()
     printed_on: Mapped[date] = mapped_column()
     found_at: Mapped[datetime] = mapped_column(UTCDateTime)
     lot: Mapped[UUID] = mapped_column()
-    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    details: Mapped[dict[str, Any]] = mapped_column(JSON(none_as_null=True))
     condition: Mapped[RareBookCondition] = mapped_column(
         Enum(RareBookCondition, native_enum=False, length=50)
     )
@@ -79,7 +79,7 @@ class RareBook(Base):
             'title': cls.title == bindparam('title'),
             'shelf_mark': cls.shelf_mark == bindparam('shelf_mark'),
             'subtitle': cls.subtitle == bindparam('subtitle'),
-            'pages': cls.pages == bindparam('pages'),
+            'page_count': cls.page_count == bindparam('page_count'),
             'signed': cls.signed == bindparam('signed'),
             'printed_on': cls.printed_on == bindparam('printed_on'),
             'lot': cls.lot == bindparam('lot'),
@@ -100,7 +100,7 @@ OWNED_RARE_BOOKS = select(
     RareBook.shelf_mark,
     RareBook.subtitle,
     RareBook.summary,
-    RareBook.pages,
+    RareBook.page_count,
     RareBook.price,
     RareBook.signed,
     RareBook.printed_on,
@@ -123,7 +123,7 @@ RARE_BOOKS = Keyset(
         'title': RareBook.title,
         'shelf_mark': RareBook.shelf_mark,
         'summary': RareBook.summary,
-        'pages': RareBook.pages,
+        'page_count': RareBook.page_count,
         'price': RareBook.price,
         'signed': RareBook.signed,
         'printed_on': RareBook.printed_on,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
+
 from project.book_club import service
 from project.book_club.errors import (
     RareBookChanged,
@@ -20,7 +21,6 @@ from project.book_club.rows import (
     RareBookRow,
 )
 from project.book_club.schemas import RareBookSchema
-
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
@@ -44,7 +44,7 @@ class RareBookListQuery(ListQuery):
     title = fields.Str(validate=validate.Length(1, 200))
     shelf_mark = fields.Str(validate=validate.Length(1, 200))
     subtitle = fields.Str(validate=validate.Length(1, 200))
-    pages = QueryInteger(validate=validate.Range(max=MAX_INTEGER))
+    page_count = QueryInteger(validate=validate.Range(max=MAX_INTEGER))
     signed = fields.Bool()
     printed_on = fields.Date()
     lot = fields.UUID()
@@ -54,7 +54,7 @@ class RareBookListQuery(ListQuery):
         'title',
         'shelf_mark',
         'summary',
-        'pages',
+        'page_count',
         'price',
         'signed',
         'printed_on',
@@ -73,7 +73,7 @@ class RareBookCreateRequest(Schema):
     shelf_mark = Text(required=True, min=1, max=200)
     subtitle = Text(load_default=None, allow_none=True, min=1, max=200)
     summary = Text(required=True, max=10_000, lines=True)
-    pages = Integer(required=True)
+    page_count = Integer(required=True)
     price = FixedDecimal(required=True, digits=12, places=2)
     signed = Boolean(required=True)
     printed_on = fields.Date(required=True)
@@ -91,7 +91,7 @@ class RareBookCreateBody(TypedDict):
     shelf_mark: str
     subtitle: str | None
     summary: str
-    pages: int
+    page_count: int
     price: Decimal
     signed: bool
     printed_on: date
@@ -109,7 +109,7 @@ class RareBookPatchRequest(Schema):
     shelf_mark = Text(min=1, max=200)
     subtitle = Text(allow_none=True, min=1, max=200)
     summary = Text(max=10_000, lines=True)
-    pages = Integer()
+    page_count = Integer()
     price = FixedDecimal(digits=12, places=2)
     signed = Boolean()
     printed_on = fields.Date()
@@ -127,7 +127,7 @@ class RareBookPatchBody(TypedDict):
     shelf_mark: NotRequired[str]
     subtitle: NotRequired[str | None]
     summary: NotRequired[str]
-    pages: NotRequired[int]
+    page_count: NotRequired[int]
     price: NotRequired[Decimal]
     signed: NotRequired[bool]
     printed_on: NotRequired[date]

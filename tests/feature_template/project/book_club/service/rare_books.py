@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import delete, update
+
 from project.book_club.errors import (
     RareBookChanged,
     RareBookDealerUnknown,
@@ -17,8 +19,6 @@ from project.book_club.rows import (
     RareBookCondition,
     RareBookRow,
 )
-from sqlalchemy import delete, update
-
 from project.core.clock import now
 from project.core.database.cleanup import delete_batch
 from project.core.database.constraints import translate_unique_violations
@@ -60,7 +60,7 @@ def create_rare_book(
     shelf_mark: str,
     subtitle: str | None,
     summary: str,
-    pages: int,
+    page_count: int,
     price: Decimal,
     signed: bool,
     printed_on: date,
@@ -75,7 +75,7 @@ def create_rare_book(
     :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
-    _ensure_dealer_exists(owner_id, dealer_id)
+    _ensure_dealer_exists(dealer_id)
     rare_book = RareBook(
         id=uuid4(),
         owner_id=owner_id,
@@ -83,7 +83,7 @@ def create_rare_book(
         shelf_mark=shelf_mark,
         subtitle=subtitle,
         summary=summary,
-        pages=pages,
+        page_count=page_count,
         price=price,
         signed=signed,
         printed_on=printed_on,
@@ -112,7 +112,7 @@ def update_rare_book(
     :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
-    _ensure_dealer_exists(owner_id, changes.get('dealer_id'))
+    _ensure_dealer_exists(changes.get('dealer_id'))
     mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
     if expected is not None:
         mine &= RareBook.version.in_(expected)
@@ -163,6 +163,6 @@ def erase_rare_books(user_id: int) -> bool:
     return has_more
 
 
-def _ensure_dealer_exists(owner_id: int, dealer_id: int | None) -> None:
+def _ensure_dealer_exists(dealer_id: int | None) -> None:
     if dealer_id is not None and users.find_user(dealer_id) is None:
         raise RareBookDealerUnknown

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.book_club.factories import RareBookFactory
 
+from tests.book_club.factories import RareBookFactory
 from tests.users.factories import UserFactory
 
 

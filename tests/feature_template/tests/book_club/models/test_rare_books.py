@@ -2,7 +2,6 @@
 
 from project.book_club.models import RareBook
 from tests.book_club.factories import RareBookFactory
-
 from tests.users.factories import UserFactory
 
 

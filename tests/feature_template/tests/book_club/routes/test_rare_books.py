@@ -4,9 +4,9 @@ from enum import Enum
 from uuid import uuid4
 
 import pytest
+
 from project.book_club.models import RareBook
 from tests.book_club.factories import RareBookFactory
-
 from tests.client import data, reasons
 from tests.users.factories import UserFactory
 
@@ -16,7 +16,7 @@ SORTS = (
     'title',
     'shelf_mark',
     'summary',
-    'pages',
+    'page_count',
     'price',
     'signed',
     'printed_on',
@@ -31,7 +31,7 @@ FILTERS: tuple[str, ...] = (
     'title',
     'shelf_mark',
     'subtitle',
-    'pages',
+    'page_count',
     'signed',
     'printed_on',
     'lot',
@@ -44,7 +44,7 @@ INVALID = {
     'shelf_mark': '',
     'subtitle': '',
     'summary': 7,
-    'pages': '1',
+    'page_count': '1',
     'price': '12.505',
     'signed': 'true',
     'printed_on': '2026-02-30',
@@ -59,11 +59,11 @@ INVALID = {
 def body_for(owner):
     """Return the body of a request that creates a rare book."""
     return {
-        'title': 'Title',
-        'shelf_mark': 'Shelf mark',
-        'subtitle': 'Subtitle',
+        'title': 'Text',
+        'shelf_mark': 'Text',
+        'subtitle': 'Text',
         'summary': 'First line\nSecond line',
-        'pages': 12,
+        'page_count': 12,
         'price': '12.50',
         'signed': True,
         'printed_on': '2026-11-29',

@@ -1,0 +1,86 @@
+"""Creation of features, and of further models in a feature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from . import repository, validation
+from .fields import parse_fields
+from .rendering import Model, render_files
+from .words import Words, plural_of, singular_of, snake_of
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """The options that describe a model on the command line.
+
+    :param name: the name of the class; None for the singular of the feature.
+    :param plural: the plural in snake case; None for the English plural.
+    :param fields: the text of `--fields`.
+    """
+
+    name: str | None
+    plural: str | None
+    fields: str
+
+
+def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) -> list[Path]:
+    """Create a feature with one model and return the new and the changed files.
+
+    :raises UsageError: if a name or a field is invalid. Nothing is written.
+    """
+    repository.ensure_repository()
+    validation.check_feature_name(name)
+    model = described_model(name, options, requires)
+    with repository.copied_repository() as copy:
+        written = []
+        for path, text in render_files(repository.TEMPLATE, model):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_text(text, encoding='utf-8')
+            written.append(path)
+        return finish(copy, written, name, 'first tables')
+
+
+def described_model(feature: str, options: ModelOptions, requires: Sequence[str]) -> Model:
+    """Return the model that options describe.
+
+    :raises UsageError: if a name or a field is invalid.
+    """
+    name = options.name or _class_name(feature)
+    plural = options.plural or plural_of(snake_of(name))
+    validation.check_model_names(name, plural)
+    fields = parse_fields(options.fields)
+    validation.check_field_names(fields)
+    references = {
+        field.arguments[0]: validation.find_reference(field)
+        for field in fields
+        if field.kind == 'ref'
+    }
+    needed = validation.required_features(requires, references.values())
+    return Model(Words(feature), Words(snake_of(name)), Words(plural), fields, references, needed)
+
+
+def finish(copy: Path, written: Sequence[Path], feature: str, message: str) -> list[Path]:
+    """Format the written files of a copy, write migration and documents, and move all files.
+
+    :returns: the new and the changed files.
+    """
+    repository.format_code(copy, written)
+    repository.finish_changes(copy, message)
+    versions = copy / 'migrations' / 'versions'
+    others = [str(path.relative_to(copy)) for path in versions.iterdir() if path.name != feature]
+    paths = repository.changed_files(copy, ignored=others)
+    # The application finds the feature by this file, so it is the last one.
+    last = Path('project', feature, '__init__.py')
+    paths.sort(key=lambda path: path == last)
+    repository.move_files(copy, paths)
+    return paths
+
+
+def _class_name(feature: str) -> str:
+    singular = singular_of(feature)
+    if singular is None:
+        raise click.UsageError(f'{feature!r} is not a plural: name the model with --model.')
+    return Words(singular).pascal

@@ -1,0 +1,79 @@
+"""The files of a generated feature, made from those of the template."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .adaptation import Reference, adapt_lines, add_imports
+from .fields import Field
+from .selection import select_lines
+from .words import Words, plural_of, replace_words
+
+FEATURE, MODEL = Words('book_club'), Words('rare_book')
+MODELS = Words(plural_of(MODEL.snake))
+
+REQUIRES = "requires = ('users',)"
+NESTED_GROUP = """rare_books_cli = FeatureGroup('rare-books', help='Manage rare books.')
+book_club_cli.add_command(rare_books_cli)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model to generate, and its feature.
+
+    :param plural: the plural of its name, which is also the topic of its modules.
+    :param references: the targets of its fields of type `ref`, by the argument of the field.
+    """
+
+    feature: Words
+    name: Words
+    plural: Words
+    fields: Sequence[Field]
+    references: Mapping[str, Reference]
+    requires: Sequence[str]
+
+    @property
+    def table(self) -> str:
+        """Return the name of the table."""
+        is_main = self.plural == self.feature
+        return self.feature.snake if is_main else f'{self.feature.snake}_{self.plural.snake}'
+
+
+def render_files(template: Path, model: Model) -> Iterator[tuple[Path, str]]:
+    """Yield the path and the text of each file of a feature with one model."""
+    for source in sorted(template.rglob('*')):
+        path = source.relative_to(template)
+        if len(path.parts) > 1 and source.suffix in ('.py', '.md'):
+            text = source.read_text(encoding='utf-8')
+            yield Path(rename(str(path), model)), render(text, model)
+
+
+def render(text: str, model: Model) -> str:
+    """Return the text of a file of the template for a model."""
+    for target in model.references.values():
+        text = add_imports(text, target)
+    text = select_lines(
+        text, model.fields, lambda field, unit: adapt_lines(field, unit, model.references)
+    )
+    text = text.replace(REQUIRES, f'requires = {tuple(model.requires)!r}')
+    return rename(_without_topic(text) if model.plural == model.feature else text, model)
+
+
+def rename(text: str, model: Model) -> str:
+    """Replace the names of the template."""
+    return replace_words(text, {FEATURE: model.feature, MODELS: model.plural, MODEL: model.name})
+
+
+def _without_topic(text: str) -> str:
+    """Return the text for a model with the name of its feature: `/notes`, not `/notes/notes`."""
+    for long, short in (
+        (NESTED_GROUP, ''),
+        ('book_club_rare_books', 'book_club'),
+        ('/book-club/rare-books', '/book-club'),
+        ("'/rare-books", "'"),
+        ("'book-club', 'rare-books'", "'book-club'"),
+        ('book-club rare-books', 'book-club'),
+    ):
+        text = text.replace(long, short)
+    return text

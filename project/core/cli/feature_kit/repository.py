@@ -1,0 +1,141 @@
+"""The repository that `flask feature` changes, and the copy in which it prepares the changes.
+
+Each change is made and checked in a copy, and then moved into the repository. So a fault leaves the
+repository as it was.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+ROOT = Path(__file__).resolve().parents[4]
+TEMPLATE = ROOT / 'tests' / 'feature_template'
+
+# Folders that the copy does not need.
+NOT_COPIED = ('.*', '__pycache__', 'var', 'node_modules', '*.egg-info')
+
+FINISH = """
+from wsgi import create_app
+from project.core.cli.feature_kit.finishing import finish
+finish(create_app(), {message!r})
+"""
+
+
+def ensure_repository() -> None:
+    """Ensure that this is a development repository.
+
+    :raises ClickException: if the tests or the formatter are missing, as in an installed service.
+    """
+    if not TEMPLATE.is_dir():
+        raise click.ClickException(f'{TEMPLATE} is missing: run this command in the repository')
+    if importlib.util.find_spec('ruff') is None:
+        raise click.ClickException('ruff is missing: install requirements/dev.txt (`make test`)')
+
+
+@contextmanager
+def copied_repository() -> Iterator[Path]:
+    """Copy the repository to a temporary folder, and delete the copy at the end."""
+    with TemporaryDirectory(prefix='feature-') as folder:
+        copy = Path(folder) / 'repository'
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        yield copy
+
+
+def format_code(copy: Path, paths: Sequence[Path]) -> None:
+    """Delete unused imports of Python files, sort the others, and format the code.
+
+    :raises ClickException: if a file has another fault; names it.
+    """
+    names = [str(path) for path in paths if path.suffix == '.py']
+    joined = ['--config', 'lint.isort.split-on-trailing-comma=false']
+    _run(copy, '-m', 'ruff', 'check', '--quiet', '--fix', '--unsafe-fixes', *joined, *names)
+    collapsed = ['--config', 'format.skip-magic-trailing-comma=true', *joined]
+    _run(copy, '-m', 'ruff', 'format', '--quiet', *collapsed, *names)
+    _run(copy, '-m', 'ruff', 'check', '--quiet', *names)
+
+
+def finish_changes(copy: Path, message: str) -> None:
+    """Write the migration and the generated documents in a copy.
+
+    :param message: the message of the migration.
+    """
+    _run(copy, '-c', FINISH.format(message=message))
+
+
+def _run(copy: Path, *arguments: str) -> None:
+    """Run Python in a copy, on an empty database of its own.
+
+    :raises ClickException: if it fails; contains the last line of its output.
+    """
+    environment = {
+        **os.environ,
+        'APP_ENV': 'development',
+        'DATABASE_URL': f'sqlite:///{copy.parent}/database.sqlite',
+        'PYTHONPATH': str(copy),
+        'PYTHON_DOTENV_DISABLED': '1',
+    }
+    ended = subprocess.run(  # noqa: S603 - the arguments are those of this module
+        [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True
+    )
+    if ended.returncode:
+        lines = (ended.stderr.strip() or ended.stdout.strip() or 'no output').splitlines()
+        raise click.ClickException(f'nothing was changed: {lines[-1]}')
+
+
+def changed_files(copy: Path, ignored: Sequence[str] = ()) -> list[Path]:
+    """Return the files of a copy that the repository lacks, or that differ.
+
+    :param ignored: folders whose files are not compared.
+    """
+    paths = (path.relative_to(copy) for path in sorted(copy.rglob('*')) if path.is_file())
+    return [
+        path
+        for path in paths
+        if '__pycache__' not in path.parts
+        and not any(path.is_relative_to(folder) for folder in (*ignored, 'var'))
+        and not _is_same(copy / path, ROOT / path)
+    ]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def move_files(copy: Path, paths: Sequence[Path]) -> None:
+    """Move files of a copy into the repository; after an error, restore the former ones."""
+    former: dict[Path, bytes | None] = {}
+    try:
+        for path in paths:
+            target = ROOT / path
+            former[target] = target.read_bytes() if target.exists() else None
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(copy / path, target)
+    except BaseException:
+        restore_files(former)
+        raise
+
+
+def restore_files(former: dict[Path, bytes | None]) -> None:
+    """Write the former content of files, and delete those that did not exist."""
+    for path, content in former.items():
+        if content is not None:
+            path.write_bytes(content)
+        elif path.exists():
+            delete_file(path)
+
+
+def delete_file(path: Path) -> None:
+    """Delete a file, and its folders if they are empty except for byte code."""
+    path.unlink()
+    folder = path.parent
+    while folder != ROOT and not [each for each in folder.iterdir() if each.name != '__pycache__']:
+        shutil.rmtree(folder)
+        folder = folder.parent

@@ -1,0 +1,180 @@
+"""Checks of the names and fields of a new model, before any file is written."""
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from inspect import signature
+
+import click
+from flask import current_app
+from marshmallow import Schema
+from sqlalchemy.orm import Mapper
+
+from project.core.database.session import Base
+from project.core.features import find_features
+
+from .adaptation import Reference
+from .fields import Field
+from .repository import ROOT, TEMPLATE
+from .words import MAX_NAME_CHARACTERS, PASCAL, SNAKE, Words, snake_of
+
+# Names that the generated code uses as columns, arguments or parameters of a list.
+RESERVED_FIELDS = {
+    'id', 'owner', 'owner_id', 'version', 'created_at', 'updated_at',
+    'limit', 'cursor', 'sort', 'rows', 'request', 'statement', 'filtered', 'find_owned', 'self',
+}  # fmt: skip
+IMPORTED = re.compile(
+    r'^(?:from .+ )?import (?:\(\n(?P<several>[^)]+)\)|(?P<names>.+))$', re.MULTILINE
+)
+ALIAS = re.compile(r'(?:\w+ as )?(\w+)')
+
+
+def check_feature_name(name: str) -> None:
+    """Ensure that a feature can have a name.
+
+    :raises UsageError: if the name is malformed or used.
+    """
+    fault = _fault_of_word(name) or _fault_of_feature(name)
+    if fault:
+        raise click.UsageError(f'Feature {name!r}: {fault}.')
+
+
+def check_model_names(name: str, plural: str) -> None:
+    """Ensure that a model can have a name.
+
+    :param name: the name of the class.
+    :param plural: the plural in snake case.
+    :raises UsageError: if a name is malformed or used.
+    """
+    if not PASCAL.fullmatch(name):
+        raise click.UsageError(f'Model {name!r}: the name must be in PascalCase, such as RareBook.')
+    snake = snake_of(name)
+    fault = _fault_of_word(snake) or _fault_of_word(plural)
+    if snake == plural:
+        fault = 'the plural must differ from the name: give it with --plural'
+    elif name in {mapper.class_.__name__ for mapper in Base.registry.mappers}:
+        fault = 'another model has this name'
+    elif {name, snake, plural} & _imported_names():
+        fault = 'the generated code imports this name'
+    if fault:
+        raise click.UsageError(f'Model {name!r}: {fault}.')
+
+
+def check_field_names(fields: Iterable[Field]) -> None:
+    """Ensure that columns can have the names of the fields.
+
+    :raises UsageError: if a name is reserved.
+    """
+    reserved = RESERVED_FIELDS | _imported_names() | {*dir(Schema), *dir(Base), *dir(tuple)}
+    for field in fields:
+        fault = _fault_of_word(field.name)
+        if reserved & {field.name, field.column}:
+            fault = 'the generated code uses this name'
+        if fault:
+            raise click.UsageError(f'Field {field.name!r}: {fault}.')
+
+
+def find_reference(field: Field) -> Reference:
+    """Return the target of a field of type `ref`: a feature, or one of its tables.
+
+    :raises UsageError: if there is no table to which other features can refer.
+    """
+    [target] = field.arguments
+    mappers = {str(mapper.local_table): mapper for mapper in Base.registry.mappers}
+    features = {name: mapper.class_.__module__.split('.')[1] for name, mapper in mappers.items()}
+    wanted = [name for name, feature in features.items() if target in (name, feature)]
+    found = [_reference(features[name], mappers[name]) for name in sorted(wanted)]
+    usable = [each for each in found if each is not None]
+    main = [each for each in usable if each.table == target] or usable
+    if len(main) == 1:
+        return main[0]
+    if not wanted:
+        known = ', '.join(feature.name for feature in find_features())
+        reason = f'there is no feature or table {target!r}; the features are {known}'
+    elif not main:
+        reason = f'{target} has no table to refer to: a service function find_… with an id'
+    else:
+        reason = f'{target} has several tables; choose {", ".join(each.table for each in main)}'
+    raise click.UsageError(f'Field {field.name!r}: {reason}.')
+
+
+def _reference(feature: str, mapper: Mapper[object]) -> Reference | None:
+    """Return a table as the target of references, or None if its feature has no `find_…` for it."""
+    key, singular = mapper.primary_key, snake_of(mapper.class_.__name__)
+    service = import_module(f'project.{feature}.service') if feature != 'core' else None
+    find = getattr(service, f'find_{singular}', None)
+    if find is None or len(key) != 1 or key[0].name != 'id':
+        return None
+    parameters = list(signature(find).parameters)
+    if parameters not in ([f'{singular}_id'], ['owner_id', f'{singular}_id']):
+        return None
+    has_uuid = key[0].type.python_type is not int
+    return Reference(feature, str(mapper.local_table), singular, has_uuid, len(parameters) == 2)
+
+
+def _fault_of_word(name: str) -> str | None:
+    if not SNAKE.fullmatch(name):
+        return 'the name must be in snake_case, such as rare_books'
+    if len(name) > MAX_NAME_CHARACTERS:
+        return f'the name is longer than {MAX_NAME_CHARACTERS} characters'
+    if keyword.iskeyword(name) or (keyword.issoftkeyword(name) and name != 'type'):
+        return 'the name is a keyword of Python'
+    if name in {'book_club', 'rare_book', 'rare_books'}:
+        return 'the template of generated features has this name'
+    if retired := set(name.split('_')) & _retired_words():
+        return f'tests/retired_words.txt contains {sorted(retired)[0]!r}'
+    return None
+
+
+def _fault_of_feature(name: str) -> str | None:
+    if (ROOT / 'project' / name).exists() or (ROOT / 'project' / f'{name}.py').exists():
+        return f'project/{name} exists already'
+    for folder in ('tests', 'migrations/versions'):
+        if (ROOT / folder / name).exists():
+            return f'{folder}/{name} exists already: delete it first'
+    if name in sys_names():
+        return 'a module of Python has this name'
+    kebab = Words(name).kebab
+    if kebab in current_app.cli.commands:
+        return f'the command `flask {kebab}` exists already'
+    if any(str(rule).startswith(f'/api/v1/{kebab}') for rule in current_app.url_map.iter_rules()):
+        return f'routes below /api/v1/{kebab} exist already'
+    return None
+
+
+def sys_names() -> set[str]:
+    """Return names of variables that a module or an object of the generated code hides."""
+    return {'service', 'features', *dir(builtins)}
+
+
+def _retired_words() -> set[str]:
+    """Return the words that no name may contain."""
+    path = ROOT / 'tests' / 'retired_words.txt'
+    lines = path.read_text(encoding='utf-8').splitlines()
+    kept = [line.partition('except:')[0] for line in lines if not line.startswith(('#', 'module:'))]
+    return {word for line in kept for word in line.split()}
+
+
+def _imported_names() -> set[str]:
+    """Return the names that modules of the template import, except those of its own feature."""
+    found: set[str] = set()
+    for path in sorted((TEMPLATE / 'project').rglob('*.py')):
+        for match in IMPORTED.finditer(path.read_text(encoding='utf-8')):
+            names = (match['several'] or match['names']).replace('\n', ' ').split(',')
+            found |= {alias[1] for name in names if (alias := ALIAS.match(name.strip()))}
+    return {name for name in found if not re.match('RareBook|RARE_BOOK|rare_book|book_club', name)}
+
+
+def required_features(names: Sequence[str], references: Iterable[Reference]) -> list[str]:
+    """Return the features that a feature requires: `users`, the named and the referenced ones.
+
+    :raises UsageError: if one does not exist.
+    """
+    known = [feature.name for feature in find_features()]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f'There is no feature {name!r}; choose {", ".join(known)}.')
+    wanted = {'users', *names, *(reference.feature for reference in references)}
+    return [name for name in known if name in wanted]

@@ -1,0 +1,83 @@
+"""Names of features, models and fields, in all forms in which code and prose use them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+MAX_NAME_CHARACTERS = 24
+
+SNAKE = re.compile(r'[a-z][a-z0-9]*(_[a-z0-9]+)*')
+PASCAL = re.compile(r'([A-Z][a-z0-9]*)+')
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A name in snake case, and its other forms."""
+
+    snake: str
+
+    @property
+    def pascal(self) -> str:
+        """Return the name of a class: `RareBook`."""
+        return ''.join(word.capitalize() for word in self.snake.split('_'))
+
+    @property
+    def kebab(self) -> str:
+        """Return the name in URLs and commands: `rare-book`."""
+        return self.snake.replace('_', '-')
+
+    @property
+    def prose(self) -> str:
+        """Return the name in a sentence: `rare book`."""
+        return self.snake.replace('_', ' ')
+
+    def forms(self) -> Iterator[str]:
+        """Yield all forms, in a fixed order."""
+        yield from (self.snake, self.snake.upper(), self.pascal, self.kebab)
+        yield from (self.prose, self.prose.capitalize())
+
+
+def snake_of(pascal: str) -> str:
+    """Return the name of a class in snake case."""
+    return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', pascal).lower()
+
+
+def plural_of(word: str) -> str:
+    """Return the plural of an English noun in snake case."""
+    if re.search(r'[^aeiou]y$', word):
+        return f'{word[:-1]}ies'
+    return f'{word}es' if re.search(r'(s|x|z|ch|sh)$', word) else f'{word}s'
+
+
+def singular_of(word: str) -> str | None:
+    """Return the singular of an English noun in snake case, or None if it is not a plural."""
+    for plural, singular in (('ies', 'y'), ('sses', 'ss'), ('xes', 'x'), ('ches', 'ch'),
+                             ('shes', 'sh'), ('s', '')):  # fmt: skip
+        found = word.removesuffix(plural) + singular
+        if word.endswith(plural) and plural_of(found) == word and len(found) > 1:
+            return found
+    return None
+
+
+def replace_words(text: str, words: Mapping[Words, Words]) -> str:
+    """Replace each name by another one in all its forms, and correct the articles before it."""
+    forms: dict[str, str] = {}
+    for old, new in words.items():
+        for known, wanted in zip(old.forms(), new.forms(), strict=True):
+            # The one-word forms of a name are equal; the first one applies.
+            forms.setdefault(known, wanted)
+    longest_first = sorted(forms, key=len, reverse=True)
+    pattern = rf'(\b[Aa] |_a_)?({"|".join(map(re.escape, longest_first))})(?![a-z])'
+
+    def replacement(match: re.Match[str]) -> str:
+        article, wanted = match[1] or '', forms[match[2]]
+        if article and _takes_an(wanted):
+            article = f'{article[:-1]}n{article[-1]}'
+        return article + wanted
+
+    return re.sub(pattern, replacement, text)
+
+
+def _takes_an(word: str) -> bool:
+    """Return whether the article of a word is `an`."""
+    return bool(re.match(r'[aio]|e(?!u)|u[lmnpr](?!i)', word, re.IGNORECASE))
