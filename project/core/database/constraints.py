@@ -20,19 +20,22 @@ def translate_unique_violations(**refusals: type[ApiError]) -> Iterator[None]:
     The database aborts the transaction, so the caller must not catch the error inside the
     transaction.
 
-    :param refusals: the error class to raise, by the name of the unique column.
+    :param refusals: the error class to raise, by the name of the unique column; for a constraint
+        with several columns, by the last one.
     :raises ApiError: the error of the column whose value exists already.
     """
     try:
         yield
         db.session.flush()
     except IntegrityError as error:
-        # PostgreSQL reports the name of the constraint, which contains the columns; SQLite reports
+        # PostgreSQL reports the name of the constraint, which ends with its columns; SQLite reports
         # the columns. Other text of PostgreSQL's message is not searched: it repeats the values,
         # which may contain the name of a column.
         diagnosis = getattr(error.orig, 'diag', None)
         violated = (diagnosis.constraint_name or '') if diagnosis else str(error.orig)
-        for column, refusal in refusals.items():
-            if violated.startswith(('uq_', 'UNIQUE ')) and column in violated:
-                raise refusal from None
+        # The longest first: `uq_users_email_key` ends with `key`, too.
+        for column in sorted(refusals, key=len, reverse=True):
+            is_last = violated.endswith((f'_{column}', f'.{column}'))
+            if violated.startswith(('uq_', 'UNIQUE ')) and is_last:
+                raise refusals[column] from None
         raise

@@ -66,3 +66,11 @@ class TestTranslateUniqueViolations:
 
         with pytest.raises(IntegrityError):
             add()
+
+    def test_prefers_the_longest_name_that_fits(self):
+        add_user('ada', 'ada@example.com')
+
+        with pytest.raises(EmailTaken), atomic(), translate_unique_violations(
+            key=NameTaken, email_key=EmailTaken
+        ):  # fmt: skip
+            db.session.add(User(username='eve', email='x', email_key='ada@example.com', version=1))

@@ -16,7 +16,11 @@ OPTIONAL_LINES = (
     (r'^(\s+\w+: (?!Mapped|NotRequired)[\w\[\], ]+?)(,?)$', r'\1 | None\2'),
     (r'required=True', 'load_default=None, allow_none=True'),
     (r'(fields\.Enum\(\w+)(?!.*allow_none)', r'\1, allow_none=True'),
-    (r'( = (?:fields\.)?[A-Z]\w+\()(?!.*allow_none)', r'\1allow_none=True, '),
+    (
+        r'( = (?:Text|Boolean|FixedDecimal|Integer|JsonObject|Timestamp|fields\.\w+)\()'
+        r'(?!.*allow_none)',
+        r'\1allow_none=True, ',
+    ),
 )
 
 
@@ -67,7 +71,7 @@ def _refer(text: str, target: Reference, *, is_optional: bool) -> str:
         text = re.sub(r'\bint\b', 'UUID', text)
         text = re.sub(r'\b(fields\.Int|Integer)\(', 'fields.UUID(', text)
         text = re.sub(r'QueryInteger\(.*\)$', 'fields.UUID()', text, flags=re.MULTILINE)
-        text = text.replace('MISSING_ID', 'uuid4()')
+        text = text.replace('2**31 - 1', 'UUID(int=0)')
     return _find(text, target)
 
 
@@ -95,6 +99,8 @@ def add_imports(text: str, target: Reference) -> str:
     """Add the imports that a reference needs; ruff deletes unused ones."""
     factory = f'{Words(target.singular).pascal}Factory'
     for known, wanted in (
+        ('import pytest\n', 'from uuid import UUID\n'),
+        ('from tests.factories import ModelFactory\n', 'from factory import SelfAttribute\n'),
         (
             'from project.users import service as users\n',
             f'from project.{target.feature} import service as {target.feature}\n',

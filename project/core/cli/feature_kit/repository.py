@@ -55,11 +55,12 @@ def format_code(copy: Path, paths: Sequence[Path]) -> None:
     :raises ClickException: if a file has another fault; names it.
     """
     names = [str(path) for path in paths if path.suffix == '.py']
-    joined = ['--config', 'lint.isort.split-on-trailing-comma=false']
-    _run(copy, '-m', 'ruff', 'check', '--quiet', '--fix', '--unsafe-fixes', *joined, *names)
-    collapsed = ['--config', 'format.skip-magic-trailing-comma=true', *joined]
-    _run(copy, '-m', 'ruff', 'format', '--quiet', *collapsed, *names)
-    _run(copy, '-m', 'ruff', 'check', '--quiet', *names)
+    check = ('-m', 'ruff', 'check', '--quiet', '--output-format=concise')
+    joined = ('--config', 'lint.isort.split-on-trailing-comma=false')
+    collapsed = ('--config', 'format.skip-magic-trailing-comma=true')
+    _run(copy, *check, '--fix', '--unsafe-fixes', '--exit-zero', *joined, *names)
+    _run(copy, '-m', 'ruff', 'format', '--quiet', *joined, *collapsed, *names)
+    _run(copy, *check, *names)
 
 
 def finish_changes(copy: Path, message: str) -> None:
@@ -73,7 +74,7 @@ def finish_changes(copy: Path, message: str) -> None:
 def _run(copy: Path, *arguments: str) -> None:
     """Run Python in a copy, on an empty database of its own.
 
-    :raises ClickException: if it fails; contains the last line of its output.
+    :raises ClickException: if it fails; contains the fault that it prints.
     """
     environment = {
         **os.environ,
@@ -86,8 +87,9 @@ def _run(copy: Path, *arguments: str) -> None:
         [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True
     )
     if ended.returncode:
-        lines = (ended.stderr.strip() or ended.stdout.strip() or 'no output').splitlines()
-        raise click.ClickException(f'nothing was changed: {lines[-1]}')
+        # The first fault that ruff prints to stdout, or the last line of a Python process.
+        lines = ended.stdout.splitlines()[:1] or ended.stderr.splitlines()[-1:] or ['no output']
+        raise click.ClickException(f'nothing was changed: {lines[0]}')
 
 
 def changed_files(copy: Path, ignored: Sequence[str] = ()) -> list[Path]:
@@ -99,7 +101,7 @@ def changed_files(copy: Path, ignored: Sequence[str] = ()) -> list[Path]:
     return [
         path
         for path in paths
-        if '__pycache__' not in path.parts
+        if not any(part == '__pycache__' or part.startswith('.') for part in path.parts)
         and not any(path.is_relative_to(folder) for folder in (*ignored, 'var'))
         and not _is_same(copy / path, ROOT / path)
     ]

@@ -16,7 +16,12 @@ from .words import Words, replace_words
 
 # Example fields whose lines show the effect of an option.
 UNIQUE, OPTIONAL = 'shelf_mark', 'subtitle'
-NAMES = {**{name: kind for kind, name in EXAMPLES.items()}, UNIQUE: 'unique', OPTIONAL: 'optional'}
+PATTERNS = {
+    name: re.compile(
+        rf'(?<![A-Za-z]){name}(?![a-z])|(?:{Words(name).pascal}|{name.upper()})(?![a-z])'
+    )
+    for name in (*EXAMPLES.values(), UNIQUE, OPTIONAL)
+}
 OF_UNIQUENESS = re.compile('Taken|taken|UniqueConstraint')
 
 Adapt = Callable[[Field, str], str]
@@ -81,11 +86,7 @@ def example_of(line: str) -> str | None:
 
     :raises ValueError: if the line contains the names of several fields.
     """
-    found = [
-        name
-        for name in NAMES
-        if re.search(rf'(?<![A-Za-z]){name}(?![a-z])|{Words(name).pascal}(?![a-z])', line)
-    ]
+    found = [name for name, pattern in PATTERNS.items() if pattern.search(line)]
     if len(found) > 1:
         raise ValueError(f'a line of the template belongs to {" and ".join(found)}: {line!r}')
     return found[0] if found else None

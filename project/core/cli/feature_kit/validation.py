@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from inspect import signature
+from typing import Any
 
 import click
 from flask import current_app
 from marshmallow import Schema
-from sqlalchemy.orm import Mapper
 
 from project.core.database.session import Base
 from project.core.features import find_features
@@ -69,7 +69,8 @@ def check_field_names(fields: Iterable[Field]) -> None:
     """
     reserved = RESERVED_FIELDS | _imported_names() | {*dir(Schema), *dir(Base), *dir(tuple)}
     for field in fields:
-        fault = _fault_of_word(field.name)
+        values = field.arguments if field.kind == 'enum' else ()
+        fault = next(filter(None, map(_fault_of_word, (field.name, *values))), None)
         if reserved & {field.name, field.column}:
             fault = 'the generated code uses this name'
         if fault:
@@ -100,7 +101,7 @@ def find_reference(field: Field) -> Reference:
     raise click.UsageError(f'Field {field.name!r}: {reason}.')
 
 
-def _reference(feature: str, mapper: Mapper[object]) -> Reference | None:
+def _reference(feature: str, mapper: Any) -> Reference | None:
     """Return a table as the target of references, or None if its feature has no `find_…` for it."""
     key, singular = mapper.primary_key, snake_of(mapper.class_.__name__)
     service = import_module(f'project.{feature}.service') if feature != 'core' else None

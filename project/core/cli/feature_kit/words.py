@@ -67,12 +67,12 @@ def replace_words(text: str, words: Mapping[Words, Words]) -> str:
             # The one-word forms of a name are equal; the first one applies.
             forms.setdefault(known, wanted)
     longest_first = sorted(forms, key=len, reverse=True)
-    pattern = rf'(\b[Aa] |_a_)?({"|".join(map(re.escape, longest_first))})(?![a-z])'
+    pattern = rf'(\b[Aa] `?|_a_)?({"|".join(map(re.escape, longest_first))})(?![a-z])'
 
     def replacement(match: re.Match[str]) -> str:
         article, wanted = match[1] or '', forms[match[2]]
         if article and _takes_an(wanted):
-            article = f'{article[:-1]}n{article[-1]}'
+            article = re.sub('[Aa]', r'\g<0>n', article)
         return article + wanted
 
     return re.sub(pattern, replacement, text)

@@ -16,7 +16,7 @@ from tests.book_club.factories import RareBookFactory
 from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
-MISSING_ID = 2**31 - 1
+UNKNOWN_DEALER_ID = 2**31 - 1
 
 
 class TestCreateRareBook:
@@ -60,7 +60,9 @@ class TestUpdateRareBook:
         rare_book = RareBookFactory()
 
         with pytest.raises(RareBookDealerUnknown):
-            service.update_rare_book(rare_book.owner_id, rare_book.id, {'dealer_id': MISSING_ID})
+            service.update_rare_book(
+                rare_book.owner_id, rare_book.id, {'dealer_id': UNKNOWN_DEALER_ID}
+            )
 
 
 class TestDeleteRareBook:
