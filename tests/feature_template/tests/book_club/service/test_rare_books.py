@@ -21,15 +21,15 @@ UNKNOWN_DEALER_ID = 2**31 - 1
 
 class TestCreateRareBook:
     def test_raises_if_the_shelf_mark_is_taken(self):
-        taken = RareBookFactory()
-        values = service.get_rare_book(taken.owner_id, taken.id)._asdict()
+        ada = UserFactory()
+        taken, rare_book = RareBookFactory(owner=ada), RareBookFactory(owner=ada)
+        values = service.get_rare_book(ada.id, rare_book.id)._asdict()
+        service.delete_rare_book(ada.id, rare_book.id)
         for name in ('id', 'version', 'created_at', 'updated_at'):
             del values[name]
 
         with pytest.raises(RareBookShelfMarkTaken):
-            service.create_rare_book(taken.owner_id, **values)
-
-        assert RareBookFactory(shelf_mark=taken.shelf_mark).owner_id != taken.owner_id
+            service.create_rare_book(ada.id, **{**values, 'shelf_mark': taken.shelf_mark})
 
 
 class TestUpdateRareBook:
@@ -48,13 +48,11 @@ class TestUpdateRareBook:
             )
 
     def test_raises_if_the_shelf_mark_is_taken(self):
-        taken = RareBookFactory()
-        rare_book = RareBookFactory(owner_id=taken.owner_id)
+        ada = UserFactory()
+        taken, rare_book = RareBookFactory(owner=ada), RareBookFactory(owner=ada)
 
         with pytest.raises(RareBookShelfMarkTaken):
-            service.update_rare_book(
-                rare_book.owner_id, rare_book.id, {'shelf_mark': taken.shelf_mark}
-            )
+            service.update_rare_book(ada.id, rare_book.id, {'shelf_mark': taken.shelf_mark})
 
     def test_raises_if_the_dealer_id_is_unknown(self):
         rare_book = RareBookFactory()
