@@ -16,7 +16,7 @@ from flask import current_app
 from sqlalchemy import Connection, TypeDecorator
 
 from project.core.database import engines
-from project.core.database.migrations import tables
+from project.core.database.migrations import is_kept, tables
 from project.core.database.session import db
 
 config = context.config
@@ -101,6 +101,11 @@ def referred_tables(operations: list[Any]) -> Iterator[str]:
             yield from referred_tables(operation.ops)
 
 
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """Return whether a table or a part of one in the database is compared with the models."""
+    return not (kind == 'table' and name and is_kept(name))
+
+
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
     """Render our column types as database types: migrations must not depend on our classes."""
     if kind == 'type' and isinstance(item, TypeDecorator):
@@ -145,6 +150,7 @@ def run_migrations() -> None:
             target_metadata=db.metadata,
             process_revision_directives=split_by_feature,
             render_item=render_item,
+            include_name=include_name,
             transaction_per_migration=True,
             **extension.configure_args,
         )

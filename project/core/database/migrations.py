@@ -5,6 +5,7 @@ module has the functions for `env.py` and for the `flask db` commands.
 """
 
 import re
+from collections.abc import Iterable
 from os import pathsep
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import click
 from alembic.config import Config
 from flask import Flask
-from flask_migrate import Migrate
+from flask_migrate import Migrate, downgrade
 from flask_migrate.cli import db as db_commands
+from sqlalchemy import inspect
 
 from .session import Base, db
 
@@ -77,3 +79,34 @@ def tables() -> dict[str, str]:
     """
     modules = {m.local_table: m.class_.__module__ for m in Base.registry.mappers}
     return {str(table): module.split('.')[1] for table, module in modules.items()}
+
+
+def is_kept(table: str) -> bool:
+    """Return whether a table belongs to a removed feature whose migrations are kept.
+
+    Then it has no model, but it is not deleted either.
+    """
+    return table not in tables() and any(
+        table == name or table.startswith(f'{name}_') for name in kept_features()
+    )
+
+
+def kept_features() -> set[str]:
+    """Return the names of the removed features whose migrations, and so whose tables, are kept."""
+    folders = {path.name for path in VERSIONS.iterdir() if any(path.glob('*.py'))}
+    return {name for name in folders if not (ROOT / 'project' / name).is_dir()}
+
+
+def tables_of(feature: str) -> list[str]:
+    """Return the names of a feature's tables."""
+    return sorted(table for table, owner in tables().items() if owner == feature)
+
+
+def existing_tables(names: Iterable[str]) -> list[str]:
+    """Return those of the given tables that the current database has."""
+    return sorted({*names} & {*inspect(db.engine).get_table_names()})
+
+
+def downgrade_feature(feature: str) -> None:
+    """Delete the tables of a feature in the current database, as `flask db downgrade` does."""
+    downgrade(revision=f'{feature}@base')

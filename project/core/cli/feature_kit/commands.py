@@ -5,6 +5,7 @@ import click
 from project.core.cli.toolkit import FeatureGroup
 
 from .generation import ModelOptions, create_feature
+from .removal import planned_removal, remove_code, remove_feature, undo_feature
 
 feature_cli = FeatureGroup('feature', help='Create, check and remove features of this repository.')
 
@@ -32,3 +33,39 @@ def feature_new(
     for path in paths:
         click.echo(path)
     click.echo(f'Created the feature {name}. Next: flask db upgrade, then make sure.')
+
+
+@feature_cli.command('remove')
+@click.argument('name')
+@click.option('--confirm', is_flag=True, help='Confirm that no database has the tables any more.')
+@click.option(
+    '--keep-data', is_flag=True, help='Keep the tables, and the migrations that create them.'
+)
+@click.pass_context
+def feature_remove(context: click.Context, name: str, confirm: bool, keep_data: bool) -> None:
+    """Remove a feature: its code, tests, page, migrations and tables.
+
+    If the main branch does not have the migrations of the feature, the command undoes `flask
+    feature new`, and deletes the tables in the database at hand. Otherwise other databases may have
+    the tables: the first call only prints the command that deletes them, and a second call with
+    --confirm removes the feature, unless the database at hand still has its tables.
+    """
+    removal = planned_removal(name)
+    if keep_data:
+        remove_code(removal)
+        click.echo(
+            f'Removed the code of {name}. {removal.migrations}/README.md has the next steps.'
+        )
+    elif not removal.is_on_main:
+        undo_feature(removal)
+        click.echo(f'Removed the feature {name}.')
+    elif confirm:
+        remove_feature(removal)
+        click.echo(f'Removed the feature {name}.')
+    else:
+        click.echo(
+            'Nothing was removed: other databases may have the tables of this feature.\n'
+            f'1. On every database: {removal.downgrade}\n'
+            f'2. Then: flask feature remove {name} --confirm'
+        )
+        context.exit(1)

@@ -3,21 +3,17 @@
 from flask import Flask
 
 
-def finish(app: Flask, message: str) -> None:
+def finish(app: Flask, message: str | None) -> None:
     """Write the migration of the changed models, and the generated documents.
 
-    The database of the application is empty at the beginning, and has the new tables at the end.
+    The database of the application is empty at the beginning, and has all tables at the end.
 
+    :param message: the message of the migration; None if no model is new.
     :raises SystemExit: if a step fails.
     """
     runner = app.test_cli_runner()
-    for command in (
-        ('db', 'upgrade'),
-        ('db', 'migrate', '-m', message),
-        ('db', 'upgrade'),
-        ('db', 'check'),
-        ('api', 'write'),
-    ):
+    migrate = [('db', 'migrate', '-m', message), ('db', 'upgrade')] if message else []
+    for command in (('db', 'upgrade'), *migrate, ('db', 'check'), ('api', 'write')):
         result = runner.invoke(args=command)
         if result.exit_code:
             reason = result.output.strip().splitlines()[-1:] or [repr(result.exception)]

@@ -63,10 +63,10 @@ def format_code(copy: Path, paths: Sequence[Path]) -> None:
     _run(copy, *check, *names)
 
 
-def finish_changes(copy: Path, message: str) -> None:
+def finish_changes(copy: Path, message: str | None = None) -> None:
     """Write the migration and the generated documents in a copy.
 
-    :param message: the message of the migration.
+    :param message: the message of the migration; None if no model is new.
     """
     _run(copy, '-c', FINISH.format(message=message))
 
@@ -132,6 +132,15 @@ def restore_files(former: dict[Path, bytes | None]) -> None:
             path.write_bytes(content)
         elif path.exists():
             delete_file(path)
+
+
+def delete(root: Path, paths: Sequence[Path]) -> None:
+    """Delete files and folders of the repository or of a copy, if they exist."""
+    for path in (root / each for each in paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def delete_file(path: Path) -> None:

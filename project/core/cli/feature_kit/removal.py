@@ -1,0 +1,142 @@
+"""Removal of features: their code, tests, pages and migrations, and their tables."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
+from project.core.features import find_features
+
+from . import repository
+from .repository import ROOT
+
+MAIN_BRANCHES = ('origin/main', 'main', 'origin/master', 'master')
+
+KEPT = """# Migrations of a removed feature
+
+The feature `{name}` was removed, and its tables were kept: {tables}. These migrations create the
+same tables in a new database. `flask db check` does not compare the tables with models.
+
+- No code erases or exports the rows, even if they contain personal data. If a row refers to a user,
+  the database rejects the erasure of this user.
+- To delete the tables, run `flask db downgrade {name}@base` on every database. Then delete this
+  folder.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A feature to remove.
+
+    :param tables: the names of its tables.
+    :param is_on_main: whether other databases may have its tables, because its migrations are on
+        the main branch.
+    """
+
+    name: str
+    tables: Sequence[str]
+    is_on_main: bool
+
+    @property
+    def downgrade(self) -> str:
+        """Return the command that deletes the tables in a database."""
+        return f'flask db downgrade {self.name}@base'
+
+    @property
+    def migrations(self) -> Path:
+        """Return the folder of the migrations."""
+        return Path('migrations', 'versions', self.name)
+
+    @property
+    def code(self) -> list[Path]:
+        """Return the files and folders of the feature, except its migrations."""
+        pages = (ROOT / 'docs' / 'features').glob(f'{self.name}.*')
+        return [
+            Path('project', self.name),
+            Path('tests', self.name),
+            Path('config', 'features', f'{self.name}.py'),
+            *(page.relative_to(ROOT) for page in pages),
+        ]
+
+
+def planned_removal(name: str) -> Removal:
+    """Return the removal of a feature.
+
+    :raises ClickException: if the feature does not exist, or other features require it.
+    """
+    repository.ensure_repository()
+    features = find_features()
+    if name not in {feature.name for feature in features}:
+        known = ', '.join(feature.name for feature in features)
+        raise click.ClickException(f'there is no feature {name!r}; the features are {known}')
+    dependents = [feature.name for feature in features if name in feature.requires]
+    if dependents:
+        raise click.ClickException(
+            f'{", ".join(dependents)} {"require" if len(dependents) > 1 else "requires"} {name}: '
+            'remove them first, or delete the name from their `requires`'
+        )
+    return Removal(name, tables_of(name), is_on_main_branch(name))
+
+
+def is_on_main_branch(name: str, root: Path = ROOT) -> bool:
+    """Return whether the main branch has migrations of a feature, here or on the server.
+
+    Without git, or without a main branch, the result is True, because nothing proves the contrary.
+    """
+    branches = [ref for ref in MAIN_BRANCHES if _git(root, 'rev-parse', '--verify', '--quiet', ref)]
+    folder = f'migrations/versions/{name}'
+    return not branches or any(
+        _git(root, 'ls-tree', '-r', '--name-only', branch, '--', folder) for branch in branches
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Return the output of git, or an empty text if it fails or is not installed."""
+    program = shutil.which('git')
+    if program is None or not (root / '.git').exists():
+        return ''
+    ended = subprocess.run(  # noqa: S603 - the arguments are those of this module
+        [program, *arguments], cwd=root, capture_output=True, text=True
+    )
+    return ended.stdout.strip() if ended.returncode == 0 else ''
+
+
+def undo_feature(removal: Removal) -> None:
+    """Remove a feature that no other repository has: also its tables in the current database."""
+    _remove(removal, [*removal.code, removal.migrations])
+
+
+def remove_feature(removal: Removal) -> None:
+    """Remove a feature whose tables are deleted from all databases.
+
+    :raises ClickException: if the current database has the tables.
+    """
+    if left := existing_tables(removal.tables):
+        raise click.ClickException(
+            f'this database has {", ".join(left)}: run `{removal.downgrade}` on every database'
+        )
+    _remove(removal, [*removal.code, removal.migrations])
+
+
+def remove_code(removal: Removal) -> None:
+    """Remove the code of a feature, and keep its tables and migrations."""
+    text = KEPT.format(name=removal.name, tables=', '.join(f'`{name}`' for name in removal.tables))
+    _remove(removal, removal.code, {removal.migrations / 'README.md': text})
+
+
+def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | None = None) -> None:
+    """Delete files, after an attempt in a copy, and write new files and the documents."""
+    with repository.copied_repository() as copy:
+        repository.delete(copy, paths)
+        for path, text in (texts or {}).items():
+            (copy / path).write_text(text, encoding='utf-8')
+        repository.finish_changes(copy)
+        changed = repository.changed_files(copy)
+        if removal.migrations in paths and existing_tables(removal.tables):
+            downgrade_feature(removal.name)
+        repository.move_files(copy, changed)
+        repository.delete(ROOT, paths)
