@@ -1,7 +1,6 @@
 """Metadata of files: list, change, trash, restore and delete."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from .quota import decrease_usage
 from .version_deletion import delete_versions
 
 Expected = frozenset[int] | None
+find_file = File.find_owned
 
 BATCH_FILES = 250
 
@@ -40,14 +40,9 @@ def list_files(owner_id: int, page: PageRequest) -> Page[FileRow]:
     return FILES.page(File.filtered(names), page, owner_id=owner_id, **values)
 
 
-def find_file(owner_id: int, file_id: UUID) -> OwnedFileRow | None:
-    """Return the owner's file, even if it is in the trash, or None."""
-    return File.find_owned(owner_id, file_id)
-
-
 def get_file(owner_id: int, file_id: UUID) -> OwnedFileRow:
     """Return the owner's file, even if it is in the trash, or raise FileNotFound."""
-    file = find_file(owner_id, file_id)
+    file = File.find_owned(owner_id, file_id)
     if file is None:
         raise FileNotFound
     return file
@@ -178,8 +173,7 @@ def update_file_row(
     change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
     if expected is not None:
         change = change.where(File.row_version.in_(expected))
-    moment: datetime = now()
-    change = change.values(**values, row_version=File.row_version + 1, updated_at=moment)
+    change = change.values(**values, row_version=File.row_version + 1, updated_at=now())
     if db.session.execute(change.returning(File.id)).one_or_none() is None:
         file = File.find_owned(owner_id, file_id)
         raise FileNotFound if file is None or (file.trashed_at is None) != live else FileChanged

@@ -2,9 +2,11 @@
 
 import click
 
-from project.core.cli.toolkit import FeatureGroup
+from project.core.cli.toolkit import FeatureGroup, as_json, print_rows
 
+from .checking import check_features
 from .generation import ModelOptions, create_feature
+from .listing import list_features
 from .removal import planned_removal, remove_code, remove_feature, undo_feature
 
 feature_cli = FeatureGroup('feature', help='Create, check and remove features of this repository.')
@@ -33,6 +35,34 @@ def feature_new(
     for path in paths:
         click.echo(path)
     click.echo(f'Created the feature {name}. Next: flask db upgrade, then make sure.')
+
+
+@feature_cli.command('list')
+@as_json
+def feature_list(as_json: bool) -> None:
+    """List the features, each after those that it requires. With --json, also their routes."""
+    rows = [feature._asdict() for feature in list_features()]
+    if not as_json:
+        rows = [{**row, 'routes': len(row['routes'])} for row in rows]
+    print_rows(rows, ('name', 'requires', 'tables', 'routes'), as_json=as_json)
+
+
+@feature_cli.command('check')
+@click.argument('name', required=False)
+@click.pass_context
+def feature_check(context: click.Context, name: str | None) -> None:
+    """Run all checks of one feature, or of all features. Exit code 1 if one fails."""
+    outcomes = check_features(name)
+    failed = [outcome for outcome in outcomes if outcome.output is not None]
+    for feature, check, output in failed:
+        click.echo(f'== {feature}: {check.title} failed\n{output}\nRemedy: {check.remedy}\n')
+    passed = [outcome for outcome in outcomes if outcome.output is None]
+    for feature, check, _ in passed:
+        click.echo(f'{feature}: {check.title} ok')
+    for feature, check, _ in failed:
+        click.echo(f'{feature}: {check.title} FAILED')
+    if failed:
+        context.exit(1)
 
 
 @feature_cli.command('remove')

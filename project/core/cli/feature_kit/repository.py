@@ -72,24 +72,35 @@ def finish_changes(copy: Path, message: str | None = None) -> None:
 
 
 def _run(copy: Path, *arguments: str) -> None:
-    """Run Python in a copy, on an empty database of its own.
+    """Run Python in a copy.
 
     :raises ClickException: if it fails; contains the fault that it prints.
     """
-    environment = {
-        **os.environ,
-        'APP_ENV': 'development',
-        'DATABASE_URL': f'sqlite:///{copy.parent}/database.sqlite',
-        'PYTHONPATH': str(copy),
-        'PYTHON_DOTENV_DISABLED': '1',
-    }
-    ended = subprocess.run(  # noqa: S603 - the arguments are those of this module
-        [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True
-    )
+    ended = run_python(copy, *arguments, database=copy.parent / 'database.sqlite')
     if ended.returncode:
         # The first fault that ruff prints to stdout, or the last line of a Python process.
         lines = ended.stdout.splitlines()[:1] or ended.stderr.splitlines()[-1:] or ['no output']
         raise click.ClickException(f'nothing was changed: {lines[0]}')
+
+
+def run_python(
+    folder: Path, *arguments: str, database: Path, environment: str = 'development'
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a repository or a copy, and return its exit code and its output.
+
+    :param database: the file of its SQLite database.
+    :param environment: the value of `APP_ENV`.
+    """
+    variables = {
+        **os.environ,
+        'APP_ENV': environment,
+        'DATABASE_URL': f'sqlite:///{database}',
+        'PYTHONPATH': str(folder),
+        'PYTHON_DOTENV_DISABLED': '1',
+    }
+    return subprocess.run(  # noqa: S603 - the arguments are those of this package
+        [sys.executable, *arguments], cwd=folder, env=variables, capture_output=True, text=True
+    )
 
 
 def changed_files(copy: Path, ignored: Sequence[str] = ()) -> list[Path]:
