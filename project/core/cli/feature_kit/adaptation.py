@@ -32,6 +32,7 @@ class Reference:
         `find_invoice(owner_id, invoice_id)`, and a factory `InvoiceFactory`.
     :param has_uuid: whether the key is a UUID instead of an integer.
     :param is_owned: whether each row belongs to a user.
+    :param own_module: the module of the service function, if it belongs to the same feature.
     """
 
     feature: str
@@ -39,6 +40,7 @@ class Reference:
     singular: str
     has_uuid: bool
     is_owned: bool
+    own_module: str | None = None
 
 
 USERS = Reference('users', 'users', 'user', has_uuid=False, is_owned=False)
@@ -78,15 +80,13 @@ def _refer(text: str, target: Reference, *, is_optional: bool) -> str:
 def _find(text: str, target: Reference) -> str:
     """Replace the function that finds a user, and the factory of users."""
     factory = f'{Words(target.singular).pascal}Factory'
+    module = '' if target.own_module else f'{target.feature}.'
     arguments = '(owner_id, dealer_id)' if target.is_owned else '(dealer_id)'
-    text = text.replace(
-        'users.find_user(dealer_id)', f'{target.feature}.find_{target.singular}{arguments}'
-    )
+    text = text.replace('users.find_user(dealer_id)', f'{module}find_{target.singular}{arguments}')
     if target.is_owned:
-        text = text.replace(
-            'def _ensure_dealer_exists(', 'def _ensure_dealer_exists(owner_id: int, '
+        text = text.replace('_exists(', '_exists(owner_id, ').replace(
+            'def _ensure_dealer_exists(owner_id, ', 'def _ensure_dealer_exists(owner_id: int, '
         )
-        text = re.sub(r'^( +_ensure_dealer_exists\()', r'\1owner_id, ', text, flags=re.MULTILINE)
         row = f'{factory}(owner=owner).id'
         text = text.replace('UserFactory().id', f'str({row})' if target.has_uuid else row)
         text = text.replace(
@@ -97,18 +97,18 @@ def _find(text: str, target: Reference) -> str:
 
 def add_imports(text: str, target: Reference) -> str:
     """Add the imports that a reference needs; ruff deletes unused ones."""
-    factory = f'{Words(target.singular).pascal}Factory'
+    service = f'from project.{target.feature} import service as {target.feature}\n'
+    if target.own_module:
+        service = f'from .{target.own_module} import find_{target.singular}\n'
+    factories = f'from tests.{target.feature}.factories import '
+    if target.own_module and 'import ModelFactory' in text:
+        factories = ''  # The factory is defined in this module.
+    factory = f'{Words(target.singular).pascal}Factory\n' if factories else ''
     for known, wanted in (
         ('import pytest\n', 'from uuid import UUID\n'),
         ('from tests.factories import ModelFactory\n', 'from factory import SelfAttribute\n'),
-        (
-            'from project.users import service as users\n',
-            f'from project.{target.feature} import service as {target.feature}\n',
-        ),
-        (
-            'from tests.users.factories import UserFactory\n',
-            f'from tests.{target.feature}.factories import {factory}\n',
-        ),
+        ('from project.users import service as users\n', service),
+        ('from tests.users.factories import UserFactory\n', f'{factories}{factory}'),
     ):
         text = text.replace(known, known + wanted)
     return text

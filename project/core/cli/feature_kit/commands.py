@@ -5,7 +5,7 @@ import click
 from project.core.cli.toolkit import FeatureGroup, as_json, print_rows
 
 from .checking import check_features
-from .generation import ModelOptions, create_feature
+from .generation import ModelOptions, add_model, create_feature
 from .listing import list_features
 from .removal import planned_removal, remove_code, remove_feature, undo_feature
 
@@ -35,6 +35,19 @@ def feature_new(
     for path in paths:
         click.echo(path)
     click.echo(f'Created the feature {name}. Next: flask db upgrade, then make sure.')
+
+
+@feature_cli.command('add')
+@click.argument('name')
+@click.option('--model', required=True, help='Class of the model, such as Payment.')
+@plural_option
+@fields_option
+def feature_add(name: str, model: str, plural: str | None, fields: str) -> None:
+    """Add a model to a feature, with routes, commands, tests and a migration."""
+    paths = add_model(name, ModelOptions(model, plural, fields))
+    for path in paths:
+        click.echo(path)
+    click.echo(f'Added {model} to the feature {name}. Next: flask db upgrade, then make sure.')
 
 
 @feature_cli.command('list')

@@ -22,7 +22,7 @@ EXAMPLES = {
     'enum': 'condition',
     'ref': 'dealer',
 }
-WITHOUT_UNIQUE = ('text', 'bool', 'json')
+WITHOUT_UNIQUE = ('text', 'bool', 'json', 'enum')
 OPTIONS = ('unique', 'optional')
 
 FIELD = re.compile(

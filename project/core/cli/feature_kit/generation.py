@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from project.core.features import find_features
+
 from . import repository, validation
 from .fields import parse_fields
+from .merging import merge_modules
 from .rendering import Model, render_files
 from .words import Words, plural_of, singular_of, snake_of
 
@@ -43,6 +46,39 @@ def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) ->
         return finish(copy, written, name, 'first tables')
 
 
+def add_model(feature: str, options: ModelOptions) -> list[Path]:
+    """Add a model to a feature and return the new and the changed files.
+
+    :raises UsageError: if a name or a field is invalid. Nothing is written.
+    """
+    repository.ensure_repository()
+    requires = {each.name: each.requires for each in find_features()}
+    if feature not in requires:
+        raise click.UsageError(
+            f'There is no feature {feature!r}; choose {", ".join(requires)}, '
+            f'or create it: flask feature new {feature}'
+        )
+    model = described_model(feature, options, requires[feature])
+    files = dict(render_files(repository.TEMPLATE, model))
+    validation.check_new_files(files, model.plural)
+    with repository.copied_repository() as copy:
+        written = list(filter(None, (_add_file(copy / path, text) for path, text in files.items())))
+        names = [path.relative_to(copy) for path in written]
+        return finish(copy, names, feature, model.plural.prose)
+
+
+def _add_file(path: Path, text: str) -> Path | None:
+    """Write a file, or add the code to an existing module; return its path if it changed."""
+    if path.exists():
+        known = path.read_text(encoding='utf-8')
+        text = merge_modules(known, text) if path.suffix == '.py' and known else known
+        if text == known:
+            return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8')
+    return path
+
+
 def described_model(feature: str, options: ModelOptions, requires: Sequence[str]) -> Model:
     """Return the model that options describe.
 
@@ -54,7 +90,7 @@ def described_model(feature: str, options: ModelOptions, requires: Sequence[str]
     fields = parse_fields(options.fields)
     validation.check_field_names(fields)
     references = {
-        field.arguments[0]: validation.find_reference(field)
+        field.arguments[0]: validation.find_reference(field, feature)
         for field in fields
         if field.kind == 'ref'
     }

@@ -58,6 +58,7 @@ def format_code(copy: Path, paths: Sequence[Path]) -> None:
     check = ('-m', 'ruff', 'check', '--quiet', '--output-format=concise')
     joined = ('--config', 'lint.isort.split-on-trailing-comma=false')
     collapsed = ('--config', 'format.skip-magic-trailing-comma=true')
+    _run(copy, *check, '--select', 'E9', *names)
     _run(copy, *check, '--fix', '--unsafe-fixes', '--exit-zero', *joined, *names)
     _run(copy, '-m', 'ruff', 'format', '--quiet', *joined, *collapsed, *names)
     _run(copy, *check, *names)
@@ -79,7 +80,8 @@ def _run(copy: Path, *arguments: str) -> None:
     ended = run_python(copy, *arguments, database=copy.parent / 'database.sqlite')
     if ended.returncode:
         # The first fault that ruff prints to stdout, or the last line of a Python process.
-        lines = ended.stdout.splitlines()[:1] or ended.stderr.splitlines()[-1:] or ['no output']
+        errors = ended.stderr.strip().splitlines()
+        lines = ended.stdout.splitlines()[:1] or errors[-1:] or ['no output']
         raise click.ClickException(f'nothing was changed: {lines[0]}')
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,16 +78,33 @@ def check_field_names(fields: Iterable[Field]) -> None:
             raise click.UsageError(f'Field {field.name!r}: {fault}.')
 
 
-def find_reference(field: Field) -> Reference:
+def check_new_files(paths: Iterable[Path], topic: Words) -> None:
+    """Ensure that the modules of a topic can be added to a feature.
+
+    :raises UsageError: if a module exists, or a step of the feature is a module and not a package.
+    """
+    for path in paths:
+        if path.stem in (topic.snake, f'test_{topic.snake}') and (ROOT / path).exists():
+            raise click.UsageError(f'{path} exists already.')
+        package = path.parent
+        if (ROOT / package.parent / f'{package.name}.py').exists():
+            raise click.UsageError(
+                f'{package}.py is a module: make it the package {package}, with a module for each '
+                'topic, and call this command again.'
+            )
+
+
+def find_reference(field: Field, feature: str) -> Reference:
     """Return the target of a field of type `ref`: a feature, or one of its tables.
 
+    :param feature: the feature with the field.
     :raises UsageError: if there is no table to which other features can refer.
     """
     [target] = field.arguments
     mappers = {str(mapper.local_table): mapper for mapper in Base.registry.mappers}
-    features = {name: mapper.class_.__module__.split('.')[1] for name, mapper in mappers.items()}
-    wanted = [name for name, feature in features.items() if target in (name, feature)]
-    found = [_reference(features[name], mappers[name]) for name in sorted(wanted)]
+    owners = {name: mapper.class_.__module__.split('.')[1] for name, mapper in mappers.items()}
+    wanted = [name for name, owner in owners.items() if target in (name, owner)]
+    found = [_reference(owners[name], mappers[name], feature) for name in sorted(wanted)]
     usable = [each for each in found if each is not None]
     main = [each for each in usable if each.table == target] or usable
     if len(main) == 1:
@@ -101,10 +119,10 @@ def find_reference(field: Field) -> Reference:
     raise click.UsageError(f'Field {field.name!r}: {reason}.')
 
 
-def _reference(feature: str, mapper: Any) -> Reference | None:
+def _reference(owner: str, mapper: Any, feature: str) -> Reference | None:
     """Return a table as the target of references, or None if its feature has no `find_…` for it."""
     key, singular = mapper.primary_key, snake_of(mapper.class_.__name__)
-    service = import_module(f'project.{feature}.service') if feature != 'core' else None
+    service = import_module(f'project.{owner}.service') if owner != 'core' else None
     find = getattr(service, f'find_{singular}', None)
     if find is None or len(key) != 1 or key[0].name != 'id':
         return None
@@ -112,7 +130,9 @@ def _reference(feature: str, mapper: Any) -> Reference | None:
     if parameters not in ([f'{singular}_id'], ['owner_id', f'{singular}_id']):
         return None
     has_uuid = key[0].type.python_type is not int
-    return Reference(feature, str(mapper.local_table), singular, has_uuid, len(parameters) == 2)
+    own_module = find.__module__.split('.')[-1] if owner == feature else None
+    table, is_owned = str(mapper.local_table), len(parameters) == 2
+    return Reference(owner, table, singular, has_uuid, is_owned, own_module)
 
 
 def _fault_of_word(name: str) -> str | None:
@@ -177,5 +197,6 @@ def required_features(names: Sequence[str], references: Iterable[Reference]) -> 
     for name in names:
         if name not in known:
             raise click.UsageError(f'There is no feature {name!r}; choose {", ".join(known)}.')
-    wanted = {'users', *names, *(reference.feature for reference in references)}
+    referenced = {each.feature for each in references if not each.own_module}
+    wanted = {'users', *names, *referenced}
     return [name for name in known if name in wanted]

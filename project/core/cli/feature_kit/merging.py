@@ -1,0 +1,151 @@
+"""Addition of generated code to a module that exists: imports, lists, statements, definitions."""
+
+import ast
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import NamedTuple
+
+Definition = ast.ClassDef | ast.FunctionDef
+LISTS = ('__all__', 'requires')
+
+
+class Edit(NamedTuple):
+    """A replacement of the bytes from `start` to `end` of a module."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Module:
+    """A module with the positions of its nodes in bytes, as `ast` counts them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree = ast.parse(text)
+        self.bytes = text.encode()
+        lines = self.bytes.splitlines(keepends=True)
+        self._starts = [0, *accumulate(map(len, lines))]
+
+    def start_of(self, node: ast.stmt | ast.expr) -> int:
+        """Return the position of the first byte of a node."""
+        return self._starts[node.lineno - 1] + node.col_offset
+
+    def end_of(self, node: ast.stmt | ast.expr) -> int:
+        """Return the position after the last byte of a node."""
+        return self._starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+
+    def source_of(self, node: ast.stmt | ast.expr) -> str:
+        """Return the text of a node, with its decorators."""
+        decorators = getattr(node, 'decorator_list', [])
+        # The position of a decorator is that of its name, after the `@`.
+        start = self.start_of(decorators[0]) - 1 if decorators else self.start_of(node)
+        return self.bytes[start : self.end_of(node)].decode()
+
+    def definitions(self) -> dict[str, Definition]:
+        """Return the functions and classes by name."""
+        return {node.name: node for node in self.tree.body if isinstance(node, Definition)}
+
+
+def merge_modules(ours: str, theirs: str) -> str:
+    """Return the first module with everything that only the second one has.
+
+    The result may have unsorted imports; ruff sorts them.
+    """
+    known, new = Module(ours), Module(theirs)
+    edits = [*_imports(known, new), *_lists(known, new), *_statements(known, new)]
+    content = known.bytes
+    for start, end, text in sorted(edits, reverse=True):
+        content = content[:start] + text.encode() + content[end:]
+    added = [
+        new.source_of(node)
+        for name, node in new.definitions().items()
+        if name not in known.definitions()
+    ]
+    return '\n\n\n'.join([content.decode().rstrip('\n'), *added]) + '\n'
+
+
+def _imports(known: Module, new: Module) -> Iterator[Edit]:
+    """Add names to the imports from the same modules, and further imports after the docstring."""
+    docstring = known.end_of(known.tree.body[0])
+    ours = {ast.unparse(node) for node in known.tree.body if isinstance(node, ast.Import)}
+    for node in new.tree.body:
+        if isinstance(node, ast.Import) and ast.unparse(node) not in ours:
+            yield Edit(docstring, docstring, f'\n{ast.unparse(node)}')
+    nodes = {_origin(n): n for n in known.tree.body if isinstance(n, ast.ImportFrom)}
+    for origin, names in _imported(new).items():
+        if origin in nodes:
+            yield _extended(known, nodes[origin], [*_imported(known)[origin], *names])
+        else:
+            yield Edit(docstring, docstring, f'\n{origin} {", ".join(names)}')
+
+
+def _imported(module: Module) -> dict[str, list[str]]:
+    """Return the imported names by the beginning of the statement: `from . import`."""
+    found: dict[str, list[str]] = {}
+    for node in module.tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found.setdefault(_origin(node), []).extend(map(ast.unparse, node.names))
+    return found
+
+
+def _origin(node: ast.ImportFrom) -> str:
+    return f'from {"." * node.level}{node.module or ""} import'
+
+
+def _extended(module: Module, node: ast.ImportFrom, names: list[str]) -> Edit:
+    """Return the replacement of an import statement; its comment stays on the first line."""
+    line = module.text.splitlines()[node.lineno - 1]
+    comment = f'  {line[line.index("#") :]}' if '#' in line else ''
+    end = module.end_of(node)
+    if node.end_lineno == node.lineno:
+        end += len(line.encode()) - (node.end_col_offset or 0)
+    several = ', '.join(dict.fromkeys(names))
+    return Edit(module.start_of(node), end, f'{_origin(node)} ({comment}\n{several},\n)')
+
+
+def _lists(known: Module, new: Module) -> Iterator[Edit]:
+    """Add elements to lists and tuples of names, and entries to the dictionary `tables`."""
+    ours, theirs = _assigned(known), _assigned(new)
+    for name in ours.keys() & theirs.keys():
+        before = ast.literal_eval(ours[name])
+        added = [each for each in ast.literal_eval(theirs[name]) if each not in before]
+        if added:
+            text = repr(type(before)([*before, *added]))
+            yield Edit(known.start_of(ours[name]), known.end_of(ours[name]), text)
+    for ours_dict, theirs_dict in zip(_tables(known), _tables(new), strict=False):
+        text = repr(ast.literal_eval(ours_dict) | ast.literal_eval(theirs_dict))
+        yield Edit(known.start_of(ours_dict), known.end_of(ours_dict), text)
+
+
+def _assigned(module: Module) -> dict[str, ast.expr]:
+    return {
+        ast.unparse(node.targets[0]): node.value
+        for node in module.tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in LISTS
+    }
+
+
+def _tables(module: Module) -> Iterator[ast.Dict]:
+    """Yield the dictionaries of tables with personal data."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.keyword) and node.arg == 'tables':
+            assert isinstance(node.value, ast.Dict)  # noqa: S101 - for the type checker
+            yield node.value
+
+
+def _statements(known: Module, new: Module) -> Iterator[Edit]:
+    """Add statements to functions with the same name, before their last `return`."""
+    theirs = new.definitions()
+    for name, ours in known.definitions().items():
+        other = theirs.get(name)
+        if not isinstance(ours, ast.FunctionDef) or not isinstance(other, ast.FunctionDef):
+            continue
+        before = {ast.unparse(statement) for statement in ours.body}
+        added = [each for each in other.body if ast.unparse(each) not in before]
+        last = ours.body[-1]
+        ends = isinstance(last, ast.Return)
+        position = known.start_of(last) if ends else known.end_of(last)
+        for statement in added:
+            text = ast.unparse(statement)
+            yield Edit(position, position, f'{text}\n    ' if ends else f'\n    {text}')
