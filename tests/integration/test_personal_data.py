@@ -7,6 +7,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from zipfile import ZipFile
 
@@ -30,6 +31,7 @@ from project.auth.service.email_changes import send_email_change
 from project.auth.service.invitations import send_invitation
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
+from project.core.features import find_features
 from project.core.tasks import registry
 from project.core.tasks.outbox import OutboxTask
 from project.files.models import Upload
@@ -101,6 +103,16 @@ def count_rows_of_user(user_id: int, key: str) -> dict[str, int]:
     return found
 
 
+def create_rows_of_other_features(user: Any) -> None:
+    """Create a row of a user with each factory of other features that has an `owner`."""
+    others = {feature.name for feature in find_features()} - {'users', 'auth', 'files'}
+    for module in [import_module(f'tests.{name}.factories') for name in sorted(others)]:
+        for value in vars(module).values():
+            is_own = getattr(value, '__module__', None) == module.__name__
+            if is_own and 'owner' in value._meta.declarations:
+                value(owner=user)
+
+
 def full_account() -> Any:
     """Create a user with at least one row in each table about users."""
     user = account(username='ada', email='ada@example.com', roles=['member', 'admin'])
@@ -129,6 +141,7 @@ def full_account() -> Any:
     create_link(principal_of(user), FileFactory(owner=user).id)
     with atomic():
         db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
+    create_rows_of_other_features(user)
     return user
 
 

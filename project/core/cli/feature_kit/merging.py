@@ -72,12 +72,12 @@ def _imports(known: Module, new: Module) -> Iterator[Edit]:
     for node in new.tree.body:
         if isinstance(node, ast.Import) and ast.unparse(node) not in ours:
             yield Edit(docstring, docstring, f'\n{ast.unparse(node)}')
-    nodes = {_origin(n): n for n in known.tree.body if isinstance(n, ast.ImportFrom)}
-    for origin, names in _imported(new).items():
-        if origin in nodes:
-            yield _extended(known, nodes[origin], [*_imported(known)[origin], *names])
+    nodes = {_beginning(n): n for n in known.tree.body if isinstance(n, ast.ImportFrom)}
+    for start, names in _imported(new).items():
+        if start in nodes:
+            yield _extended(known, nodes[start], [*_imported(known)[start], *names])
         else:
-            yield Edit(docstring, docstring, f'\n{origin} {", ".join(names)}')
+            yield Edit(docstring, docstring, f'\n{start} {", ".join(names)}')
 
 
 def _imported(module: Module) -> dict[str, list[str]]:
@@ -85,11 +85,11 @@ def _imported(module: Module) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in module.tree.body:
         if isinstance(node, ast.ImportFrom):
-            found.setdefault(_origin(node), []).extend(map(ast.unparse, node.names))
+            found.setdefault(_beginning(node), []).extend(map(ast.unparse, node.names))
     return found
 
 
-def _origin(node: ast.ImportFrom) -> str:
+def _beginning(node: ast.ImportFrom) -> str:
     return f'from {"." * node.level}{node.module or ""} import'
 
 
@@ -101,7 +101,7 @@ def _extended(module: Module, node: ast.ImportFrom, names: list[str]) -> Edit:
     if node.end_lineno == node.lineno:
         end += len(line.encode()) - (node.end_col_offset or 0)
     several = ', '.join(dict.fromkeys(names))
-    return Edit(module.start_of(node), end, f'{_origin(node)} ({comment}\n{several},\n)')
+    return Edit(module.start_of(node), end, f'{_beginning(node)} ({comment}\n{several},\n)')
 
 
 def _lists(known: Module, new: Module) -> Iterator[Edit]:
