@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[4]
 TEMPLATE = ROOT / 'tests' / 'feature_template'
 
 # Folders that the copy does not need.
-NOT_COPIED = ('.*', '__pycache__', 'var', 'node_modules', '*.egg-info')
+NOT_COPIED = ('.*', 'var', 'node_modules', '*.egg-info')
 
 FINISH = """
 from wsgi import create_app

@@ -1,0 +1,114 @@
+"""Commands `flask feature`."""
+
+import json
+
+import pytest
+
+from project.core.cli.feature_kit import repository
+
+
+@pytest.fixture(autouse=True)
+def no_copy(monkeypatch):
+    """Fail if a command begins to write: all commands of this module have a fault."""
+
+    def copied_repository():
+        raise AssertionError('the command did not reject its arguments')
+
+    monkeypatch.setattr(repository, 'copied_repository', copied_repository)
+
+
+class TestFeatureNew:
+    @pytest.mark.parametrize(
+        ('arguments', 'reason'),
+        [
+            (['Billing'], 'the name must be in snake_case'),
+            (['a' * 25], 'the name is longer than 24 characters'),
+            (['class'], 'the name is a keyword of Python'),
+            (['users'], 'project/users exists already'),
+            (['core'], 'project/core exists already'),
+            (['api'], 'project/api exists already'),
+            (['integration'], 'tests/integration exists already'),
+            (['jobs'], 'the command `flask jobs` exists already'),
+            (['docs'], 'routes below /api/v1/docs exist already'),
+            (['rooms'], "tests/retired_words.txt contains 'rooms'"),
+            (['zz_billing'], 'is not a plural: name the model with --model'),
+            (['zz_bills', '--model', 'bill'], 'the name must be in PascalCase'),
+            (['zz_bills', '--model', 'User'], 'another model has this name'),
+            (['zz_bills', '--model', 'Page'], 'the generated code imports this name'),
+            (['zz_bills', '--model', 'Bill', '--plural', 'bill'], 'the plural must differ'),
+            (['zz_bills', '--requires', 'zz_none'], "There is no feature 'zz_none'"),
+            (['zz_bills', '--fields', 'owner_id:int'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'metadata:json'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'date:date'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'count:int'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'a:money'], "the type 'money' is unknown"),
+            (['zz_bills', '--fields', 'a:ref(zz_none)'], "no feature or table 'zz_none'"),
+            (['zz_bills', '--fields', 'a:ref(auth)'], 'auth has no table to refer to'),
+        ],
+    )
+    def test_rejects_a_fault_in_one_line(self, cli, arguments, reason):
+        result = cli.invoke(args=['feature', 'new', *arguments])
+
+        assert result.exit_code == 2
+        *_, line = result.stderr.splitlines()
+        assert reason in line
+
+    def test_fails_without_the_repository(self, cli, monkeypatch, tmp_path):
+        monkeypatch.setattr(repository, 'TEMPLATE', tmp_path / 'feature_template')
+
+        result = cli.invoke(args=['feature', 'new', 'zz_bills'])
+
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f'Error: {tmp_path}/feature_template is missing: run this command in the repository\n'
+        )
+
+    def test_fails_without_ruff(self, cli, monkeypatch):
+        monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+
+        result = cli.invoke(args=['feature', 'new', 'zz_bills'])
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith('Error: ruff is missing: install requirements/dev.txt')
+
+
+class TestFeatureAdd:
+    @pytest.mark.parametrize(
+        ('feature', 'reason'),
+        [
+            ('zz_none', "There is no feature 'zz_none'"),
+            ('files', 'project/files/cli.py is a module: make it the package project/files/cli'),
+        ],
+    )
+    def test_rejects_a_fault_in_one_line(self, cli, feature, reason):
+        result = cli.invoke(args=['feature', 'add', feature, '--model', 'ZzBill'])
+
+        assert result.exit_code == 2
+        assert reason in result.stderr.splitlines()[-1]
+
+
+class TestFeatureList:
+    def test_shows_requirements_tables_and_routes(self, cli):
+        result = cli.invoke(args=['feature', 'list', '--json'])
+
+        found = {feature['name']: feature for feature in json.loads(result.stdout)}
+        assert found['files']['requires'] == ['users']
+        assert 'files_links' in found['files']['tables']
+        assert 'GET /api/v1/files' in found['files']['routes']
+        assert 'files_links' in cli.invoke(args=['feature', 'list']).stdout
+
+
+class TestFeatureCheck:
+    def test_rejects_an_unknown_feature(self, cli):
+        result = cli.invoke(args=['feature', 'check', 'zz_none'])
+
+        assert result.exit_code == 1
+        assert "there is no feature 'zz_none'" in result.stderr
+
+
+class TestFeatureRemove:
+    def test_rejects_a_feature_that_others_require(self, cli):
+        result = cli.invoke(args=['feature', 'remove', 'users'])
+
+        assert result.exit_code == 1
+        assert 'users: remove them first' in result.stderr

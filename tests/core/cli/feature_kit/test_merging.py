@@ -1,0 +1,75 @@
+"""Addition of generated code to existing modules."""
+
+import ast
+
+from project.core.cli.feature_kit.merging import merge_modules
+
+OURS = '''"""Services."""
+
+import json
+from datetime import date, datetime
+
+from . import invoices  # noqa: E402
+
+__all__ = ['invoices']
+
+
+class Invoice:
+    """An invoice – changed by the team."""
+
+
+@register('billing', tables={'billing_invoices': 'a.json'})
+def erase(user_id):
+    """Erase."""
+    more = erase_invoices(user_id)
+    return more
+'''
+
+THEIRS = '''"""Services."""
+
+import csv
+from datetime import datetime
+from datetime import time
+from decimal import Decimal
+
+from . import payments  # noqa: E402
+
+__all__ = ['payments']
+
+
+@dataclass
+class Payment:
+    """A payment."""
+
+    x = 1
+
+
+@register('billing', tables={'billing_payments': 'b.json'})
+def erase(user_id):
+    """Erase."""
+    more |= erase_payments(user_id)
+    return more
+'''
+
+
+class TestMergeModules:
+    def test_adds_only_missing_code(self):
+        merged = merge_modules(OURS, THEIRS)
+
+        lines = [line.strip() for line in merged.splitlines()]
+        assert lines.index('more = erase_invoices(user_id)') + 1 == lines.index(
+            'more |= erase_payments(user_id)'
+        )
+        assert 'date, datetime, time,' in lines
+        assert "__all__ = ['invoices', 'payments']" in lines
+        assert merged.endswith('@dataclass\nclass Payment:\n    """A payment."""\n\n    x = 1\n')
+        assert 'An invoice – changed by the team.' in merged
+        assert 'from . import (  # noqa: E402\ninvoices, payments,\n)' in merged
+        assert "{'billing_invoices': 'a.json', 'billing_payments': 'b.json'}" in merged
+        assert {'import csv', 'from decimal import Decimal'} <= set(lines)
+        ast.parse(merged)
+
+    def test_changes_nothing_if_nothing_is_missing(self):
+        once = ast.unparse(ast.parse(merge_modules(OURS, THEIRS)))
+
+        assert ast.unparse(ast.parse(merge_modules(once, THEIRS))) == once

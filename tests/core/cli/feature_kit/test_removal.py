@@ -1,0 +1,62 @@
+"""Removal of features."""
+
+import subprocess
+
+import pytest
+from click import ClickException
+
+from project.core.cli.feature_kit.removal import is_on_main_branch, planned_removal
+
+
+@pytest.fixture
+def git(tmp_path):
+    """Return a function that runs git in a folder with a commit on the branch `topic`."""
+
+    def git(*arguments):
+        identity = ('-c', 'user.name=Ada', '-c', 'user.email=ada@example.com')
+        subprocess.run(['git', *identity, *arguments], cwd=tmp_path, check=True)
+
+    git('init', '-q', '-b', 'topic')
+    git('commit', '-q', '--allow-empty', '-m', 'Begin')
+    return git
+
+
+def add_migration(folder):
+    """Write a migration of the feature `billing`."""
+    path = folder / 'migrations' / 'versions' / 'billing' / 'first.py'
+    path.parent.mkdir(parents=True)
+    path.write_text('')
+
+
+class TestIsOnMainBranch:
+    def test_returns_whether_the_branch_has_migrations_of_the_feature(self, git, tmp_path):
+        git('branch', 'main')
+        add_migration(tmp_path)
+        git('add', '.')
+        git('commit', '-q', '-m', 'Add billing')
+        assert not is_on_main_branch('billing', tmp_path)
+
+        git('branch', '-f', 'main')
+
+        assert is_on_main_branch('billing', tmp_path)
+
+    def test_returns_true_without_a_main_branch(self, git, tmp_path):
+        assert is_on_main_branch('billing', tmp_path)
+
+    def test_returns_true_without_git(self, tmp_path):
+        assert is_on_main_branch('billing', tmp_path)
+
+
+class TestPlannedRemoval:
+    def test_names_the_features_that_require_the_feature(self):
+        with pytest.raises(ClickException) as error:
+            planned_removal('users')
+
+        assert 'users: remove them first' in error.value.message
+        assert 'auth' in error.value.message
+
+    def test_names_the_features_if_there_is_no_such_feature(self):
+        with pytest.raises(ClickException) as error:
+            planned_removal('zz_missing')
+
+        assert "there is no feature 'zz_missing'; the features are users" in error.value.message
