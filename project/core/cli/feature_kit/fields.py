@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import click
 
-from .words import MAX_NAME_CHARACTERS, SNAKE, Words
+from .words import SNAKE, Words
+
+MAX_FIELD_CHARACTERS = 24
 
 # The field of the template with the lines for each type.
 EXAMPLES = {
@@ -91,8 +93,8 @@ def _parse_field(word: str) -> Field:
 def _fault_of_name(name: str) -> str | None:
     if not SNAKE.fullmatch(name):
         return 'the name must be in snake_case'
-    if len(name) > MAX_NAME_CHARACTERS:
-        return f'the name is longer than {MAX_NAME_CHARACTERS} characters'
+    if len(name) > MAX_FIELD_CHARACTERS:
+        return f'the name is longer than {MAX_FIELD_CHARACTERS} characters'
     return None
 
 

@@ -95,7 +95,10 @@ def described_model(feature: str, options: ModelOptions, requires: Sequence[str]
         if field.kind == 'ref'
     }
     needed = validation.required_features(requires, references.values())
-    return Model(Words(feature), Words(snake_of(name)), Words(plural), fields, references, needed)
+    words = Words(feature), Words(snake_of(name)), Words(plural)
+    model = Model(*words, fields, references, needed)
+    validation.check_constraints(model)
+    return model
 
 
 def finish(copy: Path, written: Sequence[Path], feature: str, message: str) -> list[Path]:

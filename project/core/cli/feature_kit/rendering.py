@@ -1,8 +1,10 @@
 """The files of a generated feature, made from those of the template."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 from .adaptation import Reference, adapt_lines, add_imports
 from .fields import Field
@@ -13,6 +15,8 @@ FEATURE, MODEL = Words('book_club'), Words('rare_book')
 MODELS = Words(plural_of(MODEL.snake))
 
 REQUIRES = "requires = ('users',)"
+LINE_CHARACTERS = 100
+DOCSTRING = re.compile(r'^ *"""(?:.|\n)*?"""', re.MULTILINE)
 NESTED_GROUP = """rare_books_cli = FeatureGroup('rare-books', help='Manage rare books.')
 book_club_cli.add_command(rare_books_cli)
 """
@@ -57,7 +61,8 @@ def render(text: str, model: Model) -> str:
         text, model.fields, lambda field, unit: adapt_lines(field, unit, model.references)
     )
     text = text.replace(REQUIRES, f'requires = {tuple(model.requires)!r}')
-    return rename(_without_topic(text) if model.plural == model.feature else text, model)
+    text = rename(_without_topic(text) if model.plural == model.feature else text, model)
+    return DOCSTRING.sub(lambda match: _wrapped(match[0]), text)
 
 
 def rename(text: str, model: Model) -> str:
@@ -77,3 +82,23 @@ def _without_topic(text: str) -> str:
     ):
         text = text.replace(long, short)
     return text
+
+
+def _wrapped(docstring: str) -> str:
+    """Return a docstring whose paragraphs after the first line fill the lines."""
+    summary, *paragraphs = docstring.split('\n\n')
+    parts = [re.split(r'\n(?= *(?::|"""))', paragraph) for paragraph in paragraphs]
+    return '\n\n'.join([summary, *('\n'.join(map(_filled, lines)) for lines in parts)])
+
+
+def _filled(text: str) -> str:
+    indentation = re.match(' *', text)[0]  # type: ignore[index]
+    further = indentation + (' ' * 4 if text.lstrip().startswith(':') else '')
+    return fill(
+        ' '.join(text.split()),
+        LINE_CHARACTERS,
+        initial_indent=indentation,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

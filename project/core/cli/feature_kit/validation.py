@@ -18,6 +18,7 @@ from project.core.features import find_features
 
 from .adaptation import Reference
 from .fields import Field
+from .rendering import Model
 from .repository import ROOT, TEMPLATE
 from .words import MAX_NAME_CHARACTERS, PASCAL, SNAKE, Words, snake_of
 
@@ -26,6 +27,9 @@ RESERVED_FIELDS = {
     'id', 'owner', 'owner_id', 'version', 'created_at', 'updated_at',
     'limit', 'cursor', 'sort', 'rows', 'request', 'statement', 'filtered', 'find_owned', 'self',
 }  # fmt: skip
+# The limit of PostgreSQL.
+MAX_IDENTIFIER_CHARACTERS = 63
+
 IMPORTED = re.compile(
     r'^(?:from .+ )?import (?:\(\n(?P<several>[^)]+)\)|(?P<names>.+))$', re.MULTILINE
 )
@@ -37,7 +41,7 @@ def check_feature_name(name: str) -> None:
 
     :raises UsageError: if the name is malformed or used.
     """
-    fault = _fault_of_word(name) or _fault_of_feature(name)
+    fault = _fault_of_word(name) or _fault_of_length(name) or _fault_of_feature(name)
     if fault:
         raise click.UsageError(f'Feature {name!r}: {fault}.')
 
@@ -52,7 +56,7 @@ def check_model_names(name: str, plural: str) -> None:
     if not PASCAL.fullmatch(name):
         raise click.UsageError(f'Model {name!r}: the name must be in PascalCase, such as RareBook.')
     snake = snake_of(name)
-    fault = _fault_of_word(snake) or _fault_of_word(plural)
+    fault = _fault_of_word(snake) or _fault_of_word(plural) or _fault_of_length(plural)
     if snake == plural:
         fault = 'the plural must differ from the name: give it with --plural'
     elif name in {mapper.class_.__name__ for mapper in Base.registry.mappers}:
@@ -76,6 +80,26 @@ def check_field_names(fields: Iterable[Field]) -> None:
             fault = 'the generated code uses this name'
         if fault:
             raise click.UsageError(f'Field {field.name!r}: {fault}.')
+
+
+def check_constraints(model: Model) -> None:
+    """Ensure that PostgreSQL accepts the names of the indexes and constraints of a table.
+
+    :raises UsageError: if a name is too long.
+    """
+    names = [f'ix_{model.table}_owner_id_created_at_id']
+    for field in model.fields:
+        if field.is_unique:
+            names.append(f'uq_{model.table}_owner_id_{field.column}')
+        if field.kind == 'ref':
+            target = model.references[field.arguments[0]].table
+            names.append(f'fk_{model.table}_{field.column}_{target}')
+    longest = max(names, key=len)
+    if len(longest) > MAX_IDENTIFIER_CHARACTERS:
+        raise click.UsageError(
+            f'The name {longest} in the database is longer than {MAX_IDENTIFIER_CHARACTERS} '
+            'characters: choose shorter names.'
+        )
 
 
 def check_new_files(paths: Iterable[Path], topic: Words) -> None:
@@ -138,8 +162,6 @@ def _reference(owner: str, mapper: Any, feature: str) -> Reference | None:
 def _fault_of_word(name: str) -> str | None:
     if not SNAKE.fullmatch(name):
         return 'the name must be in snake_case, such as rare_books'
-    if len(name) > MAX_NAME_CHARACTERS:
-        return f'the name is longer than {MAX_NAME_CHARACTERS} characters'
     if keyword.iskeyword(name) or (keyword.issoftkeyword(name) and name != 'type'):
         return 'the name is a keyword of Python'
     if name in {'book_club', 'rare_book', 'rare_books'}:
@@ -147,6 +169,11 @@ def _fault_of_word(name: str) -> str | None:
     if retired := set(name.split('_')) & _retired_words():
         return f'tests/retired_words.txt contains {sorted(retired)[0]!r}'
     return None
+
+
+def _fault_of_length(name: str) -> str | None:
+    is_long = len(name) > MAX_NAME_CHARACTERS
+    return f'{name!r} is longer than {MAX_NAME_CHARACTERS} characters' if is_long else None
 
 
 def _fault_of_feature(name: str) -> str | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-MAX_NAME_CHARACTERS = 24
+MAX_NAME_CHARACTERS = 19
 
 SNAKE = re.compile(r'[a-z][a-z0-9]*(_[a-z0-9]+)*')
 PASCAL = re.compile(r'([A-Z][a-z0-9]*)+')

@@ -22,7 +22,11 @@ class TestFeatureNew:
         ('arguments', 'reason'),
         [
             (['Billing'], 'the name must be in snake_case'),
-            (['a' * 25], 'the name is longer than 24 characters'),
+            (['a' * 20], 'is longer than 19 characters'),
+            (
+                ['zz_bills', '--fields', f'{"a" * 24}:ref(users)', '--model', 'B' + 'a' * 16],
+                'in the database is longer than 63 characters',
+            ),
             (['class'], 'the name is a keyword of Python'),
             (['users'], 'project/users exists already'),
             (['core'], 'project/core exists already'),

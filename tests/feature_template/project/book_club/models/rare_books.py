@@ -71,7 +71,7 @@ class RareBook(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT of an owner's rare books with these filters, cached per set.
+        """Return the SELECT of the owner's rows with these filters, cached per set.
 
         Its bind parameters are `owner_id` and one for each filter.
         """

@@ -1,4 +1,4 @@
-"""Services of `book_club`. They take the owner's id and find no rows of other users."""
+"""Services of `book_club`. They find only rows of the given owner."""
 
 from .personal_data import erase_rows, export_rows
 from .rare_books import (

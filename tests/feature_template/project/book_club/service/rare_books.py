@@ -157,7 +157,7 @@ def export_rare_books(user_id: int) -> ExportFile:
 
 
 def erase_rare_books(user_id: int) -> bool:
-    """Delete a batch of rare books that refer to a user; return whether there may be more."""
+    """Delete a batch of rows that refer to a user; return whether there may be more."""
     has_more = delete_batch(RareBook, RareBook.owner_id == user_id)
     has_more |= delete_batch(RareBook, RareBook.dealer_id == user_id)
     return has_more
