@@ -101,7 +101,9 @@ class TestFeatureNew:
         repository.flask(
             'feature', 'add', 'zz_billing', '--model', 'ZzPayment', '--fields', OPTIONAL_FIELDS
         )
-        repository.flask('feature', 'new', 'zz_orders', '--fields', 'name:str bill:ref(zz_billing)')
+        repository.flask(
+            'feature', 'new', 'zz_orders', '--fields', 'name:str bill:ref(zz_billing_zz_bills)'
+        )
         repository.flask('db', 'upgrade')
         repository.flask('db', 'check')
 
