@@ -57,10 +57,7 @@ def get_untrashed(owner_id: int, file_id: UUID) -> OwnedFileRow:
 
 
 def lock_file(owner_id: int, file_id: UUID) -> None:
-    """Lock the owner's file until the transaction ends.
-
-    :raises FileNotFound: if the owner has no such file, or it is in the trash.
-    """
+    """Lock the owner's file. Raise FileNotFound if it is missing or in the trash."""
     mine = select(File.id).where(File.owner_id == owner_id, File.id == file_id)
     db.session.execute(mine.with_for_update())
     get_untrashed(owner_id, file_id)

@@ -11,6 +11,7 @@ ENUM_MEMBERS = re.compile(r"    fine = 'fine'\n    damaged = 'damaged'\n")
 
 # How the lines of a required field differ from those of an optional one.
 OPTIONAL_LINES = (
+    ('this row is deleted, too', 'it becomes empty'),
     (r'Mapped\[(.+)\] = mapped_column', r'Mapped[\1 | None] = mapped_column'),
     (r'NotRequired\[(.+)\]$', r'NotRequired[\1 | None]'),
     (r'^(\s+\w+: (?!Mapped|NotRequired)[\w\[\], ]+?)(,?)$', r'\1 | None\2'),
