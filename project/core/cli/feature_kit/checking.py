@@ -1,6 +1,7 @@
 """All checks of one feature, each in a process of its own."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -103,7 +104,11 @@ def checks_of(name: str) -> Iterator[Check]:
         'change the lines above; tests/architecture.py describes each rule',
     )  # fmt: skip
     yield Check('contracts', ('-c', CONTRACTS), 'change the imports above')
-    yield Check('types', ('-m', 'mypy', f'project/{name}'), 'correct the types above')
+    yield Check('mypy', ('-m', 'mypy', f'project/{name}'), 'correct the types above')
+    yield Check(
+        'pyright', ('-m', 'pyright', '--pythonpath', sys.executable, f'project/{name}'),
+        'correct the types above',
+    )  # fmt: skip
     yield Check('migrations', ('-c', MIGRATIONS), "flask db upgrade; flask db migrate -m 'reason'")
     yield Check('documents', ('-c', DOCUMENTS), 'flask api write')
     yield Check(

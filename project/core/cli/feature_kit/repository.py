@@ -99,6 +99,8 @@ def run_python(
         'DATABASE_URL': f'sqlite:///{database}',
         'PYTHONPATH': str(folder),
         'PYTHON_DOTENV_DISABLED': '1',
+        # Otherwise pyright queries PyPI for a newer version.
+        'PYRIGHT_PYTHON_IGNORE_WARNINGS': '1',
     }
     return subprocess.run(  # noqa: S603 - the arguments are those of this package
         [sys.executable, *arguments], cwd=folder, env=variables, capture_output=True, text=True
