@@ -88,7 +88,7 @@ def described_model(feature: str, options: ModelOptions, requires: Sequence[str]
     plural = options.plural or plural_of(snake_of(name))
     validation.check_model_names(name, plural)
     fields = parse_fields(options.fields)
-    validation.check_field_names(fields)
+    validation.check_field_names(fields, snake_of(name))
     references = {
         field.arguments[0]: validation.find_reference(field, feature)
         for field in fields

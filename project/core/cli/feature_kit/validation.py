@@ -30,6 +30,7 @@ RESERVED_FIELDS = {
 # The limit of PostgreSQL.
 MAX_IDENTIFIER_CHARACTERS = 63
 
+RESERVED_MEMBERS = {'mro', 'name', 'value'}
 IMPORTED = re.compile(
     r'^(?:from .+ )?import (?:\(\n(?P<several>[^)]+)\)|(?P<names>.+))$', re.MULTILINE
 )
@@ -67,17 +68,22 @@ def check_model_names(name: str, plural: str) -> None:
         raise click.UsageError(f'Model {name!r}: {fault}.')
 
 
-def check_field_names(fields: Iterable[Field]) -> None:
-    """Ensure that columns can have the names of the fields.
+def check_field_names(fields: Iterable[Field], model: str) -> None:
+    """Ensure that columns and members of enumerations can have the given names.
 
+    :param model: the name of the model in snake case, which is a variable of the services.
     :raises UsageError: if a name is reserved.
     """
-    reserved = RESERVED_FIELDS | _imported_names() | {*dir(Schema), *dir(Base), *dir(tuple)}
+    reserved = (
+        {model} | RESERVED_FIELDS | _imported_names() | {*dir(Schema), *dir(Base), *dir(tuple)}
+    )
     for field in fields:
         values = field.arguments if field.kind == 'enum' else ()
         fault = next(filter(None, map(_fault_of_word, (field.name, *values))), None)
         if reserved & {field.name, field.column}:
             fault = 'the generated code uses this name'
+        if RESERVED_MEMBERS & set(values):
+            fault = f'an enumeration cannot contain {" or ".join(sorted(RESERVED_MEMBERS))}'
         if fault:
             raise click.UsageError(f'Field {field.name!r}: {fault}.')
 
@@ -182,19 +188,14 @@ def _fault_of_feature(name: str) -> str | None:
     for folder in ('tests', 'migrations/versions'):
         if (ROOT / folder / name).exists():
             return f'{folder}/{name} exists already: delete it first'
-    if name in sys_names():
-        return 'a module of Python has this name'
+    if name in {'service', 'features', *dir(builtins)}:
+        return 'the code uses this name for something else'
     kebab = Words(name).kebab
     if kebab in current_app.cli.commands:
         return f'the command `flask {kebab}` exists already'
     if any(str(rule).startswith(f'/api/v1/{kebab}') for rule in current_app.url_map.iter_rules()):
         return f'routes below /api/v1/{kebab} exist already'
     return None
-
-
-def sys_names() -> set[str]:
-    """Return names of variables that a module or an object of the generated code hides."""
-    return {'service', 'features', *dir(builtins)}
 
 
 def _retired_words() -> set[str]:

@@ -45,6 +45,8 @@ class TestFeatureNew:
             (['zz_bills', '--fields', 'metadata:json'], 'the generated code uses this name'),
             (['zz_bills', '--fields', 'date:date'], 'the generated code uses this name'),
             (['zz_bills', '--fields', 'count:int'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'zz_bill:int'], 'the generated code uses this name'),
+            (['zz_bills', '--fields', 'a:enum(name,b)'], 'cannot contain mro or name or value'),
             (['zz_bills', '--fields', 'a:money'], "the type 'money' is unknown"),
             (['zz_bills', '--fields', 'a:ref(zz_none)'], "no feature or table 'zz_none'"),
             (['zz_bills', '--fields', 'a:ref(auth)'], 'auth has no table to refer to'),
