@@ -11,7 +11,7 @@ def create_app(config: object | str | None = None) -> Flask:
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     from . import core
-    from .api import api_v1, clis, connect_receivers, find_authentication
+    from .api import add_feature_commands, api_v1, connect_receivers, find_authentication
     from .configuration import describe_settings, load_configuration
     from .core.documents.settings import DESCRIBE_SETTINGS
 
@@ -26,7 +26,6 @@ def create_app(config: object | str | None = None) -> Flask:
     DESCRIBE_SETTINGS.set(app, describe_settings)
     connect_receivers()
     app.register_blueprint(api_v1(), url_prefix='/api/v1')
-    for cli in clis:
-        app.cli.add_command(cli)
+    add_feature_commands(app)
     core.validate_routes(app)
     return app

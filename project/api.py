@@ -5,17 +5,17 @@ if its settings need checks, the function `connect_receivers` if it receives sig
 features, and `authentication` if it identifies the callers of all routes.
 """
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 
+from .core.cli.toolkit import add_commands
 from .core.features import FeatureInvalid, find_features
+from .core.registration import Registry
 from .core.security.authentication import Authentication
 from .core.web.openapi.docs_page import docs
 
 PACKAGES = {feature.name: feature.package for feature in find_features()}
 
 config_checks = [c for p in PACKAGES.values() if (c := getattr(p, 'config_checks', None))]
-
-clis = [cli for package in PACKAGES.values() for cli in package.clis]
 
 
 def find_authentication() -> Authentication | None:
@@ -41,9 +41,28 @@ def connect_receivers() -> None:
             connect()
 
 
+def add_feature_commands(app: Flask) -> None:
+    """Add the commands of all features to `flask`.
+
+    :raises RegistrationError: if a command belongs to another feature; names both packages.
+    """
+    add_commands(app, {f'project.{name}': package.clis for name, package in PACKAGES.items()})
+
+
 def api_v1() -> Blueprint:
-    """Return a new blueprint of version 1. Each application needs its own blueprint object."""
+    """Return a new blueprint of version 1. Each application needs its own blueprint object.
+
+    :raises RegistrationError: if the blueprint of a feature has the name or the URL prefix of
+        another feature; names both packages.
+    """
     api = Blueprint('api_v1', __name__)
-    for blueprint in (*(package.blueprint for package in PACKAGES.values()), docs):
+    names: Registry[Blueprint] = Registry('blueprint', has_prefix=True)
+    prefixes: Registry[Blueprint] = Registry('URL prefix', has_prefix=True)
+    for name, package in PACKAGES.items():
+        blueprint, owner = package.blueprint, f'project.{name}'
+        names.register(blueprint.name, blueprint, owner=owner)
+        first_segment = f'{blueprint.url_prefix or ""}/'.split('/')[1]
+        prefixes.register(f'/{first_segment}', blueprint, owner=owner)
         api.register_blueprint(blueprint)
+    api.register_blueprint(docs)
     return api

@@ -55,7 +55,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
 
 
 def validate_routes(app: Flask) -> None:
-    """Validate the endpoint specs of all routes, and the types of all columns.
+    """Validate the endpoint specs of all routes, the types of all columns, and the owners of names.
 
     Call it after all routes are registered.
 
@@ -63,11 +63,19 @@ def validate_routes(app: Flask) -> None:
     :raises HiddenValue: if the path of a route also matches another route with a variable part. For
         example, `/users/export` matches `/users/<username>`, if a username may be `export`.
     :raises UnsupportedType: if the type of a column has no form in JSON.
+    :raises RegistrationError: if a table, a route, a schema or a mail has two owners, or belongs to
+        another feature.
     """
     from .database.column_types import validate_columns
-    from .database.session import db
-    from .web.endpoints import guard, hidden_values
+    from .database.session import Base, db
+    from .database.table_owners import validate_tables
+    from .mail.previews import validate_mail_names
+    from .web.endpoints import guard, hidden_values, route_owners, schema_names
 
     validate_columns(db.metadata)
+    validate_tables(db.metadata, Base.registry.mappers)
     guard.validate_routes(app)
     hidden_values.validate_arguments(app)
+    route_owners.validate_owners(app)
+    schema_names.validate_schema_names(app)
+    validate_mail_names(app)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from project.core.registration import RegistrationError, Registry, require_prefix
 from project.core.value_codec import encode
 
 
@@ -37,8 +38,19 @@ class PersonalData:
     export: Export
     erase: Erase
 
+    def files(self, user_id: int) -> Iterator[ExportFile]:
+        """Yield the files of an export.
+
+        :raises RegistrationError: if a path does not begin with the name of the feature.
+        """
+        for file in self.export(user_id):
+            _require_folder(file.path, self.feature, self.erase.__module__)
+            yield file
+
 
 _registry: list[PersonalData] = []
+# The feature of each table.
+_tables: Registry[str] = Registry('table with personal data')
 
 
 def register_personal_data(
@@ -55,9 +67,19 @@ def register_personal_data(
         exported.
     :param export: a function that yields a user's export files, given the user's id. It is called
         outside of transactions.
+    :raises RegistrationError: if the feature, a table or the path of a file is not that of the
+        decorated function, or a table is registered already.
     """
 
     def mark(erase: Erase) -> Erase:
+        owner = erase.__module__
+        require_prefix('personal data', feature, owner=owner)
+        for table, path in tables.items():
+            if not table.startswith('core_'):
+                require_prefix('table with personal data', table, owner=owner)
+            _tables.register(table, feature, owner=owner)
+            if path is not None:
+                _require_folder(path, feature, owner)
         _registry.append(PersonalData(feature, dict(tables), export, erase))
         return erase
 
@@ -67,6 +89,13 @@ def register_personal_data(
 def personal_data_registry() -> list[PersonalData]:
     """Return the registered personal data of all features, those of higher layers first."""
     return _registry[::-1]
+
+
+def _require_folder(path: str, feature: str, owner: str) -> None:
+    if not path.startswith(f'{feature}/'):
+        raise RegistrationError(
+            f'export path {path!r} of {owner} must begin with {feature + "/"!r}'
+        )
 
 
 def json_part(path: str, rows: Iterable[Any]) -> ExportFile:

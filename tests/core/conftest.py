@@ -11,6 +11,7 @@ from sqlalchemy import delete
 
 from project.core.database import session
 from project.core.database.session import atomic, db
+from project.core.registration import Registry
 from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
 from project.core.tasks import registry
@@ -74,7 +75,7 @@ def serve(kernel: Callable[..., Flask]) -> Callable[..., IsolatedClient]:
 @pytest.fixture
 def no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty the registry of tasks during the test, and restore it afterwards."""
-    monkeypatch.setattr(registry, '_tasks', {})
+    monkeypatch.setattr(registry, '_tasks', Registry('task', has_prefix=True))
     monkeypatch.setattr(registry, '_names', {})
 
 

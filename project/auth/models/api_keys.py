@@ -80,7 +80,7 @@ KEYS_OF_USER = select(
 
 KEYS = Keyset(
     ListedKeyRow,
-    'keys',
+    'auth_api_keys',
     sorts={'created_at': ApiKey.created_at, 'name': ApiKey.name},
     key=ApiKey.id,
     default='-created_at',

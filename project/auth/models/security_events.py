@@ -56,7 +56,7 @@ EVENTS_OF_USER = EVENT_SELECT.where(Event.user_id == bindparam('user_id'))
 
 EVENTS = Keyset(
     EventRow,
-    'events',
+    'auth_events',
     sorts={'created_at': Event.created_at},
     key=Event.id,
     default='-created_at',

@@ -179,7 +179,7 @@ SESSIONS_OF_USER = select(
 
 SESSIONS = Keyset(
     ListedSessionRow,
-    'sessions',
+    'auth_sessions',
     sorts={'created_at': Session.created_at, 'last_used_at': Session.last_used_at},
     key=Session.id,
     default='-created_at',

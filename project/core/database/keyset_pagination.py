@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, tuple_
 
 from project.core.errors import UnprocessableContent
+from project.core.registration import Registry, calling_module, is_in_project
 from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import sign, unsign
 from project.core.value_codec import decode, encode
@@ -66,11 +67,13 @@ class Keyset(Generic[R]):
     statement must select them under their own names.
 
     :param row: the type of the rows.
-    :param name: the name of the list. Cursors of a list with another name are rejected.
+    :param name: the name of the list, which begins with the name of the feature. Cursors of a list
+        with another name are rejected.
     :param sorts: the columns by which clients may sort. The keys are their names in requests.
     :param key: the column of the primary key.
     :param default: the default order, such as `-created_at`.
     :raises UnsupportedType: if a list cannot be sorted by a column, or a cursor cannot contain it.
+    :raises RegistrationError: if another list has the name, or the name has another prefix.
     """
 
     row: type[R]
@@ -83,7 +86,10 @@ class Keyset(Generic[R]):
     )
 
     def __post_init__(self) -> None:
-        """Check that the list can be sorted by each column, when the list is defined."""
+        """Register the name, and check that the list can be sorted by each column."""
+        owner = calling_module(__name__)
+        if is_in_project(owner):  # A test may define a list repeatedly.
+            _lists.register(self.name, self, owner=owner)
         for column in (self.key, *self.sorts.values()):
             ensure_ordered(column, f'the list {self.name!r}')
 
@@ -146,6 +152,9 @@ class Keyset(Generic[R]):
         except ValueError:
             # The cursor was created by a release in which the column had another type.
             raise CursorInvalid from None
+
+
+_lists: Registry[Keyset[Any]] = Registry('list', has_prefix=True)
 
 
 def _digest(filters: Mapping[str, Any]) -> str:

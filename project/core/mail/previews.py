@@ -5,10 +5,11 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flask import current_app
+from flask import Flask, current_app
 
 from project.core.clock import now
 from project.core.errors import NotFound
+from project.core.registration import Registry
 
 from .rendering import new_message_identity, render_mail
 
@@ -44,6 +45,27 @@ def mail_names() -> list[str]:
     """Return the names of the mails of all features."""
     parts = (name.split('/') for name in current_app.jinja_env.list_templates())
     return sorted({name[1] for name in parts if name[0] == 'mail' and len(name) == 3})
+
+
+def validate_mail_names(app: Flask) -> None:
+    """Check that each mail has one owner. Flask would silently use the templates of the first.
+
+    Call it after all blueprints are registered.
+
+    :raises RegistrationError: if two packages have a mail of the same name; names both packages.
+    """
+    names: Registry[Path] = Registry('mail')
+    folders = [('project.core', app.template_folder)] + [
+        (blueprint.import_name, blueprint.template_folder)
+        for blueprint in app.iter_blueprints()
+        if blueprint.template_folder
+    ]
+    roots = {'project.core': app.root_path} | {
+        blueprint.import_name: blueprint.root_path for blueprint in app.iter_blueprints()
+    }
+    for owner, folder in folders:
+        for path in sorted(Path(roots[owner], folder or '', 'mail').glob('*')):
+            names.register(path.name, path, owner=owner)
 
 
 def preview_mail(name: str) -> EmailMessage:

@@ -74,6 +74,11 @@ def permission_descriptions() -> dict[str, str]:
     return {name: found.meaning for name, found in _permissions.values.items()}
 
 
+def permission_owners() -> dict[str, str]:
+    """Return the module that registered each permission."""
+    return {name: _permissions.owner_of(name) for name in _permissions.values}
+
+
 def all_permissions() -> frozenset[str]:
     """Return the names of all permissions."""
     return frozenset(_permissions.values)

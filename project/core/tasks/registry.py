@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
+from project.core.registration import Registry
+
 from .schedules import CronSchedule, IntervalSchedule, ScheduleRule
 
 P = ParamSpec('P')
@@ -27,7 +29,7 @@ DEFAULT: Final = 'default'
 SLOW: Final = 'slow'
 QUEUES: tuple[Queue, ...] = (MAIL, DEFAULT, SLOW)
 
-_tasks: dict[str, 'Task'] = {}
+_tasks: Registry['Task'] = Registry('task', has_prefix=True)
 _names: dict[Callable[..., Any], str] = {}
 
 
@@ -122,8 +124,10 @@ def task(
 
     :param name: the name of the task in the outbox; default: `<feature>.<function>`. If you rename
         a function, pass the old name: tasks with this name may still wait.
-    :raises ValueError: if the task could never run: its name is taken, an argument does not exist,
-        or it has a schedule and needs arguments.
+    :raises ValueError: if the task could never run: an argument does not exist, or it has a
+        schedule and needs arguments.
+    :raises RegistrationError: if the name is registered already, or has the prefix of another
+        feature; names both modules.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
@@ -158,23 +162,23 @@ def require_task(function: Callable[..., Any]) -> Task:
     """
     if function not in _names:
         raise RuntimeError(f'{function.__qualname__}() is not a @task')
-    return _tasks[_names[function]]
+    return _tasks.values[_names[function]]
 
 
 def find_task(name: str) -> Task | None:
     """Return the task with a name, or None if this version does not have the task."""
-    return _tasks.get(name)
+    return _tasks.values.get(name)
 
 
 def scheduled_tasks() -> list[Task]:
     """Return the tasks that have a schedule."""
-    return [task for task in _tasks.values() if task.schedule]
+    return [task for task in _tasks.values.values() if task.schedule]
 
 
 def registered_slots() -> dict[Queue, dict[str, TaskSlot]]:
     """Return, for each queue, the concurrency limits of its tasks by name."""
     found: dict[Queue, dict[str, TaskSlot]] = {}
-    for task in _tasks.values():
+    for task in _tasks.values.values():
         if task.slot:
             found.setdefault(task.queue, {})[task.slot.name] = task.slot
     return found
@@ -187,7 +191,7 @@ def registered_tasks() -> list[Task]:
 
 def task_names() -> list[str]:
     """Return the names of all tasks, sorted."""
-    return sorted(_tasks)
+    return list(_tasks.values)
 
 
 def _feature_of(function: Callable[..., Any]) -> str:
@@ -221,8 +225,8 @@ def _add(new: Task) -> None:
     unknown = mentioned - set(parameters)
     if not new.idempotent.strip():
         raise ValueError(f'{new.name} needs a reason why a second run is safe (`idempotent=`)')
-    if new.name in _tasks or len(new.name) > MAX_NAME_CHARACTERS:
-        raise ValueError(f'the task name {new.name!r} is taken or too long')
+    if len(new.name) > MAX_NAME_CHARACTERS:
+        raise ValueError(f'the task name {new.name!r} is too long')
     if unknown:
         raise ValueError(f'{new.name} has no argument {", ".join(sorted(unknown))}')
     if unnamed or new.encrypted & set(new.unique or ()):
@@ -233,5 +237,5 @@ def _add(new: Task) -> None:
         raise ValueError(f'the queue of {new.name} must be one of {", ".join(QUEUES)}')
     if new.attempts < 1 or min(new.backoff, new.time_limit) <= timedelta():
         raise ValueError(f'{new.name} needs an attempt, and a positive backoff and time limit')
-    _tasks[new.name] = new
+    _tasks.register(new.name, new, owner=new.function.__module__)
     _names[new.function] = new.name

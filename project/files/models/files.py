@@ -282,7 +282,7 @@ FILE_VERSION = CompiledQuery(
 
 VERSIONS = Keyset(
     VersionRow,
-    'versions',
+    'files_versions',
     sorts={'number': Version.number},
     key=Version.number,
     default='-number',

@@ -54,7 +54,7 @@ LINKS_OF_FILE = select(
 
 LINKS = Keyset(
     ListedLinkRow,
-    'links',
+    'files_links',
     sorts={'created_at': Link.created_at},
     key=Link.id,
     default='-created_at',

@@ -73,7 +73,7 @@ EXPORTS_OF_USER = select(
 
 EXPORTS = Keyset(
     ExportRow,
-    'exports',
+    'users_exports',
     sorts={'created_at': Export.created_at},
     key=Export.id,
     default='-created_at',

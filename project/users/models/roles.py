@@ -58,7 +58,7 @@ ROLE_SELECT = select(
 
 ROLES = Keyset(
     RoleRow,
-    'roles',
+    'users_roles',
     sorts={'name': RoleDefinition.name},
     key=RoleDefinition.name,
     default='name',

@@ -186,7 +186,7 @@ def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
 def _write(target: Any, user_id: int) -> None:
     with ZipFile(target, 'w') as archive:
         for personal_data in reversed(personal_data_registry()):
-            for part in personal_data.export(user_id):
+            for part in personal_data.files(user_id):
                 _add(archive, part)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from project.core.registration import RegistrationError
 from project.core.tasks import registry
 from project.core.tasks.registry import (
     exponential_backoff,
@@ -109,7 +110,7 @@ class TestTask:
             ({'encrypted': ['pin']}, 'has no argument pin'),
             ({'unique': ['id', 'pin']}, 'has no argument id, pin'),
             ({'encrypted': ['name'], 'unique': ['name']}, 'must have no encrypted one'),
-            ({'name': 'x' * 129}, 'is taken or too long'),
+            ({'name': 'x' * 129}, 'is too long'),
             ({'every': SECOND}, 'its argument name needs a default'),
             ({'cron': '* * * * *'}, 'its argument name needs a default'),
             ({'every': SECOND, 'cron': '* * * * *'}, 'either `every` or `cron`, not both'),
@@ -131,7 +132,7 @@ class TestTask:
     def test_rejects_a_name_that_is_taken(self):
         task(name='it')(greet)
 
-        with pytest.raises(ValueError, match="name 'it' is taken"):
+        with pytest.raises(RegistrationError, match=f"'it' is registered by {__name__} and by"):
             task(name='it')(nothing)
 
     @pytest.mark.parametrize(
@@ -164,4 +165,4 @@ class TestScheduledTasks:
         task(name='every', every=SECOND)(nothing)
         task(name='cron', cron='* * * * *')(lambda: None)
 
-        assert [found.name for found in scheduled_tasks()] == ['every', 'cron']
+        assert [found.name for found in scheduled_tasks()] == ['cron', 'every']

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask, current_app
-from marshmallow import Schema, fields
+from marshmallow import fields
 from werkzeug.routing import Rule
 
 from project.core.app_values import AppValue
@@ -20,6 +20,7 @@ from project.core.web.endpoints.endpoint_spec import (
     declared_methods,
     handler_of,
 )
+from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
 from project.core.web.responses.headers import EXPOSED_HEADERS
 
@@ -68,7 +69,7 @@ def _generated(app: Flask | None) -> Generated:
 
 
 def _build(app: Flask) -> Generated:
-    marshmallow: Any = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    marshmallow: Any = MarshmallowPlugin(schema_name_resolver=schema_name)
     api_spec = APISpec(
         title='Large Flask API',
         version='1.0.0',
@@ -128,11 +129,6 @@ def _constraints(_converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     if isinstance(field, EmailAddress):
         return {'format': 'email', 'maxLength': 254}
     return {}
-
-
-def _schema_name(schema: type[Schema] | Schema) -> str:
-    name = (schema if isinstance(schema, type) else type(schema)).__name__
-    return name.removesuffix('Schema')
 
 
 def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:

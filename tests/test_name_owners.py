@@ -1,0 +1,367 @@
+"""Names with one owner: each registry rejects a second owner at the start, and names both."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask
+from marshmallow import Schema
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+from sqlalchemy.orm import DeclarativeBase
+
+from project import api
+from project.core import throttling
+from project.core.cli.toolkit import FeatureGroup, add_commands
+from project.core.database import keyset_pagination, table_owners
+from project.core.database.keyset_pagination import Keyset
+from project.core.database.table_owners import validate_tables
+from project.core.features import Feature
+from project.core.mail.previews import validate_mail_names
+from project.core.registration import RegistrationError, Registry
+from project.core.security import permissions
+from project.core.security.permissions import register_permission
+from project.core.tasks import registry
+from project.core.tasks.registry import task
+from project.core.throttling import DAY, AttemptCounter
+from project.core.web.endpoints import route_owners
+from project.core.web.endpoints.access import authenticated, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, collect_endpoint_specs
+from project.core.web.endpoints.route_owners import validate_owners
+from project.core.web.endpoints.schema_names import validate_schema_names
+from project.users import personal_data
+from project.users.personal_data import (
+    ExportFile,
+    personal_data_registry,
+    register_personal_data,
+)
+
+# Planted features: `zz_bill` does not require `zz_mail`.
+BILL, MAIL = 'project.zz_bill.service', 'project.zz_mail.service'
+LETTERS = Table('zz_mail_letters', MetaData(), Column('id', Integer, primary_key=True))
+
+Plant = Callable[[Any], None]
+VIOLATIONS: list[tuple[str, str, Plant, str]] = []
+
+
+def violation(noun: str, way: str, message: str) -> Callable[[Plant], Plant]:
+    """Add a function that registers names of two features, and the expected message."""
+
+    def add(plant: Plant) -> Plant:
+        VIOLATIONS.append((noun, way, plant, message))
+        return plant
+
+    return add
+
+
+def run(module: str, code: str, **names: Any) -> dict[str, Any]:
+    """Run code as if it was written in a module, and return its names."""
+    known = {'__name__': module, **names}
+    exec(compile(code, module, 'exec'), known)
+    return known
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    """Empty all registries for the test, and return what the violations need."""
+    for module, name, values in (
+        (keyset_pagination, '_lists', Registry('list', has_prefix=True)),
+        (throttling, '_registry', Registry('attempt counter')),
+        (registry, '_tasks', Registry('task', has_prefix=True)),
+        (registry, '_names', {}),
+        (permissions, '_permissions', Registry('permission')),
+        (permissions, '_prefixes', Registry('permission prefix')),
+        (personal_data, '_registry', []),
+        (personal_data, '_tables', Registry('table with personal data')),
+    ):
+        monkeypatch.setattr(module, name, values)
+    for module in (route_owners, table_owners):
+        features = (Feature('zz_mail', ()), Feature('zz_bill', ()))
+        monkeypatch.setattr(module, 'find_features', lambda features=features: features)
+    app = Flask('project', static_folder=None, root_path=str(tmp_path))
+    return SimpleNamespace(app=app, folder=tmp_path, monkeypatch=monkeypatch)
+
+
+def define_list(module: str, name: str) -> None:
+    """Define a list as a model of a feature does."""
+    code = "Keyset(None, name, sorts={'id': column}, key=column, default='id')"
+    run(module, code, Keyset=Keyset, name=name, column=LETTERS.c.id)
+
+
+def add_task(module: str, name: str | None) -> Any:
+    """Define a task as a service of a feature does, and return its function."""
+    code = "@task(idempotent='yes', name=name)\ndef deliver():\n    pass"
+    return run(module, code, task=task, name=name)['deliver']
+
+
+def route(module: str, blueprint: Blueprint, path: str, **declared: Any) -> None:
+    """Add a route whose handler is in a module of a feature."""
+    code = 'def show(**_):\n    pass'
+    handler = endpoint(**{'allow': public, **declared})(run(module, code)['show'])
+    blueprint.add_url_rule(path, 'show', handler)
+
+
+def start(world: Any, *blueprints: Blueprint) -> None:
+    """Register blueprints below `/api/v1`, and validate all routes."""
+    for blueprint in blueprints:
+        world.app.register_blueprint(blueprint, url_prefix=f'/api/v1{blueprint.url_prefix or ""}')
+    ENDPOINT_SPECS.set(world.app, collect_endpoint_specs(world.app))
+    validate_owners(world.app)
+    validate_schema_names(world.app)
+
+
+def mount(world: Any, **blueprints: Blueprint) -> None:
+    """Mount the blueprints of features as version 1 does."""
+    packages = {name: SimpleNamespace(blueprint=found) for name, found in blueprints.items()}
+    world.monkeypatch.setattr(api, 'PACKAGES', packages)
+    api.api_v1()
+
+
+def define_table(base: Any, module: str, name: str, **columns: Any) -> Any:
+    """Define a model of a feature."""
+    known = {'__tablename__': name, '__module__': module, 'id': Column(Integer, primary_key=True)}
+    return type('Model', (base,), {**known, **columns})
+
+
+def new_base() -> Any:
+    """Return a base class with its own tables."""
+    return type('Base', (DeclarativeBase,), {'metadata': MetaData()})
+
+
+def validate(base: Any) -> None:
+    """Validate the tables of a base class."""
+    validate_tables(base.metadata, base.registry.mappers)
+
+
+@violation('cursor', 'direct', f"list 'zz_mail' is registered by {MAIL} and by {BILL}")
+def _(world: Any) -> None:
+    define_list(MAIL, 'zz_mail')
+    define_list(BILL, 'zz_mail')
+
+
+@violation('cursor', 'string', f"list 'letters' of {BILL} must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    define_list(BILL, 'letters')
+
+
+@violation('attempt counter', 'direct', f"'zz' is registered by {MAIL} and by {BILL}")
+def _(world: Any) -> None:
+    code = "AttemptCounter(name='zz', scope='', limit=1, period=day, recovery='', command='')"
+    for module in (MAIL, BILL):
+        run(module, code, AttemptCounter=AttemptCounter, day=DAY)
+
+
+@violation('task', 'direct', f"task 'zz_mail.deliver' is registered by {MAIL} and by {BILL}")
+def _(world: Any) -> None:
+    add_task(MAIL, None)
+    add_task(BILL, 'zz_mail.deliver')
+
+
+@violation('task', 're-export', f"task 'zz_mail.deliver' is registered by {MAIL} and by {MAIL}")
+def _(world: Any) -> None:
+    deliver = add_task(MAIL, None)
+    run(BILL, "task(idempotent='yes')(deliver)", task=task, deliver=deliver)
+
+
+@violation('task', 'string', f"task 'users.deliver' of {BILL} must begin with 'zz_bill'; its")
+def _(world: Any) -> None:
+    add_task(BILL, 'users.deliver')
+
+
+@violation('permission', 'direct', f"'zz_mail:read' of {BILL} has the prefix of {MAIL}")
+def _(world: Any) -> None:
+    register_permission('zz_mail:read', 'Read.', owner=MAIL)
+    register_permission('zz_mail:read', 'Read.', owner=BILL, default=True)
+
+
+@violation('permission', 'string', f"requires 'zz_mail:read', a permission of {MAIL}: add")
+def _(world: Any) -> None:
+    register_permission('zz_mail:read', 'Read.', owner=MAIL)
+    blueprint = Blueprint('zz_bill', __name__, url_prefix='/zz-bill')
+    route(BILL, blueprint, '', allow=authenticated('zz_mail:read'))
+    start(world, blueprint)
+
+
+@violation('export path', 'direct', f"personal data 'zz_mail' of {BILL} must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    erase = run(BILL, 'def erase(user_id): ...')['erase']
+    register_personal_data('zz_mail', tables={}, export=lambda _: ())(erase)
+
+
+@violation('export path', 'direct', f"table with personal data 'zz_mail' of {BILL} must begin with")
+def _(world: Any) -> None:
+    erase = run(BILL, 'def erase(user_id): ...')['erase']
+    register_personal_data('zz_bill', tables={'zz_mail': None}, export=lambda _: ())(erase)
+
+
+@violation('export path', 'direct', f"'zz_mail/a.json' of {BILL} must begin with 'zz_bill/'")
+def _(world: Any) -> None:
+    erase = run(BILL, 'def erase(user_id): ...')['erase']
+    tables = {'zz_bill': 'zz_mail/a.json'}
+    register_personal_data('zz_bill', tables=tables, export=lambda _: ())(erase)
+
+
+@violation('export path', 'string', f"'zz_mail/a.json' of {BILL} must begin with 'zz_bill/'")
+def _(world: Any) -> None:
+    erase = run(BILL, 'def erase(user_id): ...')['erase']
+    register_personal_data(
+        'zz_bill', tables={}, export=lambda _: [ExportFile('zz_mail/a.json', ())]
+    )(erase)
+    list(personal_data_registry()[0].files(1))
+
+
+@violation('command', 'direct', "'zz-mail' is registered by project.zz_mail and by project.zz_bill")
+def _(world: Any) -> None:
+    groups = {each: [FeatureGroup('zz-mail')] for each in ('project.zz_mail', 'project.zz_bill')}
+    add_commands(world.app, groups)
+
+
+@violation('command', 're-export', "'zz' is registered by project.zz_mail and by project.zz_bill")
+def _(world: Any) -> None:
+    command = FeatureGroup('zz').command('zz')(lambda: None)
+    add_commands(world.app, {'project.zz_mail': [command], 'project.zz_bill': [command]})
+
+
+@violation('command', 'string', "'config' is registered by project.core and by project.zz_bill")
+def _(world: Any) -> None:
+    add_commands(world.app, {'project.zz_bill': [FeatureGroup('config')]})
+
+
+@violation('command', 'string', "group 'bills' of project.zz_bill must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    add_commands(world.app, {'project.zz_bill': [FeatureGroup('bills')]})
+
+
+@violation('command', 're-export', f"'show' of project.zz_mail is a function of {BILL}")
+def _(world: Any) -> None:
+    group = FeatureGroup('zz-mail')
+    group.command('show')(run(BILL, 'def show(): ...')['show'])
+    add_commands(world.app, {'project.zz_mail': [group]})
+
+
+@violation('URL prefix', 'direct', "'/zz-mail' of project.zz_bill must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    mount(world, zz_bill=Blueprint('zz_bill', __name__, url_prefix='/zz-mail'))
+
+
+@violation('URL prefix', 'string', "'/zz' of project.zz_bill must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    mount(world, zz_bill=Blueprint('zz_bill', __name__, url_prefix='/zz/bill'))
+
+
+@violation('URL prefix', 'string', "'/' of project.zz_bill must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    mount(world, zz_bill=Blueprint('zz_bill', __name__))
+
+
+@violation('URL prefix', 're-export', "'zz_mail' is registered by project.zz_mail and by")
+def _(world: Any) -> None:
+    blueprint = Blueprint('zz_mail', __name__, url_prefix='/zz-mail')
+    mount(world, zz_mail=blueprint, zz_bill=blueprint)
+
+
+@violation('route', 'direct', f'/zz-mail/x of {BILL}.show is below the prefix of project.zz_mail')
+def _(world: Any) -> None:
+    blueprint = Blueprint('zz_mail', __name__, url_prefix='/zz-mail')
+    route(BILL, blueprint, '/x')
+    start(world, blueprint)
+
+
+@violation('route', 're-export', f'/api/v1/zz-bill/x of {MAIL}.show is below the prefix of')
+def _(world: Any) -> None:
+    blueprint = Blueprint('zz_bill', __name__, url_prefix='/zz-bill')
+    route(MAIL, blueprint, '/x')
+    start(world, blueprint)
+
+
+@violation('route', 'string', f'/api/v1/x of {BILL}.show is below the prefix of project.core')
+def _(world: Any) -> None:
+    blueprint = Blueprint('zz_bill', __name__)
+    route(BILL, blueprint, '/x')
+    start(world, blueprint)
+
+
+@violation('schema', 'direct', f"schema 'Row' is registered by {BILL} and by {MAIL}")
+def _(world: Any) -> None:
+    for module, name in ((BILL, 'zz_bill'), (MAIL, 'zz_mail')):
+        blueprint = Blueprint(name, __name__, url_prefix=f'/{name.replace("_", "-")}')
+        schema = type('RowSchema', (Schema,), {'__module__': module})
+        route(module, blueprint, '', returns=schema)
+        world.app.register_blueprint(blueprint, url_prefix=f'/api/v1{blueprint.url_prefix}')
+    start(world)
+
+
+@violation('mail', 'direct', "mail 'zz' is registered by project.zz_mail and by project.zz_bill")
+def _(world: Any) -> None:
+    for name in ('zz_mail', 'zz_bill'):
+        (world.folder / name / 'templates/mail/zz').mkdir(parents=True)
+        root = str(world.folder / name)
+        world.app.register_blueprint(
+            Blueprint(name, f'project.{name}', root_path=root, template_folder='templates')
+        )
+    validate_mail_names(world.app)
+
+
+@violation('table', 'direct', f"table 'zz_mail_rows' of {BILL} must begin with 'zz_bill'")
+def _(world: Any) -> None:
+    base = new_base()
+    define_table(base, BILL, 'zz_mail_rows')
+    validate(base)
+
+
+@violation('table', 're-export', f"table 'zz_mail' is registered by {BILL} and by {MAIL}")
+def _(world: Any) -> None:
+    base = new_base()
+    letter = define_table(base, MAIL, 'zz_mail')
+    type('Bill', (letter,), {'__module__': BILL})
+    validate(base)
+
+
+@violation('table', 'string', "table 'letters' must begin with the name of its feature")
+def _(world: Any) -> None:
+    base = new_base()
+    Table('letters', base.metadata)
+    validate(base)
+
+
+@violation('foreign key', 'direct', f'zz_bill.mail_id of {BILL} refers to zz_mail.id of {MAIL}')
+def _(world: Any) -> None:
+    base = new_base()
+    letter = define_table(base, MAIL, 'zz_mail')
+    define_table(base, BILL, 'zz_bill', mail_id=Column(ForeignKey(letter.__table__.c.id)))
+    validate(base)
+
+
+@violation('foreign key', 'string', f'zz_bill.mail_id of {BILL} refers to zz_mail.id of {MAIL}')
+def _(world: Any) -> None:
+    base = new_base()
+    define_table(base, MAIL, 'zz_mail')
+    define_table(base, BILL, 'zz_bill', mail_id=Column(Integer, ForeignKey('zz_mail.id')))
+    validate(base)
+
+
+class TestRegistries:
+    @pytest.mark.parametrize(
+        ('plant', 'message'),
+        [row[2:] for row in VIOLATIONS],
+        ids=[f'{row[0]} by {row[1]}: {row[3]}' for row in VIOLATIONS],
+    )
+    def test_reject_a_name_of_another_feature_and_name_the_owners(self, world, plant, message):
+        with pytest.raises(RegistrationError) as error:
+            plant(world)
+
+        assert message in str(error.value)
+
+    def test_accept_names_of_the_own_feature(self, world):
+        define_list(BILL, 'zz_bill_rows')
+        add_task(BILL, None)
+        register_permission('zz_bill:read', 'Read.', owner=BILL)
+        blueprint = Blueprint('zz_bill', __name__, url_prefix='/zz-bill')
+        route(BILL, blueprint, '/x', allow=authenticated('zz_bill:read'))
+        start(world, blueprint)
+        mount(world, zz_bill=Blueprint('zz_bill', __name__, url_prefix='/zz-bill'))
+        add_commands(world.app, {'project.zz_bill': [FeatureGroup('zz-bill')]})
+        base = new_base()
+        define_table(base, BILL, 'zz_bill')
+        validate(base)
