@@ -84,7 +84,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-pytest_plugins = ['tests.sql_record']
+pytest_plugins = ['tests.sql_record', 'tests.sql_borders']
 
 # Without a deadline: Hypothesis measures elapsed time, which depends on other processes.
 settings.register_profile('suite', deadline=None)

@@ -1,0 +1,121 @@
+"""Check that each SQL statement of the suite touches only tables that its feature may use.
+
+The issuing feature is that of the innermost frame of the call stack in `project/<feature>/`.
+Functions of the core run for the feature that calls them. A flush may write objects of other
+features, so an object is checked when it is added to the session, and not when it is written.
+"""
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import session
+
+from project.core.features import PROJECT, find_features
+from tests.sql_tables import tables_in
+
+TESTS = Path(__file__).resolve().parent
+FLUSH: CodeType = session.Session._flush.__code__
+
+
+class Violation(NamedTuple):
+    """A statement of a feature on tables of others."""
+
+    place: str
+    feature: str
+    tables: tuple[str, ...]
+    sql: str
+
+    def __str__(self) -> str:
+        owner = owner_of(self.tables[0])
+        return (
+            f'{self.place}: `{self.feature}` executes SQL on {", ".join(self.tables)}: '
+            f'{" ".join(self.sql.split())[:160]}. Remedy: call a service function of `{owner}` and '
+            f'add {owner!r} to requires in project/{self.feature}/__init__.py.'
+        )
+
+
+class Recorder:
+    """The violations since the last test began."""
+
+    violations: list[Violation] = []
+
+    @classmethod
+    def add(cls, sql: str, frame: FrameType) -> None:
+        """Record a statement if it is a violation."""
+        if found := find_violation(sql, frame):
+            cls.violations.append(found)
+
+
+@cache
+def required_by() -> dict[str, frozenset[str]]:
+    """Return the features whose tables each feature may use."""
+    return {each.name: frozenset({each.name, *each.requires}) for each in find_features()}
+
+
+@cache
+def owner_of(table: str) -> str | None:
+    """Return the feature with whose name a table begins; None for tables of the core and others."""
+    owners = [name for name in required_by() if table == name or table.startswith(f'{name}_')]
+    return max(owners, key=len, default=None)
+
+
+@cache
+def owners_in(sql: str) -> frozenset[str]:
+    """Return the features whose tables a statement contains."""
+    return frozenset(filter(None, map(owner_of, tables_in(sql))))
+
+
+@cache
+def package_of(filename: str) -> str | None:
+    """Return the feature of a file, `tests` for the suite, or None for other files."""
+    for folder in (PROJECT, TESTS):
+        if filename.startswith(f'{folder}/'):
+            inside = filename.removeprefix(f'{folder}/').split('/')[0]
+            return 'tests' if folder == TESTS else inside if inside in required_by() else None
+    return None
+
+
+def find_violation(sql: str, frame: FrameType | None) -> Violation | None:
+    """Return the violation of a statement that is executed in a frame, or None."""
+    owners = owners_in(sql)
+    while frame is not None:
+        package = package_of(frame.f_code.co_filename)
+        if package == 'tests' or frame.f_code is FLUSH:
+            return None
+        if package is not None:
+            return None if owners <= required_by()[package] else _violation(sql, package, frame)
+        frame = frame.f_back
+    return None
+
+
+def _violation(sql: str, feature: str, frame: FrameType) -> Violation:
+    place = f'{Path(frame.f_code.co_filename).relative_to(PROJECT.parent)}:{frame.f_lineno}'
+    allowed = required_by()[feature]
+    tables = sorted(t for t in tables_in(sql) if (owner_of(t) or feature) not in allowed)
+    return Violation(place, feature, tuple(tables), sql)
+
+
+@event.listens_for(Engine, 'before_cursor_execute')
+def _record(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+    if owners_in(sql):
+        Recorder.add(sql, sys._getframe(1))
+
+
+@event.listens_for(session.Session, 'transient_to_pending')
+def _record_added(_session: Any, added: Any) -> None:
+    Recorder.add(f'INSERT INTO {added.__table__.name}', sys._getframe(1))
+
+
+@pytest.fixture(autouse=True)
+def only_own_tables() -> Iterator[None]:
+    """Fail each test in which a feature executes SQL on tables that it may not use."""
+    Recorder.violations.clear()
+    yield
+    found = sorted(set(map(str, Recorder.violations)))
+    assert not found, '\n'.join(found)
