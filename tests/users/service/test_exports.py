@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from project.auth.models import Event
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.semaphore import SlotUnavailable
@@ -60,11 +59,6 @@ class TestRequestExport:
 
         remaining = get_export(user.id, export.id).expires_at - now()
         assert timedelta(days=6, hours=23) < remaining <= timedelta(days=7)
-
-    def test_records_the_request(self, user):
-        request_export(user.id)
-
-        assert db.session.scalars(select(Event.event_type)).all() == ['export_requested']
 
     def test_rejects_a_second_request_while_the_first_is_pending(self, app, user):
         request_export(user.id)
