@@ -1,25 +1,46 @@
 """The combination of the features in version 1 of the API."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from project import api, auth
-from project.core.features import FeatureInvalid
+from project import api
+from project.core.features import FeatureInvalid, find_features
+
+AUTHENTICATION = object()
+
+
+@pytest.fixture
+def packages(monkeypatch):
+    """Replace all features by two without `authentication`, and return them by name."""
+    packages = {'zz_one': SimpleNamespace(), 'zz_two': SimpleNamespace()}
+    monkeypatch.setattr(api, 'PACKAGES', packages)
+    return packages
 
 
 class TestFindAuthentication:
-    def test_returns_that_of_auth(self):
-        assert api.find_authentication() is auth.authentication
+    def test_returns_that_of_the_feature_that_exports_it(self, packages):
+        packages['zz_two'].authentication = AUTHENTICATION
 
-    def test_returns_none_without_a_feature_that_exports_it(self, monkeypatch):
-        monkeypatch.delitem(api.PACKAGES, 'auth')
+        assert api.find_authentication() is AUTHENTICATION
 
+    def test_returns_none_without_a_feature_that_exports_it(self, packages):
         assert api.find_authentication() is None
 
-    def test_rejects_a_second_one(self, monkeypatch):
-        monkeypatch.setattr('project.files.authentication', auth.authentication, raising=False)
+    def test_rejects_a_second_one(self, packages):
+        for package in packages.values():
+            package.authentication = AUTHENTICATION
 
         with pytest.raises(
-            FeatureInvalid,
-            match=r'only one feature may export authentication: (auth, files|files, auth)',
+            FeatureInvalid, match='only one feature may export authentication: zz_one, zz_two'
         ):
             api.find_authentication()
+
+
+class TestPackages:
+    def test_are_those_of_all_features(self):
+        features = [feature.name for feature in find_features()]
+
+        assert list(api.PACKAGES) == features
+        assert [sys.modules[f'project.{name}'] for name in features] == [*api.PACKAGES.values()]

@@ -23,8 +23,21 @@ from tests.users.factories import AdminFactory, UserFactory
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
 
-# The features on whose migrations those of a feature may depend.
-REQUIRED = {feature.name: {'core', *feature.requires} for feature in find_features()}
+FEATURES = find_features()
+REQUIRES = {'core': ()} | {feature.name: feature.requires for feature in FEATURES}
+# The last feature, and those that no feature requires.
+TOP = FEATURES[-1].name
+TOPS = sorted(set(REQUIRES) - {'core'} - {name for names in REQUIRES.values() for name in names})
+
+TABLE_PATTERN = re.compile(r"^    __tablename__ = '(\w+)'$", re.MULTILINE)
+COLUMN = 'zz_planted_column: Mapped[str | None] = mapped_column()'
+PLANTED = """
+
+class ZzPlanted(Base):
+    __tablename__ = '{feature}_zz_planted'
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
 
 
 def run_on(app):
@@ -89,6 +102,25 @@ def table_of(call):
     return sql[1] if sql else first
 
 
+def all_required(feature):
+    """Return the features that a feature requires, and those that they require."""
+    return {name for each in REQUIRES[feature] for name in (each, *all_required(each))}
+
+
+def refers_to(feature, other):
+    """Return whether a table of a feature has a foreign key to a table of another one."""
+    return any(
+        tables()[table.name] == feature and tables()[key.column.table.name] == other
+        for table in Base.metadata.sorted_tables
+        for key in table.foreign_keys
+    )
+
+
+def first_model(package):
+    """Return the first module of a package that defines a table."""
+    return next(p for p in sorted(package.rglob('*.py')) if TABLE_PATTERN.search(p.read_text()))
+
+
 class TestUpgrade:
     @pytest.mark.slow('runs all migrations twice')
     def test_creates_the_tables_of_the_models_again_after_a_downgrade(self, run):
@@ -109,9 +141,10 @@ class TestUpgrade:
         assert table_names() == set(Base.metadata.tables)
 
     def test_upgrades_a_feature_and_its_dependencies(self, run):
-        run('upgrade', 'files@head')
+        run('upgrade', f'{TOP}@head')
 
-        assert {tables()[name] for name in table_names()} == {'users', 'files'}
+        upgraded = {tables()[name] for name in table_names()}
+        assert {TOP} <= upgraded <= {TOP, *all_required(TOP), 'core'}
 
     def test_restores_the_options_of_the_connection(self, run):
         run('upgrade', 'core@head')
@@ -141,18 +174,21 @@ class TestCheck:
 
 
 class TestDowngrade:
-    @pytest.mark.parametrize('feature', ['files', 'auth', 'core'])
+    @pytest.mark.parametrize('feature', [*TOPS, 'core'])
     def test_deletes_the_tables_of_one_feature(self, run_migrated, feature):
         run_migrated('downgrade', f'{feature}@base')
 
-        dependents = {name for name, required in REQUIRED.items() if feature in required}
-        kept = features() - {feature} - (dependents if feature != 'core' else set())
-        assert {tables()[name] for name in table_names()} == kept
+        assert {tables()[name] for name in table_names()} == features() - {feature}
 
     def test_also_downgrades_the_features_that_depend_on_the_given_one(self, run_migrated):
-        run_migrated('downgrade', 'users@base')
+        lowest = FEATURES[0].name
+        above = {name for name in REQUIRES if lowest in all_required(name)}
 
-        assert {tables()[name] for name in table_names()} == {'core'}
+        run_migrated('downgrade', f'{lowest}@base')
+
+        kept = {tables()[name] for name in table_names()}
+        assert kept & {lowest, *(f for f in above if refers_to(f, lowest))} == set()
+        assert kept >= features() - {lowest} - above
 
 
 class TestEmailKeys:
@@ -356,12 +392,11 @@ class TestBranches:
 
         assert labels == dict.fromkeys(features(), 1)
 
-    def test_are_counted_twice_if_a_feature_has_two_heads(self, tmp_path):
+    def test_are_counted_twice_if_a_feature_has_two_heads(self, tmp_path, script):
         copy = copy_repository(tmp_path)
-        newest = max((copy / 'migrations/versions/files').glob('*.py'))
-        revision = re.search(r"^revision = '(\w+)'", newest.read_text(), re.MULTILINE)[1]
+        revision = script.get_revision(f'{TOP}@head').revision
         for name in ('one', 'other'):
-            (newest.parent / f'{name}.py').write_text(
+            (copy / f'migrations/versions/{TOP}/{name}.py').write_text(
                 f"revision = '{name}'\ndown_revision = '{revision}'\n"
                 'branch_labels = None\ndepends_on = None\n'
             )
@@ -372,7 +407,7 @@ class TestBranches:
 
         heads = clashed.get_revisions(clashed.get_heads())
 
-        assert Counter(label for head in heads for label in head.branch_labels)['files'] == 2
+        assert Counter(label for head in heads for label in head.branch_labels)[TOP] == 2
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
     def test_change_only_tables_of_their_feature(self, path):
@@ -388,7 +423,7 @@ class TestBranches:
             assert table == feature or table.startswith(f'{feature}_'), table
 
     @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_depend_only_on_lower_layers(self, path, script):
+    def test_depend_only_on_required_features(self, path, script):
         revision = next(r for r in script.walk_revisions() if Path(r.path) == path)
         wanted = revision.dependencies or ()
         others = {
@@ -396,28 +431,18 @@ class TestBranches:
             for other in ([wanted] if isinstance(wanted, str) else wanted)
         }
 
-        feature = path.parent.name
-        assert others <= {feature, *REQUIRED.get(feature, ())}
+        assert others <= {*REQUIRES[path.parent.name], path.parent.name, 'core'}
 
 
 class TestSplitByFeature:
     @pytest.fixture
     def copy(self, tmp_path):
-        """Yield a copy of the repository in which the models of three features are changed."""
+        """Yield a copy of the repository with a new column and a new table in each feature."""
         with migrated_copy(tmp_path) as copy:
-            models = copy / 'project'
-            insert_after(
-                models / 'users/models/users.py',
-                "bio: Mapped[str] = mapped_column(Text, default='')",
-                'motto: Mapped[str | None] = mapped_column()',
-            )
-            insert_after(
-                models / 'files/models/files.py',
-                'type: Mapped[str] = mapped_column(String(127))',
-                'colour: Mapped[str | None] = mapped_column()',
-            )
-            with (models / 'auth/models/accounts.py').open('a') as file:
-                file.write(BADGE)
+            for feature in FEATURES:
+                path = first_model(copy / 'project' / feature.name)
+                code = TABLE_PATTERN.sub(rf'\g<0>\n    {COLUMN}', path.read_text(), count=1)
+                path.write_text(code + PLANTED.format(feature=feature.name))
             yield copy
 
     @pytest.mark.slow('generates migrations in a copy of the repository')
@@ -429,7 +454,7 @@ class TestSplitByFeature:
         found = set((copy / 'migrations/versions').glob('*/*.py')) - before
         made = {path.parent.name: path for path in found}
         assert len(made) == len(found)
-        assert set(made) == {'users', 'files', 'auth'}
+        assert set(made) == {feature.name for feature in FEATURES}
         for name, path in made.items():
             code = path.read_text()
             old = ''.join(p.read_text() for p in before if p.parent.name == name)
@@ -437,23 +462,6 @@ class TestSplitByFeature:
             [head] = [each for each in known if f"down_revision = '{each}'" not in old]
             assert f"down_revision = '{head}'" in code
             assert 'branch_labels = None' in code
-            assert {'users': 'motto', 'files': 'colour', 'auth': 'auth_badges'}[name] in code
-        assert changed_tables(made['users']) == {'users'}
-        assert changed_tables(made['files']) == {'files'}
-        assert changed_tables(made['auth']) == {'auth_badges'}
-
-
-BADGE = """
-
-class Badge(Base):
-    __tablename__ = 'auth_badges'
-
-    user_id: Mapped[int] = mapped_column(ForeignKey('users.id'), primary_key=True)
-"""
-
-
-def insert_after(path, line, addition):
-    """Insert a line into a source file, after another line."""
-    code = path.read_text()
-    assert line in code
-    path.write_text(code.replace(line, f'{line}\n    {addition}', 1))
+            changed = TABLE_PATTERN.search(first_model(copy / 'project' / name).read_text())[1]
+            assert 'zz_planted_column' in code
+            assert changed_tables(path) == {changed, f'{name}_zz_planted'}

@@ -5,7 +5,7 @@ from typing import Any
 
 from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
 
-from project.auth.models import Credential, Device, Registration, Session
+from project.auth.models import ApiKey, Credential, Device, Event, Registration, Session
 from project.core.clock import now
 from project.core.security.password_hashing import hash_password
 from project.core.security.tokens import new_token, token_hash
@@ -89,6 +89,42 @@ class RegistrationFactory(ModelFactory):
     name = 'Ada Lovelace'
     password_hash = LazyAttribute(lambda registration: hash_password(registration.password))
     expires_at = LazyFunction(lambda: now() + timedelta(hours=24))
+
+
+class ApiKeyFactory(ModelFactory):
+    """API key of a user, without scopes: `ApiKeyFactory(user=ada, token=token)`."""
+
+    class Meta:
+        model = ApiKey
+
+    class Params:
+        user = SubFactory(UserFactory)
+        token = LazyFunction(lambda: new_token('pak'))
+
+    user_id = LazyAttribute(lambda key: key.user.id)
+    name = Sequence(lambda n: f'key{n}')
+    token_hash = LazyAttribute(lambda key: token_hash(key.token))
+    prefix = LazyAttribute(lambda key: key.token[:12])
+    scopes: list[str] = []
+
+
+class EventFactory(ModelFactory):
+    """Security event of a user."""
+
+    class Meta:
+        model = Event
+
+    class Params:
+        user = SubFactory(UserFactory)
+
+    user_id = LazyAttribute(lambda event: event.user.id)
+    event_type = 'login'
+    outcome = 'success'
+    actor = 'self'
+    ip_address = Sequence(lambda n: f'192.0.2.{n % 256}')
+    user_agent = Sequence(lambda n: f'browser/{n}')
+    request_id = Sequence(lambda n: f'request{n}')
+    details = '{}'
 
 
 def account(password: str = PASSWORD, **user: Any) -> Any:

@@ -3,12 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
-from factory import LazyAttribute, LazyFunction, Sequence, Trait, post_generation
+from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait, post_generation
 
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.principal import Principal
-from project.users.models import DISABLED, User, UserRole, email_key, permissions_of
+from project.users.models import (
+    DISABLED,
+    Export,
+    RoleDefinition,
+    User,
+    UserRole,
+    email_key,
+    permissions_of,
+)
 from tests.factories import ModelFactory
 
 
@@ -57,6 +65,29 @@ class AdminFactory(UserFactory):
             with atomic():
                 for name in ('member', 'admin'):
                     db.session.add(UserRole(user_id=user.id, role=name))
+
+
+class RoleDefinitionFactory(ModelFactory):
+    """Role without permissions."""
+
+    class Meta:
+        model = RoleDefinition
+
+    name = Sequence(lambda n: f'role{n}')
+    permissions: list[str] = []
+
+
+class ExportFactory(ModelFactory):
+    """Pending export of a user's data."""
+
+    class Meta:
+        model = Export
+
+    class Params:
+        user = SubFactory(UserFactory)
+
+    user_id = LazyAttribute(lambda export: export.user.id)
+    expires_at = LazyFunction(lambda: now() + timedelta(days=7))
 
 
 def principal_of(user: Any, **changes: Any) -> Principal:

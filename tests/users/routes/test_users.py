@@ -78,15 +78,9 @@ class TestUserList:
         assert response.status_code == 422
         assert set(reasons(response)) == {field}
 
-    def test_executes_the_same_statements_for_one_and_for_fifty(self, admin, assert_max_queries):
-        with assert_max_queries(1) as for_one:
+    def test_executes_one_statement(self, admin, assert_max_queries):
+        with assert_max_queries(1):
             assert len(data(admin.get(URL))['items']) == 1
-        UserFactory.create_batch(49)
-
-        with assert_max_queries(1) as for_fifty:
-            assert len(data(admin.get(URL))['items']) == 50
-
-        assert for_one == for_fifty
 
 
 class TestUserCreate:
