@@ -7,7 +7,7 @@ features, and `authentication` if it identifies the callers of all routes.
 
 from flask import Blueprint, Flask
 
-from .core.cli.toolkit import add_commands
+from .core.cli.feature_commands import add_commands
 from .core.features import FeatureInvalid, find_features
 from .core.registration import Registry
 from .core.security.authentication import Authentication

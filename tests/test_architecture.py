@@ -18,18 +18,22 @@ CONTRACTS = [
 ]
 BORDERS, CORE, WEB, FEATURE, SERVICES, NO_CONFIG, NO_PROJECT, ROUTES = CONTRACTS
 
+# Features with names that no team has, and the features that they require.
+PLANTED = {'zz_low': (), 'zz_one': ('zz_low',), 'zz_two': ('zz_low',)}
+STEPS = ('routes', 'cli', 'schemas', 'service', 'models', 'errors', 'signals')
+
 # Violations of the import contracts: path, added text, contract, and a part of import-linter's
 # output.
 IMPORTS = (
-    ('project/files/routes/files.py', 'from project.auth import service as s', BORDERS,
-     "imports project.auth.service. Remedy: add 'auth' to requires in project/files/__init__.py"),
-    ('project/auth/service/credentials/pins.py', 'from project.files import service as s', BORDERS,
-     'project/auth/service/credentials/pins.py:'),
-    ('project/users/service/roles.py', 'import project.auth.service.sessions', BORDERS,
-     'project/users/service/roles.py:'),
-    ('project/core/security/tokens.py', 'import project.users.models', BORDERS,
-     'imports project.users.models. Remedy: move the code to project/users'),
-    ('project/users/signals.py', 'from project import api', BORDERS,
+    ('project/zz_one/routes.py', 'from project.zz_two import service as s', BORDERS,
+     "imports project.zz_two.service. Remedy: add 'zz_two' to requires in project/zz_one/"),
+    ('project/zz_two/service.py', 'from project.zz_one import service as s', BORDERS,
+     'project/zz_two/service.py:'),
+    ('project/zz_low/service.py', 'import project.zz_one.service', BORDERS,
+     'project/zz_low/service.py:'),
+    ('project/core/security/tokens.py', 'import project.zz_low.models', BORDERS,
+     'imports project.zz_low.models. Remedy: move the code to project/zz_low'),
+    ('project/zz_low/signals.py', 'from project import api', BORDERS,
      'imports project.api. Remedy: features export names in their `__init__.py`'),
     ('project/core/database/types.py', 'import project.core.web.responses.headers', CORE,
      'project.core.database.types -> project.core.web.responses.headers'),
@@ -55,36 +59,36 @@ IMPORTS = (
     ('project/core/web/requests/fields.py', 'import project.core.web.responses.jsend', WEB,
      'project.core.web.requests.fields -> project.core.web.responses.jsend'),
     ('project/core/web/cupboard.py', '', WEB, '- project.core.web.cupboard'),
-    ('project/files/models/files.py', 'from project.files import service', FEATURE,
-     'project.files.models.files -> project.files.service'),
-    ('project/files/service/quota.py', 'from project.files import schemas', FEATURE,
-     'project.files.service.quota -> project.files.schemas'),
-    ('project/users/schemas.py', 'from . import routes', FEATURE,
-     'project.users.schemas -> project.users.routes'),
-    ('project/files/cli.py', 'from . import routes', FEATURE,
-     'project.files.cli -> project.files.routes'),
-    ('project/auth/errors.py', 'from . import models', FEATURE,
-     'project.auth.errors -> project.auth.models'),
-    ('project/files/drawer.py', 'from . import models', FEATURE,
-     'project.files.drawer -> project.files.models'),
-    ('project/files/service/files.py', 'import marshmallow', SERVICES,
-     'project.files.service.files -> marshmallow'),
-    ('project/users/service.py', 'import click', SERVICES, 'project.users.service -> click'),
-    ('project/auth/models.py', 'import project.core.web.responses.jsend', SERVICES,
-     'project.auth.models -> project.core.web.responses.jsend'),
-    ('project/users/signals.py', 'import project.core.cli.toolkit', SERVICES,
-     'project.users.signals -> project.core.cli.toolkit'),
-    ('project/files/service/content.py', 'import config', NO_CONFIG,
-     'project.files.service.content -> config'),
+    ('project/zz_one/models.py', 'from project.zz_one import service', FEATURE,
+     'project.zz_one.models -> project.zz_one.service'),
+    ('project/zz_one/service.py', 'from project.zz_one import schemas', FEATURE,
+     'project.zz_one.service -> project.zz_one.schemas'),
+    ('project/zz_low/schemas.py', 'from . import routes', FEATURE,
+     'project.zz_low.schemas -> project.zz_low.routes'),
+    ('project/zz_one/cli.py', 'from . import routes', FEATURE,
+     'project.zz_one.cli -> project.zz_one.routes'),
+    ('project/zz_two/errors.py', 'from . import models', FEATURE,
+     'project.zz_two.errors -> project.zz_two.models'),
+    ('project/zz_one/drawer.py', 'from . import models', FEATURE,
+     'project.zz_one.drawer -> project.zz_one.models'),
+    ('project/zz_one/service.py', 'import marshmallow', SERVICES,
+     'project.zz_one.service -> marshmallow'),
+    ('project/zz_low/service.py', 'import click', SERVICES, 'project.zz_low.service -> click'),
+    ('project/zz_two/models.py', 'import project.core.web.responses.jsend', SERVICES,
+     'project.zz_two.models -> project.core.web.responses.jsend'),
+    ('project/zz_low/signals.py', 'import project.core.cli.toolkit', SERVICES,
+     'project.zz_low.signals -> project.core.cli.toolkit'),
+    ('project/zz_one/service.py', 'import config', NO_CONFIG,
+     'project.zz_one.service -> config'),
     ('project/core/mail/sending.py', 'import config.base', NO_CONFIG,
      'project.core.mail.sending -> config.base'),
     ('config/env.py', 'import project.core.clock', NO_PROJECT,
      'config.env -> project.core.clock'),
-    ('project/files/routes/files.py', 'from project.files.models import File', ROUTES,
-     'project.files.routes.files -> project.files.models'),
-    ('project/users/cli.py', 'import sqlalchemy', ROUTES, 'project.users.cli -> sqlalchemy'),
-    ('project/auth/routes.py', 'import flask_sqlalchemy', ROUTES,
-     'project.auth.routes -> flask_sqlalchemy'),
+    ('project/zz_one/routes.py', 'import project.zz_one.models', ROUTES,
+     'project.zz_one.routes -> project.zz_one.models'),
+    ('project/zz_low/cli.py', 'import sqlalchemy', ROUTES, 'project.zz_low.cli -> sqlalchemy'),
+    ('project/zz_two/routes.py', 'import flask_sqlalchemy', ROUTES,
+     'project.zz_two.routes -> flask_sqlalchemy'),
 )  # fmt: skip
 
 ROUTE = 'from flask import Blueprint\n@x.get("/")\n@endpoint(allow=public)\ndef x():\n    {}\n'
@@ -185,6 +189,12 @@ class TestContracts:
     def complaints(cls, tmp_path_factory):
         """The output of import-linter by contract, for a copy with all these violations."""
         copy = copy_repository(tmp_path_factory.mktemp('breaches'))
+        for feature, requires in PLANTED.items():
+            (copy / 'project' / feature).mkdir()
+            for step in ('__init__', *STEPS):
+                code = f'requires = {requires}\n' if step == '__init__' else ''
+                file = copy / 'project' / feature / f'{step}.py'
+                file.write_text(f'"""A module."""\n{code}')
         for path, text, _, _ in IMPORTS:
             file = copy / path
             file.parent.mkdir(exist_ok=True)

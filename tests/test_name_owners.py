@@ -12,7 +12,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from project import api
 from project.core import throttling
-from project.core.cli.toolkit import FeatureGroup, add_commands
+from project.core.cli.feature_commands import add_commands
+from project.core.cli.toolkit import FeatureGroup
 from project.core.database import keyset_pagination, table_owners
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.table_owners import validate_tables

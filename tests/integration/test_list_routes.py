@@ -32,10 +32,10 @@ def keysets(monkeypatch):
 
 
 @pytest.fixture
-def sweep(app, as_user, assert_max_queries, keysets):
+def compare(app, as_user, assert_max_queries, keysets):
     """Return a function that calls a list route with few rows and with many."""
 
-    def sweep(route):
+    def compare(route):
         caller = AdminFactory()
         client, related = as_user(caller), make_related(route, caller)
         url = url_of(app, route, related)
@@ -57,16 +57,16 @@ def sweep(app, as_user, assert_max_queries, keysets):
 
         ensure_same_statements(str(route), count, make)
 
-    return sweep
+    return compare
 
 
 class TestListRoutes:
     @pytest.mark.slow('makes fifty rows for each list')
     @pytest.mark.parametrize('feature', [feature.name for feature in find_features()])
-    def test_execute_as_many_statements_for_fifty_rows_as_for_one(self, app, sweep, feature):
+    def test_execute_as_many_statements_for_fifty_rows_as_for_one(self, app, compare, feature):
         for route in list_routes(app):
             if route.feature == feature:
-                sweep(route)
+                compare(route)
 
 
 class TestEnsureSameStatements:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
-from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -14,7 +13,6 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from project.core.email_addresses import normalize_email_address
 from project.core.errors import ApiError, ServiceUnavailable
 from project.core.ip_addresses import normalize_ip
-from project.core.registration import RegistrationError, Registry, feature_of, require_prefix
 from project.core.request_context import RequestContext, set_request_context
 from project.core.value_codec import display, encode
 from project.core.web.responses.jsend import to_json
@@ -22,9 +20,6 @@ from project.core.web.responses.jsend import to_json
 T = TypeVar('T')
 
 MAX_SIZE_BYTES = 2**60  # The sum of several such sizes still fits into a BIGINT column.
-
-# The commands of Flask, and those that `pyproject.toml` declares. They need no application.
-COMMANDS_WITHOUT_APP = ('config', 'routes', 'run', 'secret-key', 'shell')
 
 MAX_ROWS = 1_000_000  # Avoids an integer overflow in the database.
 
@@ -124,37 +119,6 @@ def app_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
         return click.command(name, cls=Command)(with_appcontext(function))
 
     return decorate
-
-
-def add_commands(app: Flask, clis: Mapping[str, Iterable[click.Command]]) -> None:
-    """Add the commands of all features to `flask`.
-
-    The name of a group begins with the name of the feature, and its commands are functions of the
-    feature. Each name has one owner; otherwise Flask would silently replace a command.
-
-    :param clis: the commands by package: `project.users`.
-    :raises RegistrationError: if a name is registered already, or belongs to another feature; names
-        both packages.
-    """
-    commands: Registry[click.Command] = Registry('command')
-    for name in {*app.cli.commands, *COMMANDS_WITHOUT_APP}:
-        commands.register(name, app.cli.commands.get(name, app.cli), owner='project.core')
-    for owner, found in clis.items():
-        for command in found:
-            commands.register(command.name or '', command, owner=owner)
-            if isinstance(command, click.Group):
-                require_prefix('command group', command.name or '', owner=owner)
-            _require_functions_of(command, owner)
-            app.cli.add_command(command)
-
-
-def _require_functions_of(command: click.Command, owner: str) -> None:
-    """Ensure that the functions of a command and its subcommands belong to a feature."""
-    module = getattr(command.callback, '__module__', owner)
-    if module.startswith('project.') and feature_of(module) != feature_of(owner):
-        raise RegistrationError(f'command {command.name!r} of {owner} is a function of {module}')
-    for subcommand in getattr(command, 'commands', {}).values():
-        _require_functions_of(subcommand, owner)
 
 
 def print_rows(
