@@ -1,13 +1,18 @@
 """Check that each SQL statement of the suite touches only tables that its feature may use.
 
 The issuing feature is that of the innermost frame of the call stack in `project/<feature>/`.
-Functions of the core run for the feature that calls them. A flush may write objects of other
-features, so an object is checked when it is added to the session, and not when it is written.
+Functions of the core run for the feature that calls them. There are two exceptions:
+
+- A flush may write objects of other features, so an object is checked when it is added to the
+  session, and not when it is written.
+- A generator of the core runs for the feature that has created it. This may be a feature above the
+  one that reads it, for example if `users` writes the rows of all features to an export.
 """
 
 import sys
 from collections.abc import Iterator
 from functools import cache
+from inspect import CO_GENERATOR
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -73,30 +78,41 @@ def owners_in(sql: str) -> frozenset[str]:
 
 @cache
 def package_of(filename: str) -> str | None:
-    """Return the feature of a file, `tests` for the suite, or None for other files."""
+    """Return the feature of a file, `core`, `tests` for the suite, or None for other files."""
     for folder in (PROJECT, TESTS):
         if filename.startswith(f'{folder}/'):
             inside = filename.removeprefix(f'{folder}/').split('/')[0]
-            return 'tests' if folder == TESTS else inside if inside in required_by() else None
+            known = {'core', *required_by()}
+            return 'tests' if folder == TESTS else inside if inside in known else None
     return None
 
 
 def find_violation(sql: str, frame: FrameType | None) -> Violation | None:
     """Return the violation of a statement that is executed in a frame, or None."""
     owners = owners_in(sql)
+    is_generator = False
     while frame is not None:
         package = package_of(frame.f_code.co_filename)
         if package == 'tests' or frame.f_code is FLUSH:
             return None
-        if package is not None:
-            return None if owners <= required_by()[package] else _violation(sql, package, frame)
+        if package == 'core':
+            is_generator = is_generator or bool(frame.f_code.co_flags & CO_GENERATOR)
+        elif package is not None:
+            allowed = usable_from(package, is_generator)
+            return None if owners <= allowed else _violation(sql, package, allowed, frame)
         frame = frame.f_back
     return None
 
 
-def _violation(sql: str, feature: str, frame: FrameType) -> Violation:
+def usable_from(feature: str, is_generator: bool) -> frozenset[str]:
+    """Return the features whose tables a statement of a feature may touch."""
+    required = required_by()
+    above = [names for names in required.values() if is_generator and feature in names]
+    return frozenset().union(required[feature], *above)
+
+
+def _violation(sql: str, feature: str, allowed: frozenset[str], frame: FrameType) -> Violation:
     place = f'{Path(frame.f_code.co_filename).relative_to(PROJECT.parent)}:{frame.f_lineno}'
-    allowed = required_by()[feature]
     tables = sorted(t for t in tables_in(sql) if (owner_of(t) or feature) not in allowed)
     return Violation(place, feature, tuple(tables), sql)
 

@@ -78,6 +78,21 @@ class TestFindViolation:
         # A function of a test, such as a receiver of a signal.
         assert run_in(BILL, 'found = signal.send()', signal=receiver)['found'] is None
 
+    def test_accepts_a_generator_of_the_core_that_a_feature_above_has_created(self):
+        code = 'def rows(sql):\n    yield f(sql)'
+        rows = run_in('project/core/database/rows.py', code, f=violation_of)['rows']
+
+        found = {
+            table: run_in(path, 'found = [*rows]', rows=rows(f'SELECT 1 FROM {table}'))['found'][0]
+            for path, table in (
+                ('project/zz_base/service.py', 'zz_bill'),
+                ('project/zz_bill/service.py', 'zz_mail'),
+            )
+        }
+
+        assert found['zz_bill'] is None
+        assert found['zz_mail'].tables == ('zz_mail',)
+
 
 class TestRecorder:
     @pytest.mark.parametrize(

@@ -48,4 +48,9 @@ class TestDeclarations:
         assert declared <= {feature.name for feature in find_features()}
 
     def test_is_part_of_the_configuration(self):
-        assert {'AUTH_TOKEN_LIFETIME', 'FILES_QUOTA'} <= set(declared_settings(Config))
+        declared = {
+            key for each in features.declarations('Settings') for key in declared_settings(each)
+        }
+
+        assert declared
+        assert declared <= set(declared_settings(Config))

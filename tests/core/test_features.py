@@ -58,13 +58,13 @@ class TestFeature:
         assert all(feature.package.clis for feature in find_features())
 
     def test_rejects_a_package_without_a_blueprint(self, monkeypatch):
-        [users] = [feature for feature in find_features() if feature.name == 'users']
-        monkeypatch.delattr('project.users.blueprint')
+        feature = find_features()[0]
+        monkeypatch.delattr(f'project.{feature.name}.blueprint')
 
         with pytest.raises(
-            FeatureInvalid, match=r'project/users/__init__\.py defines no `blueprint`'
+            FeatureInvalid, match=rf'project/{feature.name}/__init__\.py defines no `blueprint`'
         ):
-            _ = users.package
+            _ = feature.package
 
     def test_is_found_below_project(self):
         assert PROJECT.name == 'project'
