@@ -600,7 +600,7 @@ class TestCompleteWithTransaction:
         assert [row.name for row in rows()] == ['effect']
 
     def test_raises_outside_a_transaction(self, attempt):
-        found = enqueue_committed(task(name='run')(complete_with_transaction))
+        found = enqueue_committed(task(name='core.run')(complete_with_transaction))
 
         attempt()
 

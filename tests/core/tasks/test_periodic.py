@@ -8,6 +8,7 @@ import time_machine
 from sqlalchemy import select
 
 from project.core.database.session import execute_select
+from project.core.registration import Registry
 from project.core.tasks import leases, registry
 from project.core.tasks.periodic import Schedule, enqueue_due_schedules
 from tests.concurrency import run_concurrently, separate_app
@@ -139,7 +140,7 @@ class TestEnqueueDueSchedules:
 
     def test_restarts_a_schedule_whose_rule_changed(self, clock, cleaning_up, monkeypatch):
         enqueue_due_schedules()
-        monkeypatch.setattr(registry, '_tasks', {})
+        monkeypatch.setattr(registry, '_tasks', Registry('task'))
         task(name='sweep', cron='30 12 * * *')(lambda: None)
         clock.move_to(SOON)
 
