@@ -44,6 +44,12 @@ def imports_by_string(root: Path) -> list[str]:
             for call in calls(module.tree)
             if called(call) in IMPORTERS and not _is_outside(call)
         ]
+        found += [
+            f'{module.path}:{call.lineno}: names the schema {call.args[0].value!r} in a string. '
+            'Remedy: import the class.'
+            for call in calls(module.tree)
+            if called(call) == 'Nested' and call.args and isinstance(call.args[0], ast.Constant)
+        ]
     return found
 
 

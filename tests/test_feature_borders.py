@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests import feature_borders
+from tests import feature_borders, test_architecture, test_name_owners, test_sql_borders
 from tests.repository_copy import ROOT
 
 # Three small features with names that no team has: `zz_bill` requires `zz_base`, not `zz_mail`.
 FEATURES = {
     'project/zz_base/__init__.py': 'requires = ()',
-    'project/zz_base/service.py': 'from project.zz_mail.service import deliver\n',
+    'project/zz_base/service.py': (
+        'from project.zz_mail.service import LETTERS, READ, Letter, LetterSchema, deliver\n'
+    ),
     'project/zz_mail/__init__.py': 'requires = ()',
     'project/zz_mail/service.py': 'def deliver(): ...\n',
     'project/zz_mail/permissions.py': "register_permission_prefix('zz_post', owner=__name__)\n",
@@ -45,6 +47,20 @@ VIOLATIONS = (
     ('import', 're-export', 'imports_by_reexport', SERVICE,
      'from project.zz_base import service; service.deliver()',
      'uses deliver of project.zz_mail.service through project.zz_base.service', REQUIRE),
+    ('foreign key', 're-export', 'imports_by_reexport', SERVICE,
+     'from project.zz_base.service import Letter; ForeignKey(Letter.id)',
+     'uses Letter of project.zz_mail.service through project.zz_base.service', REQUIRE),
+    ('permission', 're-export', 'imports_by_reexport', SERVICE,
+     'from project.zz_base.service import READ; authenticated(READ)',
+     'uses READ of project.zz_mail.service through project.zz_base.service', REQUIRE),
+    ('cursor', 're-export', 'imports_by_reexport', SERVICE,
+     'from project.zz_base import service; service.LETTERS.page(x, y)',
+     'uses LETTERS of project.zz_mail.service through project.zz_base.service', REQUIRE),
+    ('schema', 're-export', 'imports_by_reexport', SERVICE,
+     'from project.zz_base.service import LetterSchema',
+     'uses LetterSchema of project.zz_mail.service through project.zz_base.service', REQUIRE),
+    ('schema', 'string', 'imports_by_string', SERVICE, "fields.Nested('LetterSchema')",
+     "names the schema 'LetterSchema' in a string", 'import the class'),
     ('table', 'direct', 'tables_of_others', SERVICE,
      "class A(Base): __tablename__ = 'zz_mail_letters'",
      "defines the table 'zz_mail_letters'", "begin its name with 'zz_bill'"),
@@ -100,6 +116,29 @@ VIOLATIONS = (
     ('factory', 'direct', 'factories_of_others', TESTS, 'from project.zz_mail import service',
      "uses project.zz_mail.service of 'zz_mail'", f'{REQUIRE} to tests/integration'),
 )  # fmt: skip
+
+# The ways to cross the border of each noun. Violations of import-linter, of the registries and of
+# SQL are in other modules.
+WAYS = {
+    'direct': {
+        'import', 'table', 'foreign key', 'SQL', 'commit', 'setting', 'permission', 'command',
+        'URL prefix', 'route', 'cursor', 'schema', 'mail', 'export path', 'task',
+        'attempt counter', 'factory',
+    },
+    're-export': {
+        'import', 'table', 'foreign key', 'SQL', 'commit', 'setting', 'permission', 'command',
+        'URL prefix', 'route', 'cursor', 'schema', 'task', 'factory',
+    },
+    'string': {
+        'import', 'table', 'foreign key', 'SQL', 'commit', 'setting', 'permission', 'command',
+        'URL prefix', 'route', 'cursor', 'schema', 'mail', 'export path', 'task', 'factory',
+    },
+}  # fmt: skip
+ELSEWHERE = {
+    ('import', 'direct'): test_architecture.TestContracts.test_reject_a_violation,
+    ('SQL', 'direct'): test_sql_borders.TestFindViolation,
+    ('SQL', 're-export'): test_sql_borders.TestFindViolation,
+}
 
 # Code that no check may report.
 ALLOWED = (
@@ -162,6 +201,11 @@ class TestChecks:
             "config/base.py:2: declares ZZ_MAIL_SERVER, a setting of 'zz_mail'. "
             'Remedy: declare it in config/features/zz_mail.py.'
         ]
+
+    def test_reject_each_noun_in_each_way(self):
+        tested = {row[:2] for row in (*VIOLATIONS, *test_name_owners.VIOLATIONS)} | set(ELSEWHERE)
+
+        assert {(noun, way) for way, nouns in WAYS.items() for noun in nouns} - tested == set()
 
     def test_have_a_violation_each(self):
         checks = {check.__name__ for check in feature_borders.CHECKS}

@@ -7,16 +7,12 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask
 from marshmallow import Schema
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import Column, ForeignKey, Integer, Table
 
-from project import api
 from project.core import throttling
 from project.core.cli.feature_commands import add_commands
 from project.core.cli.toolkit import FeatureGroup
 from project.core.database import keyset_pagination, table_owners
-from project.core.database.keyset_pagination import Keyset
-from project.core.database.table_owners import validate_tables
 from project.core.features import Feature
 from project.core.mail.previews import validate_mail_names
 from project.core.registration import RegistrationError, Registry
@@ -26,21 +22,26 @@ from project.core.tasks import registry
 from project.core.tasks.registry import task
 from project.core.throttling import DAY, AttemptCounter
 from project.core.web.endpoints import route_owners
-from project.core.web.endpoints.access import authenticated, public
-from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, collect_endpoint_specs
-from project.core.web.endpoints.route_owners import validate_owners
-from project.core.web.endpoints.schema_names import validate_schema_names
+from project.core.web.endpoints.access import authenticated
 from project.users import personal_data
 from project.users.personal_data import (
     ExportFile,
     personal_data_registry,
-    register_personal_data,
 )
-
-# Planted features: `zz_bill` does not require `zz_mail`.
-BILL, MAIL = 'project.zz_bill.service', 'project.zz_mail.service'
-LETTERS = Table('zz_mail_letters', MetaData(), Column('id', Integer, primary_key=True))
+from tests.planted_features import (
+    BILL,
+    MAIL,
+    add_task,
+    define_list,
+    define_table,
+    mount,
+    new_base,
+    register_data,
+    route,
+    run,
+    start,
+    validate,
+)
 
 Plant = Callable[[Any], None]
 VIOLATIONS: list[tuple[str, str, Plant, str]] = []
@@ -54,13 +55,6 @@ def violation(noun: str, way: str, message: str) -> Callable[[Plant], Plant]:
         return plant
 
     return add
-
-
-def run(module: str, code: str, **names: Any) -> dict[str, Any]:
-    """Run code as if it was written in a module, and return its names."""
-    known = {'__name__': module, **names}
-    exec(compile(code, module, 'exec'), known)
-    return known
 
 
 @pytest.fixture
@@ -82,57 +76,6 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
         monkeypatch.setattr(module, 'find_features', lambda features=features: features)
     app = Flask('project', static_folder=None, root_path=str(tmp_path))
     return SimpleNamespace(app=app, folder=tmp_path, monkeypatch=monkeypatch)
-
-
-def define_list(module: str, name: str) -> None:
-    """Define a list as a model of a feature does."""
-    code = "Keyset(None, name, sorts={'id': column}, key=column, default='id')"
-    run(module, code, Keyset=Keyset, name=name, column=LETTERS.c.id)
-
-
-def add_task(module: str, name: str | None) -> Any:
-    """Define a task as a service of a feature does, and return its function."""
-    code = "@task(idempotent='yes', name=name)\ndef deliver():\n    pass"
-    return run(module, code, task=task, name=name)['deliver']
-
-
-def route(module: str, blueprint: Blueprint, path: str, **declared: Any) -> None:
-    """Add a route whose handler is in a module of a feature."""
-    code = 'def show(**_):\n    pass'
-    handler = endpoint(**{'allow': public, **declared})(run(module, code)['show'])
-    blueprint.add_url_rule(path, 'show', handler)
-
-
-def start(world: Any, *blueprints: Blueprint) -> None:
-    """Register blueprints below `/api/v1`, and validate all routes."""
-    for blueprint in blueprints:
-        world.app.register_blueprint(blueprint, url_prefix=f'/api/v1{blueprint.url_prefix or ""}')
-    ENDPOINT_SPECS.set(world.app, collect_endpoint_specs(world.app))
-    validate_owners(world.app)
-    validate_schema_names(world.app)
-
-
-def mount(world: Any, **blueprints: Blueprint) -> None:
-    """Mount the blueprints of features as version 1 does."""
-    packages = {name: SimpleNamespace(blueprint=found) for name, found in blueprints.items()}
-    world.monkeypatch.setattr(api, 'PACKAGES', packages)
-    api.api_v1()
-
-
-def define_table(base: Any, module: str, name: str, **columns: Any) -> Any:
-    """Define a model of a feature."""
-    known = {'__tablename__': name, '__module__': module, 'id': Column(Integer, primary_key=True)}
-    return type('Model', (base,), {**known, **columns})
-
-
-def new_base() -> Any:
-    """Return a base class with its own tables."""
-    return type('Base', (DeclarativeBase,), {'metadata': MetaData()})
-
-
-def validate(base: Any) -> None:
-    """Validate the tables of a base class."""
-    validate_tables(base.metadata, base.registry.mappers)
 
 
 @violation('cursor', 'direct', f"list 'zz_mail' is registered by {MAIL} and by {BILL}")
@@ -186,29 +129,22 @@ def _(world: Any) -> None:
 
 @violation('export path', 'direct', f"personal data 'zz_mail' of {BILL} must begin with 'zz_bill'")
 def _(world: Any) -> None:
-    erase = run(BILL, 'def erase(user_id): ...')['erase']
-    register_personal_data('zz_mail', tables={}, export=lambda _: ())(erase)
+    register_data('zz_mail', {})
 
 
 @violation('export path', 'direct', f"table with personal data 'zz_mail' of {BILL} must begin with")
 def _(world: Any) -> None:
-    erase = run(BILL, 'def erase(user_id): ...')['erase']
-    register_personal_data('zz_bill', tables={'zz_mail': None}, export=lambda _: ())(erase)
+    register_data('zz_bill', {'zz_mail': None})
 
 
 @violation('export path', 'direct', f"'zz_mail/a.json' of {BILL} must begin with 'zz_bill/'")
 def _(world: Any) -> None:
-    erase = run(BILL, 'def erase(user_id): ...')['erase']
-    tables = {'zz_bill': 'zz_mail/a.json'}
-    register_personal_data('zz_bill', tables=tables, export=lambda _: ())(erase)
+    register_data('zz_bill', {'zz_bill': 'zz_mail/a.json'})
 
 
 @violation('export path', 'string', f"'zz_mail/a.json' of {BILL} must begin with 'zz_bill/'")
 def _(world: Any) -> None:
-    erase = run(BILL, 'def erase(user_id): ...')['erase']
-    register_personal_data(
-        'zz_bill', tables={}, export=lambda _: [ExportFile('zz_mail/a.json', ())]
-    )(erase)
+    register_data('zz_bill', {}, ExportFile('zz_mail/a.json', ()))
     list(personal_data_registry()[0].files(1))
 
 
