@@ -24,10 +24,7 @@ from project.core.throttling import DAY, AttemptCounter
 from project.core.web.endpoints import route_owners
 from project.core.web.endpoints.access import authenticated
 from project.users import personal_data
-from project.users.personal_data import (
-    ExportFile,
-    personal_data_registry,
-)
+from project.users.personal_data import ExportFile, personal_data_registry
 from tests.planted_features import (
     BILL,
     MAIL,
@@ -43,6 +40,7 @@ from tests.planted_features import (
     validate,
 )
 
+FEATURES = (Feature('zz_mail', ()), Feature('zz_bill', ()))
 Plant = Callable[[Any], None]
 VIOLATIONS: list[tuple[str, str, Plant, str]] = []
 
@@ -72,8 +70,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     ):
         monkeypatch.setattr(module, name, values)
     for module in (route_owners, table_owners):
-        features = (Feature('zz_mail', ()), Feature('zz_bill', ()))
-        monkeypatch.setattr(module, 'find_features', lambda features=features: features)
+        monkeypatch.setattr(module, 'find_features', lambda: FEATURES)
     app = Flask('project', static_folder=None, root_path=str(tmp_path))
     return SimpleNamespace(app=app, folder=tmp_path, monkeypatch=monkeypatch)
 
