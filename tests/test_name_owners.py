@@ -229,10 +229,9 @@ def _(world: Any) -> None:
 @violation('mail', 'direct', "mail 'zz' is registered by project.zz_mail and by project.zz_bill")
 def _(world: Any) -> None:
     for name in ('zz_mail', 'zz_bill'):
-        (world.folder / name / 'templates/mail/zz').mkdir(parents=True)
-        root = str(world.folder / name)
+        (root := world.folder / name).joinpath('templates/mail/zz').mkdir(parents=True)
         world.app.register_blueprint(
-            Blueprint(name, f'project.{name}', root_path=root, template_folder='templates')
+            Blueprint(name, f'project.{name}', root_path=str(root), template_folder='templates')
         )
     validate_mail_names(world.app)
 
