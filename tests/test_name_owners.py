@@ -88,9 +88,9 @@ def _(world: Any) -> None:
 
 @violation('attempt counter', 'direct', f"'zz' is registered by {MAIL} and by {BILL}")
 def _(world: Any) -> None:
-    code = "AttemptCounter(name='zz', scope='', limit=1, period=day, recovery='', command='')"
-    for module in (MAIL, BILL):
-        run(module, code, AttemptCounter=AttemptCounter, day=DAY)
+    code = "Counter(name='zz', owner=__name__, scope='', limit=1, period=day, **texts)"
+    for each in (MAIL, BILL):
+        run(each, code, Counter=AttemptCounter, day=DAY, texts={'recovery': '', 'command': ''})
 
 
 @violation('task', 'direct', f"task 'zz_mail.deliver' is registered by {MAIL} and by {BILL}")

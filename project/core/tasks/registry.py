@@ -186,7 +186,7 @@ def registered_slots() -> dict[Queue, dict[str, TaskSlot]]:
 
 def registered_tasks() -> list[Task]:
     """Return all tasks, sorted by name."""
-    return [_tasks[name] for name in task_names()]
+    return list(_tasks.values.values())
 
 
 def task_names() -> list[str]:
