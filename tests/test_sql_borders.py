@@ -119,6 +119,17 @@ class TestRecorder:
         assert [found.sql for found in Recorder.violations] == ['INSERT INTO zz_mail_rows']
         Recorder.violations.clear()
 
+    def test_fails_the_test_that_has_executed_the_statement(self):
+        call = sql_borders.pytest_runtest_call()
+        next(call)
+        run_in(
+            BILL, 'execute_select(text(sql))', execute_select=execute_select, text=text, sql=READ
+        )
+
+        with pytest.raises(AssertionError, match='zz_bill/service.py:1: `zz_bill` executes SQL on'):
+            call.send(None)
+        assert Recorder.violations == []
+
     def test_records_nothing_of_a_test(self):
         execute_select(text(READ))
 
