@@ -126,7 +126,9 @@ class TestRecorder:
             BILL, 'execute_select(text(sql))', execute_select=execute_select, text=text, sql=READ
         )
 
-        with pytest.raises(AssertionError, match='zz_bill/service.py:1: `zz_bill` executes SQL on'):
+        with pytest.raises(
+            AssertionError, match=r'zz_bill/service\.py:1: `zz_bill` executes SQL on'
+        ):
             call.send(None)
         assert Recorder.violations == []
 
