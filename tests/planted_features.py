@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from project import api
 from project.core.database.keyset_pagination import Keyset
-from project.core.database.table_owners import validate_tables
+from project.core.table_owners import validate_tables
 from project.core.tasks.registry import task
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint

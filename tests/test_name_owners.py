@@ -9,10 +9,10 @@ from flask import Blueprint, Flask
 from marshmallow import Schema
 from sqlalchemy import Column, ForeignKey, Integer, Table
 
-from project.core import throttling
+from project.core import table_owners, throttling
 from project.core.cli.feature_commands import add_commands
 from project.core.cli.toolkit import FeatureGroup
-from project.core.database import keyset_pagination, table_owners
+from project.core.database import keyset_pagination
 from project.core.features import Feature
 from project.core.mail.previews import validate_mail_names
 from project.core.registration import RegistrationError, Registry

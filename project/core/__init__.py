@@ -68,8 +68,8 @@ def validate_routes(app: Flask) -> None:
     """
     from .database.column_types import validate_columns
     from .database.session import Base, db
-    from .database.table_owners import validate_tables
     from .mail.previews import validate_mail_names
+    from .table_owners import validate_tables
     from .web.endpoints import guard, hidden_values, route_owners, schema_names
 
     validate_columns(db.metadata)

@@ -279,7 +279,7 @@ class TestMailTasks:
     """Tasks that lead to a mail."""
 
     def test_name_the_user_whom_they_are_about(self):
-        mail_tasks = [task for task in registry._tasks.values() if task.queue == 'mail']
+        mail_tasks = [task for task in registry._tasks.values.values() if task.queue == 'mail']
         nameless = {
             task.name
             for task in mail_tasks
