@@ -4,7 +4,6 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -152,7 +151,8 @@ def find_reference(field: Field, feature: str) -> Reference:
 def _reference(owner: str, mapper: Any, feature: str) -> Reference | None:
     """Return a table as the target of references, or None if its feature has no `find_…` for it."""
     key, singular = mapper.primary_key, snake_of(mapper.class_.__name__)
-    service = import_module(f'project.{owner}.service') if owner != 'core' else None
+    packages = {each.name: each.package for each in find_features()}
+    service = getattr(packages.get(owner), 'service', None)
     find = getattr(service, f'find_{singular}', None)
     if find is None or len(key) != 1 or key[0].name != 'id':
         return None
