@@ -1,0 +1,85 @@
+"""The files of a feature: its folders, and the test modules that need it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+# Folders whose modules may use any feature. A module of these folders belongs to each feature that
+# it uses.
+TEST_FOLDERS = ('tests', 'benchmarks')
+
+
+def paths_of_feature(name: str, root: Path) -> list[Path]:
+    """Return the files and folders to delete with a feature, relative to `root`, sorted.
+
+    These are its own folders, its settings and its pages, and each other test module that needs the
+    feature. Shared modules, such as `conftest.py`, must not need a feature that can be removed.
+    """
+    own = [
+        Path('project', name),
+        Path('tests', name),
+        Path('migrations', 'versions', name),
+        Path('config', 'features', f'{name}.py'),
+        *(page.relative_to(root) for page in (root / 'docs' / 'features').glob(f'{name}.*')),
+    ]
+    return sorted([*(path for path in own if (root / path).exists()), *dependents(name, root)])
+
+
+def dependents(name: str, root: Path) -> list[Path]:
+    """Return the test modules that need a feature, except those in its own folder.
+
+    A module needs a feature if it imports the feature, its tests or a module that needs it, or if
+    it declares that it uses URLs, commands or tables of the feature: `requires = ('files',)`.
+    """
+    modules = {
+        path.relative_to(root): _uses(path, root)
+        for folder in TEST_FOLDERS
+        for path in (root / folder).rglob('*.py')
+    }
+    needed = {f'project.{name}', f'tests.{name}'}
+    own = Path('tests', name)
+    found: set[Path] = set()
+    while more := {
+        path
+        for path, uses in modules.items()
+        if path not in found and own not in path.parents and _is_any_in(needed, uses)
+    }:
+        found |= more
+        needed |= {_module_name(path) for path in more}
+    return sorted(found)
+
+
+def _is_any_in(needed: set[str], uses: set[str]) -> bool:
+    """Return whether a used name is a needed module, or is inside one."""
+    return any(use == name or use.startswith(f'{name}.') for use in uses for name in needed)
+
+
+def _uses(path: Path, root: Path) -> set[str]:
+    """Return the modules that a module imports, and the features that it requires."""
+    package = _module_name(path.relative_to(root)).split('.')
+    if path.name != '__init__.py':
+        package.pop()
+    return {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        for name in _names(node, package)
+    }
+
+
+def _names(node: ast.AST, package: list[str]) -> Iterator[str]:
+    """Yield the modules that a statement imports, and the features that it declares."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        module = '.'.join([*base, *([node.module] if node.module else [])])
+        # `from project import files` imports `project.files`.
+        yield from (f'{module}.{alias.name}' for alias in node.names)
+    elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'requires':
+        yield from (f'project.{name}' for name in ast.literal_eval(node.value))
+
+
+def _module_name(path: Path) -> str:
+    """Return the name of the module in a file, by its path relative to the repository."""
+    parts = path.with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
