@@ -14,7 +14,8 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     :param authentication: identifies callers; without it, only public routes can be called.
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
-    from . import images, mail, storage, task_workers
+    # `throttling` declares a table that only features use.
+    from . import images, mail, storage, task_workers, throttling  # noqa: F401
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .observability import health, logging
