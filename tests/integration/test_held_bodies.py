@@ -13,7 +13,7 @@ from project.core.database.session import Base, db, locks_user
 from project.core.security.tokens import new_token
 from project.users.service import delete_user, disable_user, set_roles
 from tests.auth.factories import SessionFactory
-from tests.users.factories import AdminFactory, UserFactory, principal_of
+from tests.users.factories import AdminFactory, principal_of
 
 from .test_matrix import bearing, path_of
 
@@ -133,27 +133,6 @@ def test_json_is_received_before_the_caller_is_identified(app: Any, credential: 
 
     assert wrong == []
     assert cells > 10
-
-
-@pytest.mark.parametrize(
-    ('credential', 'revoked'),
-    [
-        *(('session', name) for name in BY_SESSION if name != 'demoted'),
-        *(('key', name) for name in BY_KEY if name != 'demoted'),
-    ],
-)
-def test_a_streamed_body_is_authorized_again_when_it_is_committed(
-    app: Any, credential: str, revoked: str
-) -> None:
-    revoke = (BY_SESSION if credential == 'session' else BY_KEY)[revoked]
-    user = UserFactory()
-
-    status, has_effect = send(
-        app, 'POST', '/api/v1/files?name=a.txt', token_of(user, credential), b'Hello.',
-        'text/plain', lambda: revoke(user.id),
-    )  # fmt: skip
-
-    assert (status, has_effect) == (401, False)
 
 
 def token_of(user: Any, credential: str) -> str:

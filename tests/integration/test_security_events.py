@@ -14,6 +14,7 @@ from project.core.web.endpoints.endpoint_spec import declared_methods
 from tests.auth.factories import PASSWORD, account
 from tests.auth.pins import pin_in
 from tests.client import data
+from tests.feature_modules import feature_modules
 
 API = '/api/v1'
 NEW = 'Difference engine, 1822'
@@ -125,7 +126,7 @@ def after_enrolment(method, path):
 
 def create_key(world):
     """Create an API key for Ada."""
-    return send(world.ada, 'POST', '/auth/keys', name='ci', scopes=['files:read'])
+    return send(world.ada, 'POST', '/auth/keys', name='ci', scopes=['profile:read'])
 
 
 def delete_key(world):
@@ -140,18 +141,6 @@ def end_session(world):
     return send(world.ada, 'DELETE', f'/auth/sessions/{session}')
 
 
-def share(world):
-    """Upload a file as Ada and create a share link."""
-    file = data(send(world.ada, 'POST', '/files?name=a.json', a=1))['id']
-    return send(world.ada, 'POST', f'/files/{file}/links', password=None)
-
-
-def stop_sharing(world):
-    """Create a share link as Ada and delete it."""
-    link = data(share(world))['id']
-    return send(world.ada, 'DELETE', f'/files/links/{link}')
-
-
 def replace(world, **changes):
     """Replace all fields of the user Ada (PUT), as an admin."""
     body = {'username': 'ada', 'email': ADA, 'name': '', 'bio': '', **changes}
@@ -159,6 +148,7 @@ def replace(world, **changes):
 
 
 # Method and path of the route, the event, its outcome, and the function that causes the event.
+# Other features have their rows in `tests/<feature>/security_events.py`.
 CASES = [
     ('POST /auth/accounts', 'registered', 'success', register),
     ('POST /auth/verifications', 'verification_requested', 'success', resend),
@@ -207,14 +197,13 @@ CASES = [
     ('PUT /users/<int:user_id>/roles', 'user_roles_changed', 'success',
         lambda w: send(w.admin, 'PUT', f'/users/{w.ada_id}/roles', roles=['member', 'admin'])),
     ('PUT /users/roles/<string:name>', 'role_changed', 'success',
-        lambda w: send(w.admin, 'PUT', '/users/roles/helper', permissions=['files:read'])),
+        lambda w: send(w.admin, 'PUT', '/users/roles/helper', permissions=['profile:read'])),
     ('DELETE /users/roles/<string:name>', 'role_changed', 'success',
-        lambda w: (send(w.admin, 'PUT', '/users/roles/helper', permissions=['files:read']),
+        lambda w: (send(w.admin, 'PUT', '/users/roles/helper', permissions=['profile:read']),
                    send(w.admin, 'DELETE', '/users/roles/helper'))[1]),
-    ('POST /files/<uuid:file_id>/links', 'credential_created', 'success', share),
-    ('DELETE /files/links/<uuid:link_id>', 'credential_deleted', 'success', stop_sharing),
     ('POST /users/me/exports', 'export_requested', 'success',
         lambda w: send(w.ada, 'POST', '/users/me/exports')),
+    *(case for module in feature_modules('security_events') for case in module.CASES),
 ]  # fmt: skip
 
 

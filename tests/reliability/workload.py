@@ -7,7 +7,6 @@ added to those of the service.
 import os
 import re
 import signal
-import threading
 import time
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,19 +19,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 import project
 from project import core
-from project.auth.models import Credential
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.database.types import UTCDateTime
 from project.core.errors import Conflict
 from project.core.mail import send_mail
-from project.core.security.password_hashing import hash_password
 from project.core.semaphore import InterprocessSemaphore
 from project.core.tasks import TaskSlot, complete_with_transaction, enqueue
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
-from project.files import service as files_service
-from project.users import service as users_service
+from tests.feature_modules import feature_modules
 from tests.reliability.workload_numbers import ARCHIVES, TICK
 from tests.tasks import task
 
@@ -173,17 +169,10 @@ def mail_create(body: dict[str, Any]) -> dict[str, int]:
     """Send a mail in a transaction, which can fail at its end."""
     with atomic():
         to = f'number-{body["number"]}@example.com'
-        send_mail('already_registered', to=to, about=None, username='ada', name='')
+        send_mail('export_ready', to=to, about=None, username='ada')
         if body['fail']:
             raise Rejected
     return {'pid': os.getpid()}
-
-
-class UsersRequest(Schema):
-    """The names of the users to create, and their common password."""
-
-    names = fields.List(fields.Str(), required=True)
-    password = fields.Str(required=True)
 
 
 class TasksRequest(Schema):
@@ -193,17 +182,6 @@ class TasksRequest(Schema):
     count = fields.Int(required=True)
     milliseconds = fields.Int(required=True)
     owner = fields.Int(load_default=0)
-
-
-@reliability.post('/users')
-@endpoint(allow=public, body=UsersRequest)
-def users_create(body: dict[str, Any]) -> None:
-    """Create users who can log in, all with the same password."""
-    password_hash = hash_password(body['password'])
-    with atomic():
-        for name in body['names']:
-            user = users_service.create_user(username=name, email=f'{name}@example.com')
-            db.session.add(Credential(user_id=user.id, password_hash=password_hash))
 
 
 @reliability.post('/tasks')
@@ -220,17 +198,6 @@ def tasks_create(body: dict[str, Any]) -> None:
 def prepare() -> None:
     """Create the tables, including those of this module."""
     db.create_all()
-
-
-@reliability.cli.command('sweep')
-def collect() -> None:
-    """Delete stored objects without a row, until SIGTERM; print how many were deleted."""
-    ends = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ends.set())
-    removed = 0
-    while not ends.is_set():
-        removed += sum(swept.kind == 'bytes' for swept in files_service.collect_garbage())
-    click.echo(removed)
 
 
 @reliability.cli.command('trickle')
@@ -259,6 +226,8 @@ def _enqueue(name: str, number: int, milliseconds: int, owner: int) -> None:
 def create_app() -> Flask:
     """Return the service with the routes, tasks and commands of this module."""
     app = project.create_app()
+    for module in feature_modules('workload'):
+        module.extend(reliability)
     app.register_blueprint(reliability)
     core.validate_routes(app)
     if 'DISK_FAULTS' in os.environ:
