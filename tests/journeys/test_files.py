@@ -23,6 +23,9 @@ from tests.large_content import MIB, large_content
 from tests.seaweed import running_seaweed
 from tests.service import Service, free_port, running_service, started
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 # With S3, the test takes 40 CPU seconds while other tests run.
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 

@@ -9,6 +9,9 @@ import requests
 
 from tests.service import Service, flask, inherited_environment, running_service
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = pytest.mark.servers
 
 SIZE_BYTES = 20 * 1024 * 1024  # more than any buffer

@@ -13,6 +13,9 @@ from tests.databases import prepared_database
 from tests.separate_app import migrate
 from tests.service import BIN, ROOT, free_port, is_serving, wait_for
 
+# URLs, commands and tables of these features.
+requires = ('auth',)
+
 ACCOUNT = {'username': 'ada', 'email': 'ada@example.com', 'password': 'correct horse battery'}
 
 

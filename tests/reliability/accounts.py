@@ -18,6 +18,9 @@ import requests
 
 from .harness import ServiceUnderTest, children
 
+# URLs, commands and tables of these features.
+requires = ('auth',)
+
 API = '/api/v1'
 PASSWORD = 'Analytical engine, 1843'
 

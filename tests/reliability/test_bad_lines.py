@@ -22,6 +22,9 @@ from .accounts import API, PASSWORD, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
 from .raw_http import ENDINGS, reset
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 TUS = {'Tus-Resumable': '1.0.0'}

@@ -25,6 +25,9 @@ from .disk import Action, FaultInjector, Kind
 from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
 from .test_uploads import BROKEN, TUS, blob_of, is_ready, is_usage_consistent
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 SIZE = 2_500_000

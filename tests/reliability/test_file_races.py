@@ -18,6 +18,9 @@ from .accounts import API, create_users, log_in, run_concurrently
 from .harness import APP, IS_LONG, ServiceUnderTest, figure, service_under_test
 from .test_uploads import TUS, is_usage_consistent
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 CASES = ['sqlite', 'postgresql'] if IS_LONG else ['postgresql']

@@ -20,6 +20,9 @@ from .accounts import API, create_users, log_in
 from .disk import Ext4
 from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = pytest.mark.servers
 
 MB = 1_000_000

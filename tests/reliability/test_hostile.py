@@ -24,6 +24,9 @@ from .accounts import API, create_users, log_in
 from .harness import IS_LONG, ROOT, ServiceUnderTest, figure, service_under_test, wait_until
 from .test_uploads import TUS
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 KEY = re.compile(

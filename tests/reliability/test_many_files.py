@@ -22,6 +22,9 @@ from .accounts import create_users
 from .harness import APP, IS_LONG, ServiceUnderTest, figure, service_under_test
 from .test_uploads import blob_of
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 COUNT = 100_000 if IS_LONG else 1_000

@@ -20,6 +20,9 @@ from .accounts import create_users, monitor_health
 from .harness import IS_LONG, figure, service_under_test
 from .test_hostile import HostileClient
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 MEMORY = 768 * 1024 * 1024

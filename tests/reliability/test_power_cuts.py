@@ -35,6 +35,9 @@ from .harness import (
 )
 from .test_uploads import BROKEN, TUS, is_usage_consistent
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 ROUNDS = 20 if IS_LONG else 2

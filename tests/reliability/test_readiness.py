@@ -33,6 +33,9 @@ from .harness import (
     wait_until,
 )
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 MAX_RESPONSE_SECONDS = 3.0

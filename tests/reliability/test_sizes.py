@@ -12,6 +12,9 @@ from .accounts import API, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 from .test_uploads import TUS
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 SIZE = 5_000_000_000 if IS_LONG else 200_000_000

@@ -15,6 +15,9 @@ from tests.servers.nginx import proxy
 from .accounts import API, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 STALLED_CLIENTS = 32

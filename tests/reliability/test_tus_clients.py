@@ -20,6 +20,9 @@ from .accounts import API, PASSWORD, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test
 from .raw_http import BreakingProxy
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
 HERE = Path(__file__).parent

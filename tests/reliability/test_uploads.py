@@ -16,6 +16,9 @@ import requests
 from .accounts import API, PASSWORD, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, kill, service_under_test, wait_until
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 ROUNDS = 70 if IS_LONG else 2  # per upload method

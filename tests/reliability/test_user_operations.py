@@ -40,6 +40,9 @@ from tests.users.factories import UserFactory, principal_of
 
 from .harness import IS_LONG, figure
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(7200)]
 
 ROUNDS = int(os.environ.get('SOAK_ROUNDS', '50')) if IS_LONG else 4

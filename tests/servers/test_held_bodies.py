@@ -19,6 +19,9 @@ from project.core.documents.openapi import join_documents
 from tests.core.server.serving import Client
 from tests.service import ROOT, Service, running_service, wait_for
 
+# URLs, commands and tables of these features.
+requires = ('auth',)
+
 pytestmark = pytest.mark.servers
 
 PASSWORD = 'Analytical engine, 1843'

@@ -22,6 +22,9 @@ import requests
 
 from tests.service import BIN, Service, running_service
 
+# URLs, commands and tables of these features.
+requires = ('auth',)
+
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3600)]
 
 EXAMPLES = os.environ.get('FUZZ_EXAMPLES', '3')

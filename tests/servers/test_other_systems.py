@@ -15,6 +15,9 @@ from tests.core.images.sample_images import decoded, encoded, halves
 from tests.reliability.harness import children
 from tests.service import Service, running_service, wait_for
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = pytest.mark.servers
 
 # Python runs this code at the start of each process; it deletes Linux-only names. All of them exist

@@ -16,6 +16,9 @@ from project.core.web.responses.headers import API
 from ..core.server.serving import ROOT, Client, free_port, get, post, small_service
 from .nginx import proxy
 
+# URLs, commands and tables of these features.
+requires = ('files',)
+
 pytestmark = pytest.mark.servers
 
 UPLOAD = '/api/v1/files'

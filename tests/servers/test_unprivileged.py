@@ -16,6 +16,9 @@ from tests.reliability.harness import children
 from tests.service import BIN, ROOT, Service, free_port, started, wait_for
 from tests.unprivileged import UnprivilegedUser, unprivileged_user
 
+# URLs, commands and tables of these features.
+requires = ('auth', 'files')
+
 pytestmark = pytest.mark.servers
 
 IMAGE_TESTS = (
