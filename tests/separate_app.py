@@ -1,7 +1,7 @@
 """Applications with their own database, for tests that commit, migrate or use threads."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +38,17 @@ def migrated_application(folder: Path, name: str) -> Iterator[Flask]:
         _application(folder, url) as app,
     ):
         yield app
+
+
+def run_on(app: Flask) -> Callable[..., str]:
+    """Return a function that runs `flask db …` on the database of an application."""
+
+    def run(*arguments: str) -> str:
+        result = app.test_cli_runner().invoke(args=['db', *arguments])
+        assert result.exit_code == 0, f'{result.output}{result.exception!r}'
+        return result.output
+
+    return run
 
 
 def migrate(url: str) -> None:

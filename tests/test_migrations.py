@@ -4,21 +4,16 @@ import ast
 import re
 from collections import Counter
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from alembic.script import ScriptDirectory
-from flask import current_app
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import inspect
 
 from project.core.database.migrations import features, migrate, tables
 from project.core.database.session import Base, db
 from project.core.features import find_features
-from project.users.models import User
-from project.users.service import delete_user
 from tests.repository_copy import copy_repository, flask, migrated_copy
-from tests.separate_app import application, migrated_application
-from tests.users.factories import AdminFactory, UserFactory
+from tests.separate_app import application, migrated_application, run_on
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = sorted((ROOT / 'migrations' / 'versions').glob('*/*.py'))
@@ -38,17 +33,6 @@ class ZzPlanted(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
 """
-
-
-def run_on(app):
-    """Return a function that runs `flask db …` on the database of an application."""
-
-    def run(*arguments):
-        result = app.test_cli_runner().invoke(args=['db', *arguments])
-        assert result.exit_code == 0, f'{result.output}{result.exception!r}'
-        return result.output
-
-    return run
 
 
 @pytest.fixture
@@ -81,6 +65,12 @@ def script(app):
 def table_names():
     """Return the names of all tables in the database."""
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
+
+
+def feature_of(table):
+    """Return the feature with whose name a table begins."""
+    [name] = {name for name in (*REQUIRED, 'core') if f'{table}_'.startswith(f'{name}_')}
+    return name
 
 
 def changed_tables(path):
@@ -159,9 +149,9 @@ class TestCheck:
     @pytest.mark.parametrize(
         'change',
         [
-            'DROP TABLE files_tags',
+            'DROP TABLE users_roles',
             'ALTER TABLE users ADD COLUMN motto TEXT',
-            'DROP INDEX ix_files_sha256',
+            'DROP INDEX ix_users_exports_expires_at',
         ],
     )
     def test_rejects_a_database_that_differs_from_the_models(self, migrated_app, change):
@@ -189,200 +179,6 @@ class TestDowngrade:
         kept = {tables()[name] for name in table_names()}
         assert kept & {lowest, *(f for f in above if refers_to(f, lowest))} == set()
         assert kept >= features() - {lowest} - above
-
-
-class TestEmailKeys:
-    """The migrations that compute `email_key` again, with the ASCII form (IDNA) of domains."""
-
-    ADDRESSES = (
-        ('ada@bücher.example', 'ada@bücher.example', 'ada@xn--bcher-kva.example'),
-        ('Bob@straße.test', 'bob@strasse.test', 'bob@xn--strae-oqa.test'),
-        ('cyd@example.com', 'cyd@example.com', 'cyd@example.com'),
-        ('straße@example.com', 'strasse@example.com', 'strasse@example.com'),
-    )
-    TABLES = ('users', 'auth_registrations', 'auth_email_changes', 'auth_invitations')
-
-    @pytest.fixture
-    def execute(self, run):
-        """Migrate to the revisions before these migrations; return a function that runs SQL."""
-        run('upgrade', 'users@9e40c7a2b3d6')
-        run('upgrade', 'auth@d27e5b9c1f48')
-        return execute_and_commit
-
-    def insert(self, execute, user_id, email, key):
-        """Insert a row with this email address into each table."""
-        values = {'id': user_id, 'email': email, 'key': key, 'at': '2026-11-29 12:00:00+00:00'}
-        for sql in (
-            'INSERT INTO users (id, username, email, email_key, name, bio, status, version,'
-            " created_at, updated_at) VALUES (:id, 'user' || CAST(:id AS INTEGER), :email, :key,"
-            " '', '', 'active', 1, :at, :at)",
-            'INSERT INTO auth_registrations (username, email, email_key, name, password_hash,'
-            " created_at, expires_at) VALUES ('waiting' || CAST(:id AS INTEGER), :email, :key, '',"
-            " '', :at, :at)",
-            'INSERT INTO auth_email_changes (user_id, email, email_key, expires_at)'
-            ' VALUES (:id, :email, :key, :at)',
-            'INSERT INTO auth_invitations (email_key, email, roles, code_hmac, attempts_left,'
-            " created_at, expires_at) VALUES (:key, :email, '', 'x', 5, :at, :at)",
-            'INSERT INTO auth_pins (purpose, email_key, code_hmac, attempts_left, expires_at)'
-            " VALUES ('reset', :key, 'x', 5, :at)",
-        ):
-            execute(sql, **{name: value for name, value in values.items() if f':{name}' in sql})
-
-    def keys(self, execute, table):
-        """Return the `email_key` of each row of a table, by email address."""
-        return dict(map(tuple, execute(f'SELECT email, email_key FROM {table}')))
-
-    @pytest.mark.slow('runs all migrations')
-    def test_are_recomputed_by_the_upgrade_and_restored_by_the_downgrade(self, run, execute):
-        for number, (email, old, _) in enumerate(self.ADDRESSES, 1):
-            self.insert(execute, number, email, old)
-
-        run('upgrade')
-
-        for table in self.TABLES:
-            assert self.keys(execute, table) == {email: new for email, _, new in self.ADDRESSES}
-        pins = {key for (key,) in execute('SELECT email_key FROM auth_pins')}
-        # straße.test and strasse.test had the same old key. The PIN may belong to either, so it
-        # keeps this key.
-        assert pins == {old if 'bob' in old else new for _, old, new in self.ADDRESSES}
-
-        run('downgrade', 'auth@d27e5b9c1f48')
-        run('downgrade', 'users@9e40c7a2b3d6')
-
-        for table in self.TABLES:
-            assert self.keys(execute, table) == {email: old for email, old, _ in self.ADDRESSES}
-        assert {key for (key,) in execute('SELECT email_key FROM auth_pins')} == {
-            old for _, old, _ in self.ADDRESSES
-        }
-
-    @pytest.mark.slow('runs all migrations')
-    def test_stay_unchanged_for_the_later_of_two_users_with_the_same_new_key(
-        self, run, execute, capsys
-    ):
-        self.insert(execute, 3, 'ada@bücher.example', 'ada@bücher.example')
-        self.insert(execute, 7, 'ada@xn--bcher-kva.example', 'ada@another-key.example')
-
-        printed = run('upgrade') + capsys.readouterr().out
-
-        assert self.keys(execute, 'users') == {
-            'ada@bücher.example': 'ada@xn--bcher-kva.example',
-            'ada@xn--bcher-kva.example': 'ada@another-key.example',
-        }
-        assert 'Users 3 and 7 have the same email address: user 7 keeps the old key' in printed
-
-
-class TestClosedAccounts:
-    """Users whose data a task erases: code before this migration does not know their status."""
-
-    @pytest.mark.slow('migrates to an earlier version and back')
-    def test_are_disabled_after_a_downgrade_and_closed_after_the_next_upgrade(self, run_migrated):
-        closed = UserFactory()
-        UserFactory(username='bob', status='disabled')
-        AdminFactory(username='ada')
-        delete_user(closed.id)
-        rows = select(User.username, User.status).order_by(User.username)
-        before = db.session.execute(rows).all()
-        assert before == [('ada', 'active'), ('bob', 'disabled'), (f'~{closed.id}', 'deleted')]
-        db.session.remove()
-
-        run_migrated('downgrade', 'users@4c1f8ad92e60')
-
-        found = dict(map(tuple, db.session.execute(rows)))
-        assert found == {'ada': 'active', 'bob': 'disabled', f'~{closed.id}': 'disabled'}
-        db.session.remove()
-
-        run_migrated('upgrade')
-
-        assert db.session.execute(rows).all() == before
-
-
-class TestThumbnailKeys:
-    """The migration that computes the storage keys of existing thumbnails, in batches."""
-
-    FILES = [UUID(int=number << 96) for number in (1, 2, 3)]
-    ROWS_OF_FILE = 4000
-    COUNT = 'SELECT count(storage_key), count(*) FROM files_thumbnails'
-
-    @pytest.fixture
-    def execute(self, run):
-        """Migrate to the revision before these; return a function that runs SQL."""
-        run('upgrade', 'files@71c8d3f5e90b')
-        return execute_and_commit
-
-    def insert(self, execute):
-        """Insert three files with many thumbnails, one of which is not ready."""
-        at = '2026-11-29 12:00:00+00:00'
-        execute(
-            'INSERT INTO users (id, username, email, email_key, name, bio, status, version,'
-            " created_at, updated_at) VALUES (1, 'ada', '', '', '', '', 'active', 1, :at, :at)",
-            at=at,
-        )
-        execute("INSERT INTO files_blobs (sha256, size, created_at) VALUES ('x', 1, :at)", at=at)
-        for file_id in self.FILES:
-            execute(
-                'INSERT INTO files (id, owner_id, name, size, type, sha256, row_version,'
-                " current_version, created_at, updated_at) VALUES (:id, 1, '', 1, '', 'x', 1, 1,"
-                ' :at, :at)',
-                id=file_id.hex,
-                at=at,
-            )
-        numbers = (
-            'WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1'
-            f' FROM numbers WHERE number < {self.ROWS_OF_FILE})'
-        )
-        execute(
-            f'{numbers} INSERT INTO files_versions (file_id, number, size, type, sha256,'
-            " created_at) SELECT id, number, 1, '', 'x', created_at FROM files, numbers"
-        )
-        execute(
-            f'{numbers} INSERT INTO files_thumbnails (file_id, number, edge, state, task_id)'
-            " SELECT id, number, 64, 'ready', id FROM files, numbers"
-        )
-        execute(
-            "UPDATE files_thumbnails SET state = 'pending' WHERE file_id = :id AND number = 7",
-            id=self.FILES[0].hex,
-        )
-
-    @pytest.mark.slow('inserts 12,000 thumbnails')
-    def test_are_computed_by_a_second_run_after_a_failure_between_two_batches(self, run, execute):
-        self.insert(execute)
-        ready, rows = 3 * self.ROWS_OF_FILE - 1, 3 * self.ROWS_OF_FILE
-        batches = []
-
-        def fail_at_second_batch(_connection, _cursor, statement, *_):
-            if statement.startswith('UPDATE files_thumbnails'):
-                batches.append(statement)
-                if len(batches) == 2:
-                    raise ZeroDivisionError
-
-        event.listen(db.engine, 'before_cursor_execute', fail_at_second_batch)
-        result = current_app.test_cli_runner().invoke(args=['db', 'upgrade', 'files@a286c27304b4'])
-        event.remove(db.engine, 'before_cursor_execute', fail_at_second_batch)
-
-        assert isinstance(result.exception, ZeroDivisionError)
-        # The first batch ends with its second file.
-        assert execute(self.COUNT) == [(2 * self.ROWS_OF_FILE - 1, rows)]
-
-        run('upgrade', 'files@a286c27304b4')
-
-        assert execute(self.COUNT) == [(ready, rows)]
-        [key] = execute('SELECT storage_key FROM files_thumbnails WHERE number = 2 LIMIT 1')[0]
-        name = key.removeprefix('thumbnails/00/').removesuffix('/2/64')
-        assert UUID(name) in self.FILES
-
-        execute(
-            "UPDATE files_thumbnails SET storage_key = 'random' WHERE storage_key = :key", key=key
-        )
-        run('downgrade', 'files@71c8d3f5e90b')
-
-        assert execute('SELECT count(*) FROM files_thumbnails') == [(rows - 1,)]
-
-
-def execute_and_commit(sql, **values):
-    """Execute SQL in a transaction; return its rows."""
-    with db.engine.connect() as connection, connection.begin():
-        result = connection.execute(text(sql), values)
-        return result.all() if result.returns_rows else []
 
 
 class TestBranches:
