@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.architecture import parse
+from tests.removed_features import is_removed_path
 
 # The topics that the guide must contain. For each topic there must be a row with its words.
 TOPICS = (
@@ -78,9 +79,16 @@ def faults(text: str, root: Path) -> list[str]:
         paths, tests = PATH.findall(code), TEST.findall(proof)
         found += [] if paths else [f'{topic}: names no code']
         found += [] if tests else [f'{topic}: names no test']
-        found += [f'{topic}: no {path}' for path in paths if not (root / path).exists()]
         found += [
-            f'{topic}: no {file}{name}' for file, name in tests if not is_test(root, file, name)
+            f'{topic}: no {path}'
+            for path in paths
+            if not (root / path).exists() and not is_removed_path(path, root)
+        ]
+        found += [
+            f'{topic}: no {file}{name}'
+            for file, name in tests
+            if not is_test(root, file, name)
+            and ((root / file).exists() or not is_removed_path(file, root))
         ]
     return found
 

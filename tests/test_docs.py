@@ -1,6 +1,7 @@
 """Documentation: its links, paths, commands and `make` targets must exist."""
 
 import ast
+import os
 import re
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import click
 import pytest
 from flask.cli import FlaskGroup, ScriptInfo
 
-from project.core.mail.previews import preview_mail
 from project.core.mail.rendering import duration
 from project.core.security.key_usage import encrypted_values, expiring_values
 from project.core.server.worker import (
@@ -18,6 +18,8 @@ from project.core.server.worker import (
     STREAM_CLIENTS,
     ApiWorker,
 )
+
+from .removed_features import is_removed_command, is_removed_path
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -67,6 +69,8 @@ def dead_links(page, text):
             continue
         path, _, anchor = link.partition('#')
         target = page.parent / path if path else page
+        if is_removed_path(os.path.relpath(target, ROOT)):
+            continue
         if not target.exists() or (anchor and anchor not in anchors_of(target.read_text())):
             found.append(link)
     return found
@@ -75,7 +79,7 @@ def dead_links(page, text):
 def dead_paths(text):
     """Return the repository paths in a page's code that do not exist."""
     shown = [path for path in CODE.findall(prose_of(text)) if PATH.fullmatch(path)]
-    return [path for path in shown if not (ROOT / path).exists()]
+    return [path for path in shown if not (ROOT / path).exists() and not is_removed_path(path)]
 
 
 def commands_of(app):
@@ -98,6 +102,7 @@ def unknown_commands(app, text):
         # After a command group such as `users`, the second word is a command. After a command, it
         # is an argument.
         if (words if words.split()[0] in groups else words.split()[0]) not in known
+        and not is_removed_command(words)
     ]
 
 
@@ -151,22 +156,6 @@ class TestTargets:
 
     def test_are_reported_if_they_do_not_exist(self):
         assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']
-
-
-class TestMails:
-    @pytest.mark.parametrize('page', ['README.md', 'docs/getting-started.md'])
-    def test_contain_the_line_that_a_page_searches_for(self, app, page):
-        [shown] = re.findall(
-            r"^\$ grep -hA 2 '\^(.+)' var/mail/\*\.eml\n(.+)$",
-            (ROOT / page).read_text(),
-            re.MULTILINE,
-        )
-        with app.test_request_context():
-            text = preview_mail('verification').get_body(('plain',)).get_content()
-
-        pattern, line = shown
-        assert line.startswith(pattern)
-        assert line in text.splitlines()
 
 
 class TestSecurityEvents:

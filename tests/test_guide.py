@@ -29,7 +29,7 @@ class TestFaults:
 
     def test_accepts_a_file_a_class_a_method_and_a_folder(self):
         rows = (
-            '| a | `project/files/` and `Procfile` | `tests/test_guide.py` |\n'
+            '| a | `project/core/` and `Procfile` | `tests/test_guide.py` |\n'
             f'| b | `wsgi.py` | `{HERE}::TestFaults::test_returns_all_topics_for_an_empty_page` |\n'
         )
 

@@ -67,12 +67,6 @@ def table_names():
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
 
 
-def feature_of(table):
-    """Return the feature with whose name a table begins."""
-    [name] = {name for name in (*REQUIRED, 'core') if f'{table}_'.startswith(f'{name}_')}
-    return name
-
-
 def changed_tables(path):
     """Return the names of the tables that a migration file changes."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]

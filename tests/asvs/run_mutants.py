@@ -27,7 +27,8 @@ TESTS_FAILED = 1  # pytest's exit code; others are errors of the command or of t
 
 def main(rows: list[str]) -> int:
     """Run the mutants of these requirements, by default of all; return the exit code."""
-    chosen = [mutant for mutant in load_mutants() if not rows or mutant.row in rows]
+    mutants = [mutant for mutant in load_mutants() if mutant.edits]
+    chosen = [mutant for mutant in mutants if not rows or mutant.row in rows]
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         workers = os.cpu_count() or 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from project.core.clock import now
+from project.core.mail.previews import preview_mail
 from project.core.mail.rendering import new_message_identity, render_mail
 
 from .pins import pin_in, plain
@@ -203,3 +204,27 @@ class TestPasswordChanged:
 
         assert '<script' not in html(mail)
         assert html(mail).count('&lt;script&gt;') == 1
+
+
+class TestTemplates:
+    @pytest.mark.parametrize('construct', ['{% for', '{% else', '|duration'])
+    def test_use_the_constructs_of_the_guide(self, construct):
+        texts = [p.read_text() for p in ROOT.glob('project/auth/templates/mail/*/*') if p.is_file()]
+
+        assert any(construct in text for text in texts)
+
+
+class TestVerification:
+    @pytest.mark.parametrize('page', ['README.md', 'docs/getting-started.md'])
+    def test_contains_the_line_that_a_page_searches_for(self, app, page):
+        [shown] = re.findall(
+            r"^\$ grep -hA 2 '\^(.+)' var/mail/\*\.eml\n(.+)$",
+            (ROOT / page).read_text(),
+            re.MULTILINE,
+        )
+        with app.test_request_context():
+            text = preview_mail('verification').get_body(('plain',)).get_content()
+
+        pattern, line = shown
+        assert line.startswith(pattern)
+        assert line in text.splitlines()
