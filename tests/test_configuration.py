@@ -21,14 +21,8 @@ REJECTED = {
     'any origin': ({'CORS_ORIGINS': '*'}, 'CORS_ORIGINS must be exact origins'),
     'any host': ({'TRUSTED_HOSTS': '*'}, 'TRUSTED_HOSTS must be host names'),
     'a relative file': ({'APP_CONFIG_FILE': 'config/base.py'}, 'must be the absolute path'),
-    'a negative size': ({'FILES_QUOTA': '-1'}, 'FILES_QUOTA must be'),
-    'a huge size': ({'FILES_QUOTA': '99999999999TB'}, 'FILES_QUOTA must be'),
-    'a lifetime of 0': ({'AUTH_TOKEN_MINUTES': '0'}, 'AUTH_TOKEN_MINUTES must be'),
-    'a huge lifetime': ({'FILES_TRASH_DAYS': '999999'}, 'FILES_TRASH_DAYS must be'),
-    'a token for longer than its session': (
-        {'AUTH_SESSION_DAYS': '1', 'AUTH_TOKEN_MINUTES': '1441'},
-        'AUTH_TOKEN_MINUTES must not be longer',
-    ),
+    'a negative size': ({'STORAGE_MIN_FREE': '-1'}, 'STORAGE_MIN_FREE must be'),
+    'a huge size': ({'STORAGE_MIN_FREE': '99999999999TB'}, 'STORAGE_MIN_FREE must be'),
     'rounds of 0': ({'AUTH_HASH_ROUNDS': '0'}, 'AUTH_HASH_ROUNDS must be'),
     'memory of 1': ({'AUTH_HASH_MEMORY_KIB': '1'}, 'AUTH_HASH_MEMORY_KIB must be'),
     'a word as a number': ({'TRUSTED_PROXIES': 'two'}, 'TRUSTED_PROXIES must be'),
@@ -43,12 +37,7 @@ REJECTED = {
     'a database in memory': ({'DATABASE_URL': 'sqlite://'}, 'DATABASE_URL must name a file'),
     'a bad folder': ({'DATABASE_URL': 'sqlite:////dev/null/a/b'}, 'DATABASE_URL is in a folder'),
     'no encryption': ({'PUBLIC_URL': 'http://api.example.com'}, 'PUBLIC_URL must begin with https'),
-    'files of nginx in S3': (
-        {'FILES_OFFLOAD': 'x-accel', 'STORAGE_URL': 's3://bucket'},
-        'FILES_OFFLOAD=x-accel',
-    ),
-    'an invalid URL of the scanner': ({'FILES_SCANNER': 'localhost:3310'}, 'FILES_SCANNER must be'),
-    'an unknown word': ({'FILES_OFFLOAD': 'fax'}, 'FILES_OFFLOAD must be'),
+    'an unknown word': ({'API_DOCS': 'fax'}, 'API_DOCS must be'),
 }  # fmt: skip
 
 
@@ -102,22 +91,19 @@ class TestLoadConfiguration:
                 assert len(fault.splitlines()) == 1, text
 
     def test_finds_the_faults_of_all_packages_at_once(self, set_production):
-        set_production(PORT='x', SECRET_KEY='', MAIL_FROM='API', FILES_SCANNER='x')
+        set_production(PORT='x', SECRET_KEY='', MAIL_FROM='API')
 
         found = [fault.split()[0] for fault in load_configuration().faults]
 
-        assert found == ['PORT', 'SECRET_KEY', 'MAIL_FROM', 'FILES_SCANNER']
+        assert found == ['PORT', 'SECRET_KEY', 'MAIL_FROM']
 
     def test_warns_about_values_that_are_probably_mistakes(self, set_production):
-        set_production(FILES_MAX_SIZE='2GB', FILES_QUOTA='1GB', FILES_MAXSIZE='1GB')
+        set_production(STORAGE_MINFREE='1GB')
 
         loaded = load_configuration()
 
         assert loaded.faults == []
-        assert [warning.split()[0] for warning in loaded.warnings] == [
-            'FILES_MAXSIZE',
-            'FILES_MAX_SIZE',
-        ]
+        assert [warning.split()[0] for warning in loaded.warnings] == ['STORAGE_MINFREE']
 
 
 class TestCreateApp:
@@ -133,10 +119,10 @@ class TestCreateApp:
         assert len(str(rejection.value).splitlines()) == 1
 
     def test_logs_all_warnings_in_one_line(self, monkeypatch, capsys):
-        set_environment(monkeypatch, FILES_MAXSIZE='1', MAIL_FORM='a')
+        set_environment(monkeypatch, STORAGE_MINFREE='1', MAIL_FORM='a')
 
         create_app('config.testing.TestingConfig')
 
         [line] = capsys.readouterr().err.splitlines()
-        assert 'FILES_MAXSIZE' in line
+        assert 'STORAGE_MINFREE' in line
         assert 'MAIL_FORM' in line

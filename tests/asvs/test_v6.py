@@ -386,7 +386,8 @@ class TestLifecycle:
 
     def test_v6_4_5_sends_a_reminder_before_a_key_expires(self, ada, clock, mailbox):
         ends = (now() + timedelta(days=30)).isoformat()
-        ada.call('POST', '/auth/keys', {'name': 'ci', 'scopes': ['files:read'], 'expires_at': ends})
+        key = {'name': 'ci', 'scopes': ['profile:read'], 'expires_at': ends}
+        ada.call('POST', '/auth/keys', key)
         mailbox()
 
         clock.shift(timedelta(days=23, seconds=1))

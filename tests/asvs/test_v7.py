@@ -27,7 +27,7 @@ FRESH_ONLY = [
 ]
 HIGHLY_SENSITIVE = [
     ('DELETE', '/users/me', None),
-    ('POST', '/auth/keys', {'name': 'ci', 'scopes': ['files:read']}),
+    ('POST', '/auth/keys', {'name': 'ci', 'scopes': ['profile:read']}),
     ('POST', '/users/me/exports', None),
     ('GET', '/users/me/exports/00000000-0000-4000-8000-000000000000/content', None),
 ]

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from project.auth.config_checks import find_faults, find_warnings
+from project.configuration import load_configuration
+from tests.config.environment import good_environment, set_environment
 
 GOOD = {
     'AUTH_TOKEN_LIFETIME': timedelta(days=1),
@@ -30,3 +32,13 @@ class TestFindWarnings:
         assert list(find_warnings({**GOOD, 'AUTH_REFRESH_LIFETIME': LONGER})) == [
             'AUTH_REFRESH_DAYS is longer than AUTH_SESSION_DAYS, after which a session ends'
         ]
+
+
+class TestLoadConfiguration:
+    def test_finds_the_faults_of_the_feature(self, monkeypatch, tmp_path):
+        lifetimes = {'AUTH_SESSION_DAYS': '1', 'AUTH_TOKEN_MINUTES': '1441'}
+        set_environment(monkeypatch, **good_environment(tmp_path), **lifetimes)
+
+        [fault] = load_configuration().faults
+
+        assert fault.startswith('AUTH_TOKEN_MINUTES must not be longer')

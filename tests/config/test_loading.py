@@ -1,6 +1,7 @@
 """Loading of a configuration class and of the file whose settings override it."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -38,67 +39,69 @@ class TestLoadConfig:
         ]
 
     def test_reads_the_class_that_app_env_names(self, monkeypatch, tmp_path):
-        set_environment(monkeypatch, **good_environment(tmp_path), FILES_QUOTA='1GB', FLASK_DEBUG=1)
+        set_environment(
+            monkeypatch, **good_environment(tmp_path), STORAGE_MIN_FREE='1GB', FLASK_DEBUG=1
+        )
 
         loaded = load_config()
 
         assert loaded.faults == []
         assert loaded.values['STRICT']
         assert loaded.values['DEBUG']
-        assert (loaded.values['FILES_QUOTA'], loaded.sources['FILES_QUOTA']) == (
+        assert (loaded.values['STORAGE_MIN_FREE'], loaded.sources['STORAGE_MIN_FREE']) == (
             10**9,
             'environment',
         )
-        assert loaded.sources['FILES_MAX_SIZE'] == 'default'
+        assert loaded.sources['STORAGE_OLD_URL'] == 'default'
 
     @pytest.mark.parametrize(
         'config', [TestingConfig, TestingConfig(), 'config.testing.TestingConfig']
     )
     def test_reads_a_class_or_an_instance_or_an_import_path(self, monkeypatch, config):
-        set_environment(monkeypatch, FILES_QUOTA='5GB')
+        set_environment(monkeypatch, STORAGE_MIN_FREE='5GB')
 
         loaded = load_config(config)
 
-        assert loaded.values['FILES_QUOTA'] == TestingConfig.FILES_QUOTA
-        assert loaded.sources['FILES_QUOTA'] == 'TestingConfig'
+        assert loaded.values['STORAGE_MIN_FREE'] == TestingConfig.STORAGE_MIN_FREE
+        assert loaded.sources['STORAGE_MIN_FREE'] == 'TestingConfig'
 
     def test_finds_all_faults_and_uses_the_defaults(self, monkeypatch):
         set_environment(
-            monkeypatch, APP_ENV='development', PORT='x', FILES_QUOTA='y', HOST='unix:/x'
+            monkeypatch, APP_ENV='development', PORT='x', BODY_TIMEOUT='y', HOST='unix:/x'
         )
 
         loaded = load_config()
 
-        assert [fault.split()[0] for fault in loaded.faults] == ['FILES_QUOTA', 'HOST', 'PORT']
+        assert [fault.split()[0] for fault in loaded.faults] == ['BODY_TIMEOUT', 'HOST', 'PORT']
         assert loaded.values['PORT'] == 8000
         with pytest.raises(
-            SystemExit, match=r'^Refusing to start: FILES_QUOTA must .*; HOST must '
+            SystemExit, match=r'^Refusing to start: BODY_TIMEOUT must .*; HOST must '
         ):
             loaded.raise_faults()
 
     def test_rejects_values_of_a_class_that_have_a_wrong_type(self, monkeypatch):
         class Config(TestingConfig):
-            FILES_QUOTA = '5GB'
+            FRESH_FOR = 60
 
         set_environment(monkeypatch)
 
         [fault] = load_config(Config).faults
 
-        assert fault.startswith('FILES_QUOTA in Config must be a number of bytes from 0 to ')
-        assert load_config(Config).values['FILES_QUOTA'] == 50 * 10**9
+        assert fault.startswith('FRESH_FOR in Config must be a timedelta of 1 to ')
+        assert load_config(Config).values['FRESH_FOR'] == timedelta(minutes=10)
 
     def test_reads_attributes_of_an_instance(self, monkeypatch):
         set_environment(monkeypatch)
         config = TestingConfig()
-        config.FILES_QUOTA = 7
+        config.STORAGE_MIN_FREE = 7
 
-        assert load_config(config).values['FILES_QUOTA'] == 7
+        assert load_config(config).values['STORAGE_MIN_FREE'] == 7
 
     def test_warns_about_unknown_variables(self, monkeypatch):
-        set_environment(monkeypatch, FILES_MAXSIZE=1, USERS_AVATAR_MAX_SIZE=2)
+        set_environment(monkeypatch, STORAGE_MINFREE=1, USERS_AVATAR_MAX_SIZE=2)
 
         assert load_config(TestingConfig).warnings == [
-            'FILES_MAXSIZE in the environment is not a setting; did you mean FILES_MAX_SIZE?',
+            'STORAGE_MINFREE in the environment is not a setting; did you mean STORAGE_MIN_FREE?',
             'USERS_AVATAR_MAX_SIZE in the environment is not a setting; '
             'did you mean USERS_AVATAR_MAX_SIZE in APP_CONFIG_FILE?',
         ]
@@ -106,10 +109,10 @@ class TestLoadConfig:
 
 class TestFile:
     def test_overrides_the_class(self, load_file):
-        loaded = load_file('FILES_QUOTA = 7\nTRUSTED_HOSTS = None\nANYTHING = 1\n')
+        loaded = load_file('STORAGE_MIN_FREE = 7\nTRUSTED_HOSTS = None\nANYTHING = 1\n')
 
         assert (loaded.faults, loaded.warnings) == ([], [])
-        assert (loaded.values['FILES_QUOTA'], loaded.sources['FILES_QUOTA']) == (
+        assert (loaded.values['STORAGE_MIN_FREE'], loaded.sources['STORAGE_MIN_FREE']) == (
             7,
             'APP_CONFIG_FILE',
         )
@@ -126,11 +129,11 @@ class TestFile:
     @pytest.mark.parametrize(
         ('text', 'fault'),
         [
-            ("FILES_QUOTA = '5GB'", r"FILES_QUOTA in APP_CONFIG_FILE must be a number of .*'5GB'"),
+            ("STORAGE_MIN_FREE = '5GB'", r"STORAGE_MIN_FREE in .* must be a number of .*'5GB'"),
             ("TASKS_CONCURRENCY = 'two'", r"TASKS_CONCURRENCY in .* from 0 to 64, and not 'two'"),
             (
-                'AUTH_TOKEN_LIFETIME = 60',
-                r'AUTH_TOKEN_LIFETIME in .* a timedelta of 1 to .* not 60',
+                'FRESH_FOR = 60',
+                r'FRESH_FOR in .* a timedelta of 1 to .* not 60',
             ),
             ('MAIL_URL = b"smtp://a:hunter2@b"', 'MAIL_URL in .* and not a value of type bytes'),
             ('CORS_ORIGINS = "https://a:hunter2@b"', r"CORS_ORIGINS in .*'https://a:\*\*\*@b'"),
@@ -150,10 +153,10 @@ class TestFile:
         assert 'hunter2' not in found
 
     def test_causes_warnings_about_names_that_are_not_settings(self, load_file):
-        assert load_file("FILES_MAXSIZE = 1\nDATABASE_URL = 'sqlite://'\n").warnings == [
+        assert load_file("STORAGE_MINFREE = 1\nDATABASE_URL = 'sqlite://'\n").warnings == [
             'DATABASE_URL in APP_CONFIG_FILE is not a setting; '
             'did you mean SQLALCHEMY_DATABASE_URI?',
-            'FILES_MAXSIZE in APP_CONFIG_FILE is not a setting; did you mean FILES_MAX_SIZE?',
+            'STORAGE_MINFREE in APP_CONFIG_FILE is not a setting; did you mean STORAGE_MIN_FREE?',
         ]
 
     def test_causes_warnings_about_names_that_only_the_environment_sets(self, load_file):
@@ -176,4 +179,4 @@ class TestRows:
         assert rows['SECRET_KEY']['value'] == '***'
         assert rows['DATABASE_URL']['value'] == 'postgresql://ada:***@db/api'
         assert rows['DATABASE_URL']['source'] == 'environment'
-        assert rows['AUTH_TOKEN_MINUTES']['value'] == '60 minutes'
+        assert rows['FRESH_FOR']['value'] == '10 minutes'

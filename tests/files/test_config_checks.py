@@ -2,7 +2,9 @@
 
 import pytest
 
+from project.configuration import load_configuration
 from project.files.config_checks import find_faults, find_warnings
+from tests.config.environment import good_environment, set_environment
 
 GOOD = {
     'FILES_OFFLOAD': 'none',
@@ -49,3 +51,20 @@ class TestFindWarnings:
         found = list(find_warnings({**GOOD, 'FILES_MAX_SIZE': largest}))
 
         assert len(found) == count
+
+
+class TestLoadConfiguration:
+    def test_finds_the_faults_of_the_feature(self, monkeypatch, tmp_path):
+        set_environment(monkeypatch, **good_environment(tmp_path), FILES_SCANNER='x')
+
+        [fault] = load_configuration().faults
+
+        assert fault.startswith('FILES_SCANNER must be')
+
+    def test_finds_the_warnings_of_the_feature(self, monkeypatch, tmp_path):
+        sizes = {'FILES_MAX_SIZE': '2GB', 'FILES_QUOTA': '1GB'}
+        set_environment(monkeypatch, **good_environment(tmp_path), **sizes)
+
+        [warning] = load_configuration().warnings
+
+        assert warning.startswith('FILES_MAX_SIZE')

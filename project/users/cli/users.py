@@ -52,10 +52,7 @@ def users_show(user: str, as_json: bool) -> None:
 def users_create(
     username: str, email: str, name: str, roles: tuple[str, ...], no_invite: bool, as_json: bool
 ) -> None:
-    """Create and invite a user.
-
-    `flask create-user` creates a user who can log in immediately, without an invitation.
-    """
+    """Create and invite a user."""
     options = cast(dict[str, str], UserCreateOptions().load({'name': name}))
     user = service.create_user(
         username=username,

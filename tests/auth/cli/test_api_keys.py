@@ -15,7 +15,7 @@ class TestKeys:
     def key(self):
         """Create an API key of the user Ada; return it in plain text."""
         ada = account(username='ada')
-        return create_key(principal_of(ada), name='Nightly', scopes=['files:read'])
+        return create_key(principal_of(ada), name='Nightly', scopes=['profile:read'])
 
     def test_are_listed_without_their_plain_text(self, run, key):
         shown = json.loads(run('auth', 'keys', 'ada', '--json').stdout)

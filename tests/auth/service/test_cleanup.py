@@ -98,7 +98,7 @@ class TestDeleteExpired:
         with time_machine.travel(now() - timedelta(days=40)):
             for days in (5, 20):
                 expiry = now() + timedelta(days=days)
-                create_key(asker, name='ci', scopes=['files:read'], expires_at=expiry)
+                create_key(asker, name='ci', scopes=['profile:read'], expires_at=expiry)
 
         assert deleted()['keys'] == 1
 

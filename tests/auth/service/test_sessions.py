@@ -93,7 +93,7 @@ class TestIdentify:
         with assert_max_queries(0):
             assert identify(token) is None
 
-    @pytest.mark.parametrize('kind', ['prt', 'pdv', 'psl'])
+    @pytest.mark.parametrize('kind', ['prt', 'pdv'])
     def test_rejects_tokens_of_other_kinds_without_a_query(self, assert_max_queries, kind):
         token = new_token(kind)
         SessionFactory(token=token)

@@ -5,11 +5,11 @@ from shutil import copytree
 
 import pytest
 
-from project import files as feature
+from project import users as feature
 from project.core.documents import files
 from project.core.web.endpoints.access import public
 
-FILES = [f'docs/features/{name}' for name in ('auth.md', 'auth.openapi.json')]
+FILES = [f'docs/features/{name}' for name in ('users.md', 'users.openapi.json')]
 
 
 @pytest.fixture
@@ -35,30 +35,30 @@ class TestApiWrite:
         assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
 
     def test_creates_a_page_that_begins_with_the_docstring_of_the_package(self, cli, root):
-        page = root / 'docs' / 'features' / 'files.md'
+        page = root / 'docs' / 'features' / 'users.md'
         page.unlink()
 
         cli.invoke(args=['api', 'write'])
 
         text = page.read_text()
-        assert text.startswith(f'# Files\n\n{inspect.getdoc(feature)}\n\n<!-- generated: ')
+        assert text.startswith(f'# Users\n\n{inspect.getdoc(feature)}\n\n<!-- generated: ')
         assert '\n<!-- generated: routes: begin -->\n\n## Routes\n\n| route |' in text
 
     def test_keeps_hand_written_text(self, cli, root):
-        page = root / 'docs' / 'features' / 'files.md'
-        page.write_text(page.read_text().replace('# Files\n', '# Files\n\nOurs.\n'))
+        page = root / 'docs' / 'features' / 'users.md'
+        page.write_text(page.read_text().replace('# Users\n', '# Users\n\nOurs.\n'))
 
         cli.invoke(args=['api', 'write'])
 
-        assert '# Files\n\nOurs.\n' in page.read_text()
+        assert '# Users\n\nOurs.\n' in page.read_text()
 
     def test_exits_with_1_and_names_a_page_with_damaged_markers(self, cli, root):
-        damage(root / 'docs' / 'features' / 'files.md')
+        damage(root / 'docs' / 'features' / 'users.md')
 
         result = cli.invoke(args=['api', 'write'])
 
         assert result.exit_code == 1
-        assert result.stderr.startswith('Error: docs/features/files.md: its markers')
+        assert result.stderr.startswith('Error: docs/features/users.md: its markers')
 
 
 class TestApiCheck:
@@ -69,7 +69,7 @@ class TestApiCheck:
 
     def test_names_all_stale_and_missing_documents(self, cli, root):
         (root / FILES[0]).write_text(
-            (root / FILES[0]).read_text().replace('| 60 a minute |', '', 1)
+            (root / FILES[0]).read_text().replace('| 120 an hour |', '', 1)
         )
         (root / FILES[1]).unlink()
 
@@ -94,12 +94,12 @@ class TestApiCheck:
         )
 
     def test_names_a_page_with_damaged_markers(self, cli, root):
-        damage(root / 'docs' / 'features' / 'files.md')
+        damage(root / 'docs' / 'features' / 'users.md')
 
         result = cli.invoke(args=['api', 'check'])
 
         assert result.exit_code == 1
-        assert result.stdout.startswith('docs/features/files.md: its markers')
+        assert result.stdout.startswith('docs/features/users.md: its markers')
 
     def test_rejects_documents_after_a_change_of_an_endpoint_spec(self, cli, app, monkeypatch):
         key = ('api_v1.users.users', 'GET')
@@ -117,7 +117,7 @@ class TestApiMatrix:
         result = cli.invoke(args=['api', 'matrix'])
 
         assert result.exit_code == 0
-        for route in ('GET /healthz', 'GET /api/v1/users', 'GET /api/v1/files'):
+        for route in ('GET /healthz', 'GET /api/v1/users', 'PATCH /api/v1/users/me'):
             assert f'\n| `{route}` | ' in result.stdout
 
 

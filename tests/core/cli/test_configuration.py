@@ -69,17 +69,17 @@ class TestCheck:
         assert (result.exit_code, result.output) == (0, 'The configuration has no faults.\n')
 
     def test_prints_all_faults_and_warnings(self, cli, production):
-        production(PORT='x', SECRET_KEY='', FILES_MAXSIZE='1')
+        production(PORT='x', SECRET_KEY='', STORAGE_MINFREE='1')
 
         result = cli.invoke(config_cli, ['check', '--json'])
 
         assert result.exit_code == 1
         rows = [(row['kind'], row['text'].split()[0]) for row in json.loads(result.stdout)]
-        assert rows == [('fault', 'PORT'), ('fault', 'SECRET_KEY'), ('warning', 'FILES_MAXSIZE')]
+        assert rows == [('fault', 'PORT'), ('fault', 'SECRET_KEY'), ('warning', 'STORAGE_MINFREE')]
         assert result.stderr == 'Error: the configuration has faults: 2\n'
 
     def test_reports_warnings_without_failing(self, cli, production):
-        production(FILES_MAXSIZE='1')
+        production(STORAGE_MINFREE='1')
 
         assert cli.invoke(config_cli, ['check']).exit_code == 0
 

@@ -31,16 +31,15 @@ class TestMailList:
 
 
 class TestMailPreview:
-    @pytest.mark.parametrize('name', ['verification', 'already_registered', 'password_changed'])
-    def test_writes_a_mail_and_prints_the_paths(self, run, tmp_path, name):
-        result = run('preview', name, '--folder', tmp_path / 'new')
+    def test_writes_a_mail_and_prints_the_paths(self, run, tmp_path):
+        result = run('preview', 'export_ready', '--folder', tmp_path / 'new')
 
-        paths = [tmp_path / 'new' / f'{name}.{ending}' for ending in ('html', 'txt', 'eml')]
+        paths = [tmp_path / 'new' / f'export_ready.{ending}' for ending in ('html', 'txt', 'eml')]
         assert result.exit_code == 0
         assert result.output.splitlines() == [str(path) for path in paths]
         assert all(path.read_bytes() for path in paths)
 
-    @pytest.mark.parametrize('name', ['nonsense', '../verification', 'base.html'])
+    @pytest.mark.parametrize('name', ['nonsense', '../export_ready', 'base.html'])
     def test_prints_one_line_for_an_unknown_mail(self, run, tmp_path, name):
         result = run('preview', name, '--folder', tmp_path / 'new')
 
@@ -51,7 +50,7 @@ class TestMailPreview:
     def test_prints_one_line_when_it_cannot_write(self, run, tmp_path):
         (tmp_path / 'file').touch()
 
-        result = run('preview', 'verification', '--folder', tmp_path / 'file' / 'in')
+        result = run('preview', 'export_ready', '--folder', tmp_path / 'file' / 'in')
 
         assert result.exit_code == 1
         assert len(result.stderr.splitlines()) == 1

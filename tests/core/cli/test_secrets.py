@@ -1,7 +1,7 @@
 """The output of `flask secrets`."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import time_machine
@@ -92,7 +92,6 @@ class TestSecretsStatus:
         expiring = {row['name']: row['lifetime_seconds'] for row in status()[0]['expiring']}
 
         assert expiring['cursors of lists'] is None
-        assert expiring['PINs and codes in mails'] == 86_400
 
     @time_machine.travel(NOON, tick=False)
     def test_reports_when_the_fallbacks_can_be_removed(self, run, status, old_values):
@@ -100,7 +99,6 @@ class TestSecretsStatus:
         run('rotate', exit_code=1)
 
         moment = NOON + longest_lifetime()
-        assert longest_lifetime() >= timedelta(minutes=10)
         assert status()[0]['removable_at'] == f'{moment:%Y-%m-%dT%H:%M:%SZ}'
         assert f'can be removed at {moment:%Y-%m-%d %H:%M:%S} UTC' in run('status')
 

@@ -16,10 +16,10 @@ def rows(app):
 
 class TestCommandRows:
     def test_contain_arguments_help_and_options_with_defaults(self, rows):
-        assert rows['`flask files list USER`'] == (
-            'files',
-            'List the files of a user, newest first.',
-            '`--trashed`, `--limit` (50), `--json`',
+        assert rows['`flask jobs list`'] == (
+            'core',
+            'List unfinished tasks, including dead letters, oldest first.',
+            '`--state`, `--name`, `--limit` (50), `--json`',
         )
 
     def test_contain_nested_groups_and_required_options(self, rows):
@@ -30,10 +30,10 @@ class TestCommandRows:
         assert rows['`flask users roles delete NAME`'][0] == 'users'
 
     def test_contain_only_the_first_paragraph_of_the_help(self, rows):
-        assert rows['`flask auth revoke USER`'][1] == 'End the sessions of a user.'
+        assert rows['`flask users delete USER`'][1] == 'Delete a user and all their data.'
 
     def test_assign_commands_to_the_package_that_defines_them(self, rows):
-        assert rows['`flask create-user NAME`'][0] == 'auth'
+        assert rows['`flask users list`'][0] == 'users'
         assert rows['`flask jobs work`'][0] == rows['`flask config show`'][0] == 'core'
         assert rows['`flask secret-key`'][0] == 'core'
         assert rows['`flask routes`'][0] is None

@@ -1,7 +1,10 @@
 """Tables of models, permissions, tasks, mails and attempt counters."""
 
+from datetime import timedelta
+
 import pytest
 
+from project.core import throttling
 from project.core.documents.owners import Owners
 from project.core.documents.registries import (
     counter_rows,
@@ -10,8 +13,10 @@ from project.core.documents.registries import (
     permission_rows,
     task_rows,
 )
+from project.core.registration import Registry
+from project.core.throttling import AttemptCounter
 
-OWNERS = Owners({'users', 'auth', 'files'})
+OWNERS = Owners({'users'})
 
 
 def by_name(rows):
@@ -24,7 +29,7 @@ class TestRows:
     def test_of_models_contain_their_docstrings(self):
         rows = by_name(model_rows(OWNERS))
 
-        assert rows['`files_tags`'] == ('files', 'A tag that the owner gave to a file.')
+        assert rows['`users_roles`'] == ('users', 'An assignment of a role to a user.')
         assert rows['`core_tasks`'][0] == 'core'
 
     def test_of_permissions_belong_to_the_feature_that_registers_them(self):
@@ -43,21 +48,26 @@ class TestRows:
             '`27 3 * * *` (UTC)',
             '10',
         )
-        assert rows['`files.make_thumbnail`'][3:] == ('when enqueued', '5')
-        assert rows['`files.delete_abandoned_uploads`'][3] == 'every 10 minutes'
+        assert rows['`users.make_export`'][3] == 'when enqueued'
         assert rows['`core.collect_released_objects`'][::3] == ('core', 'every minute')
 
     def test_of_mails_contain_subjects_with_example_values(self):
         rows = by_name(mail_rows(OWNERS))
 
         assert rows['`export_ready`'] == ('users', 'Your data is ready')
-        assert rows['`second_factor_changed`'] == ('auth', 'A second factor was turned on')
 
-    def test_of_attempt_counters_belong_to_the_feature_that_creates_them(self):
+    def test_of_attempt_counters_belong_to_the_feature_that_creates_them(self, monkeypatch):
+        counters = Registry('attempt counter')
+        monkeypatch.setattr(throttling, '_registry', counters)
+        for name, owner, targets in (('one', 'project.users.a', 2), ('other', 'project.core.b', 0)):
+            AttemptCounter(
+                name=name, owner=owner, scope='a name', limit=10, period=timedelta(minutes=15),
+                recovery='Wait.', command='flask unlock', targets_per_account=targets,
+            )  # fmt: skip
+
         rows = by_name(counter_rows(OWNERS))
 
-        assert rows['`login-name`'][0] == 'auth'
-        assert rows['`login-name`'][2:4] == ('10 in 15 minutes', '1,920')
-        assert rows['`link`'][0] == 'files'
-        assert rows['`link`'][3] == '—'
-        assert rows['`pin-mail`'][2] == '10 in a day'
+        assert rows['`one`'] == (
+            'users', 'a name', '10 in 15 minutes', '1,920', 'Wait.', '`flask unlock`',
+        )  # fmt: skip
+        assert (rows['`other`'][0], rows['`other`'][3]) == ('core', '—')

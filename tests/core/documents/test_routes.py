@@ -33,8 +33,7 @@ class TestRouteRows:
         owners = {row[0]: owner for owner, row in route_rows(all_owners())}
 
         assert owners['`GET /healthz`'] == owners['`GET /api/v1/docs`'] == 'core'
-        assert owners['`GET /api/v1/files`'] == 'files'
-        assert owners['`POST /api/v1/auth/sessions`'] == 'auth'
+        assert owners['`GET /api/v1/users`'] == 'users'
 
 
 class TestLimitText:

@@ -17,7 +17,7 @@ NAMES = sorted(path.parent.name for path in ROOT.glob('project/*/templates/mail/
 class TestMailNames:
     def test_are_those_of_every_feature(self):
         assert mail_names() == NAMES
-        assert 'verification' in NAMES
+        assert 'export_ready' in NAMES
 
 
 class TestPreviewMail:
@@ -41,7 +41,7 @@ class TestPreviewMail:
             if isinstance(value, str):
                 assert value in text
 
-    @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/verification', 'base.html'])
+    @pytest.mark.parametrize('name', ['nonsense', '', '..', '../mail/export_ready', 'base.html'])
     def test_raises_for_an_unknown_mail(self, name):
         with pytest.raises(MailTemplateNotFound):
             preview_mail(name)
@@ -49,13 +49,13 @@ class TestPreviewMail:
 
 class TestWritePreview:
     def test_writes_html_text_and_message(self, tmp_path):
-        paths = write_preview('verification', tmp_path / 'new' / 'folder')
+        paths = write_preview('export_ready', tmp_path / 'new' / 'folder')
 
         assert [path.name for path in paths] == [
-            'verification.html', 'verification.txt', 'verification.eml',
+            'export_ready.html', 'export_ready.txt', 'export_ready.eml',
         ]  # fmt: skip
         html, text, eml = (path.read_bytes() for path in paths)
         message = message_from_bytes(eml, policy=policy.default)
         assert html.decode().splitlines() == text_of(message, 'html').splitlines()
         assert text.decode().splitlines() == text_of(message).splitlines()
-        assert b'012345' in html
+        assert b'ada' in html

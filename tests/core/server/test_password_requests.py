@@ -1,21 +1,43 @@
 """Recognition of requests that hash a password, for all spellings of their URL."""
 
+from pathlib import Path
+
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 
 from project.core.security import password_hashing
 from project.core.server.password_requests import PasswordRequests
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint import endpoint
+from tests.core.apps import kernel_app
 
 from .serving import get, post
 
-LOGIN = '/api/v1/auth/sessions'
-SHARED = '/api/v1/files/shared/psl_token/content'
+LOGIN = '/api/v1/boats/logins'
+SHARED = '/api/v1/boats/shared/token/content'
 
 
-@pytest.fixture(scope='session')
-def requests(app: Flask) -> PasswordRequests:
-    """Return the object that recognizes the password requests of the real application."""
-    return PasswordRequests(app)
+@pytest.fixture(scope='module')
+def boats_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Return an application with routes that hash passwords, and others."""
+    boats = Blueprint('boats', __name__, url_prefix='/api/v1/boats')
+    for method, rule, hashes in (
+        ('POST', '/logins', True),
+        ('PUT', '/passwords', True),
+        ('POST', '/logins/refresh', False),
+        ('POST', '/<uuid:boat_id>/links', True),
+        ('GET', '/shared/<string:token>/content', 'X-Link-Password'),
+    ):
+        declared = endpoint(allow=public, hashes_password=hashes)
+        route = boats.route(rule, methods=[method], endpoint=rule.replace('/', '_'))
+        route(declared(lambda **_: None))
+    return kernel_app(Path(tmp_path_factory.mktemp('boats')), boats)
+
+
+@pytest.fixture(scope='module')
+def requests(boats_app: Flask) -> PasswordRequests:
+    """Return the object that recognizes the password requests of the application."""
+    return PasswordRequests(boats_app)
 
 
 class TestMatches:
@@ -24,11 +46,11 @@ class TestMatches:
         [
             LOGIN,
             LOGIN + '?x=1',
-            '/api/v1/auth/%73essions',
-            '/%61pi/v1/auth/sessions',
-            '//api/v1/auth/sessions',
-            '/api/v1/auth%2Fsessions',
-            'http://localhost/api/v1/auth/sessions',
+            '/api/v1/boats/%6Cogins',
+            '/%61pi/v1/boats/logins',
+            '//api/v1/boats/logins',
+            '/api/v1/boats%2Flogins',
+            'http://localhost/api/v1/boats/logins',
         ],
     )
     def test_returns_true_for_every_spelling_of_the_login_url(
@@ -39,28 +61,26 @@ class TestMatches:
     @pytest.mark.parametrize(
         ('method', 'path'),
         [
-            ('POST', '/auth/accounts'),
-            ('PUT', '/auth/verifications'),
-            ('PUT', '/auth/invitations'),
-            ('PUT', '/auth/password'),
-            ('PUT', '/auth/password-resets'),
-            ('POST', '/auth/sessions/current/reauthentication'),
-            ('POST', '/files/00000000-0000-0000-0000-000000000000/links'),
+            ('POST', '/logins'),
+            ('PUT', '/passwords'),
+            ('POST', '/00000000-0000-0000-0000-000000000000/links'),
         ],
     )
     def test_returns_true_for_each_route_that_hashes_a_password(
         self, requests: PasswordRequests, method: str, path: str
     ) -> None:
-        assert requests.matches(post(0, path=f'/api/v1{path}').replace(b'POST', method.encode()))
+        request = post(0, path=f'/api/v1/boats{path}')
+
+        assert requests.matches(request.replace(b'POST', method.encode()))
 
     @pytest.mark.parametrize(
         'head',
         [
             get(LOGIN),
             post(0, path=f'{LOGIN}/refresh'),
-            post(0, path='/api/v1/auth/password-resets'),
+            post(0, path='/api/v1/boats/passwords'),
             post(0, path='/nowhere'),
-            post(0, path='/api//v1/auth/sessions'),  # The application returns 404.
+            post(0, path='/api//v1/boats/logins'),  # The application returns 404.
             post(0, path='http://[/'),
             get('/healthz'),
             b'garbage\r\n\r\n',
@@ -91,14 +111,14 @@ class TestUndeclaredHashing:
         ('path', 'found'),
         [
             (LOGIN, []),
-            ('/api/v1/auth/sessions/refresh', ['POST api_v1.auth.session_refresh']),
+            (f'{LOGIN}/refresh', ['POST boats._logins_refresh']),
         ],
     )
     def test_contains_the_undeclared_route(
-        self, app: Flask, undeclared_hashing: list[str], path: str, found: list[str]
+        self, boats_app: Flask, undeclared_hashing: list[str], path: str, found: list[str]
     ) -> None:
-        with app.test_request_context(path, method='POST'):
-            app.preprocess_request()
+        with boats_app.test_request_context(path, method='POST'):
+            boats_app.preprocess_request()
             password_hashing.verify_password(None, 'secret')
 
         assert undeclared_hashing == found

@@ -19,7 +19,7 @@ from project.core.stored_objects.released_objects import ReleasedObject
 from tests.object_sizes import collect_released
 from tests.storage_io import put
 
-KEYS = [f'thumbnails/{number}' for number in range(5)]
+KEYS = [f'avatars/{number}' for number in range(5)]
 
 
 @pytest.fixture

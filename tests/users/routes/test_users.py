@@ -217,7 +217,7 @@ class TestUserShow:
     def test_requires_the_scope_of_an_api_key(self, as_user):
         user = UserFactory()
 
-        response = as_user(user, scopes=frozenset({'files:read'})).get(f'{URL}/{user.id}')
+        response = as_user(user, scopes=frozenset({'users:write'})).get(f'{URL}/{user.id}')
 
         assert response.status_code == 403
         assert set(reasons(response)) == {'scope'}

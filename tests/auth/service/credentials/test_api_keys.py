@@ -30,8 +30,8 @@ def owner():
 
 
 def create(owner, **changes):
-    """Create an API key, by default with the scope `files:read`."""
-    return create_key(owner, **{'name': 'Nightly', 'scopes': ['files:read'], **changes})
+    """Create an API key, by default with the scope `profile:read`."""
+    return create_key(owner, **{'name': 'Nightly', 'scopes': ['profile:read'], **changes})
 
 
 class TestCreateKey:
@@ -50,13 +50,13 @@ class TestCreateKey:
 
         [mail] = mailbox()
         assert mail['Subject'] == 'A new API key'
-        assert 'files:read' in plain(mail)
+        assert 'profile:read' in plain(mail)
         assert 'key_created' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize(
         ('changes', 'error'),
         [
-            ({'scopes': ['files:fly']}, ScopeUnknown),
+            ({'scopes': ['profile:fly']}, ScopeUnknown),
             ({'scopes': ['users:read']}, PrivilegeEscalation),
             ({'expires_at': now() - timedelta(seconds=1)}, ExpiryPast),
         ],
@@ -110,16 +110,16 @@ class TestRemindOfKey:
 
 class TestIdentifyKey:
     def test_returns_the_owner_limited_to_the_scopes(self, owner, assert_max_queries):
-        made = create(owner, scopes=['files:read', 'profile:read'])
+        made = create(owner, scopes=['profile:read', 'profile:write'])
         identify(made['key'])
 
         with assert_max_queries(1):
             found = identify(made['key'])
 
         assert found.user_id == owner.user_id
-        assert found.scopes == {'files:read', 'profile:read'}
-        assert found.has_permission('files:read')
-        assert not found.has_permission('files:write')
+        assert found.scopes == {'profile:read', 'profile:write'}
+        assert found.has_permission('profile:read')
+        assert not found.has_permission('users:read')
 
     def test_returns_a_principal_without_a_session_or_fresh_login(self, owner):
         found = identify(create(owner)['key'])

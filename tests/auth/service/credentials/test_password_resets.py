@@ -152,7 +152,7 @@ class TestResetPassword:
     def test_deletes_all_sessions_keys_and_devices(self, user, pin, mailbox):
         opened = log_in(user_or_email='ada', password=PASSWORD)
         key = ApiKey(user_id=user.id, name='ci', token_hash=token_hash(new_token('pak')),
-                     prefix='pak_', scopes=['files:read'])  # fmt: skip
+                     prefix='pak_', scopes=['profile:read'])  # fmt: skip
         with atomic():
             db.session.add(key)
 

@@ -80,8 +80,8 @@ class TestIdentifyStorage:
 
     def test_does_not_mark_a_storage_whose_objects_are_unknown(self, start, folder):
         """No row refers to these objects, so garbage collection would delete all of them."""
-        (folder / 'blobs' / 'aa').mkdir(parents=True)
-        (folder / 'blobs' / 'aa' / 'bb').touch()
+        (folder / 'avatars' / 'aa').mkdir(parents=True)
+        (folder / 'avatars' / 'aa' / 'bb').touch()
 
         with start(STRICT=True):
             assert state() == 'foreign'

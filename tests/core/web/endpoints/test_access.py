@@ -51,7 +51,7 @@ class TestAuthenticated:
         )
 
     def test_can_require_a_scope_and_a_fresh_login(self):
-        assert authenticated('files:read').scope == 'files:read'
+        assert authenticated('boats:read').scope == 'boats:read'
         assert authenticated(fresh=True).fresh
 
 
