@@ -37,7 +37,7 @@ run: install  ## Migrate and serve on :8000
 	@echo
 	@echo 'Serving on http://localhost:$(or $(PORT),8000) – stop with Ctrl-C. Next, in another terminal:'
 	@echo '  read and try the API:  http://localhost:$(or $(PORT),8000)/api/v1/docs'
-	@echo '  create the first user: $(BIN)/flask create-user ada --email ada@example.com --admin'
+	@test ! -d project/auth || echo '  create the first user: $(BIN)/flask create-user ada --email ada@example.com --admin'
 	@echo '  see the sent mails:    ls var/mail'
 	@echo
 	@exec $(BIN)/gunicorn -c config/gunicorn.py 'wsgi:create_app()'
@@ -78,12 +78,13 @@ coverage: .venv/tested
 bench: .venv/tested  ## Measure ratios against a naive reference, on PostgreSQL
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: .venv/tested  ## Run the long tests: 20,000 generated requests, and workers killed at work
+soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers killed at work, removed features
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability
-	@SOAK=1 $(BIN)/python -m pytest -q -s tests/files/test_model.py \
-	    tests/integration/test_interrupted_writes.py \
-	    tests/servers/test_s3.py::TestInterruptedWrites
+	@SOAK=1 $(BIN)/python -m pytest -q -s $(wildcard tests/files/test_model.py \
+	    tests/integration/test_interrupted_writes.py) \
+	    $(addsuffix ::TestInterruptedWrites,$(wildcard tests/servers/test_s3.py))
+	@$(BIN)/python -m tests.removals
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)

@@ -1,0 +1,214 @@
+"""The command `python -m tests.removals [FEATURE[+FEATURE] …]`: remove features from a copy.
+
+The command copies the repository, removes the features as docs/features.md describes, and then runs
+all checks, the remaining suite and the service. Without arguments, it removes each feature that no
+other feature requires, and all of these features together. It exits with code 1 if a step fails.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from signal import SIGTERM
+
+import requests
+
+from project.core.cli.feature_paths import paths_of_feature
+from project.core.features import find_features
+from tests.service import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+START_TIMEOUT_SECONDS = 60
+SHOWN_LINES = 60
+MAX_SCRIPT_BYTES = 100_000
+
+# The command of each step that must succeed after the removal, and the remedy if it fails.
+STEPS = {
+    'write documents': ('flask api write', 'a shared module needs the feature: move its part'),
+    'documents': ('flask api check', 'a document depends on a feature that is gone'),
+    'format': ('ruff format --check --quiet .', 'a shared module needs the feature'),
+    'lint': ('ruff check --quiet .', 'a shared module needs the feature: move its part'),
+    'mypy': ('mypy', 'a shared module needs the feature: move its part'),
+    'pyright': ('pyright', 'a shared module needs the feature: move its part'),
+    'contracts': ('lint-imports --no-cache', 'pyproject.toml names the feature'),
+    'upgrade': ('flask db upgrade', 'a migration of another feature depends on the feature'),
+    'tables': ('flask db check', 'a model of another package is registered only by the feature'),
+    'suite': (
+        "python -m pytest -n auto -p no:schemathesis -m 'not servers' -q",
+        'a test of core or of another feature uses the feature: let it use its own feature, move '
+        "it to the feature's folder, or declare `requires` in a test across features",
+    ),
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Remove each group of features from a copy, and check the copy; return the exit code."""
+    failed = [
+        f'{"+".join(group)}: {fault}'
+        for group in ([each.split('+') for each in arguments] or _groups())
+        for fault in faults_without(group)
+    ]
+    sys.stdout.write('\n'.join([*failed, f'{len(failed)} steps failed.\n']))
+    return 1 if failed else 0
+
+
+def _groups() -> list[list[str]]:
+    """Return each feature that no other feature requires, and all of them together."""
+    features = find_features()
+    required = {name for feature in features for name in feature.requires}
+    free = [feature.name for feature in features if feature.name not in required]
+    return [*([name] for name in free), free]
+
+
+def faults_without(names: Sequence[str]) -> Iterator[str]:
+    """Remove features from a copy of the repository; yield each step that fails, with a remedy."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_repository(Path(folder) / 'copy')
+        run(copy, 'flask db upgrade')
+        for name in names:
+            run(copy, f'flask db downgrade {name}@base')
+        for name in names:
+            for path in paths_of_feature(name, copy):
+                delete(copy / path)
+        sys.stdout.write(f'\n== without {" and ".join(names)}\n')
+        for step, (command, remedy) in STEPS.items():
+            start = time.monotonic()
+            ended = run(copy, command, check=False)
+            result = 'ok' if ended.returncode == 0 else 'failed'
+            lines = ended.stdout.strip().splitlines()
+            last = lines[-1] if lines and step == 'suite' else ''
+            sys.stdout.write(f'{step:15} {time.monotonic() - start:4.0f} s  {result}  {last}\n')
+            sys.stdout.flush()
+            if ended.returncode:
+                sys.stdout.write('\n'.join(lines[-SHOWN_LINES:]) + '\n')
+                yield f'{step} failed: {remedy}'
+        if fault := _fault_of_service(copy):
+            yield f'make run failed: {fault}'
+        else:
+            sys.stdout.write(f'{"make run":15}         ok\n')
+
+
+def copy_repository(copy: Path) -> Path:
+    """Copy all files that git does not ignore to a new folder; return the folder."""
+    listed = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.split('\0'):
+        if name and (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    copy_virtual_environment(copy)
+    return copy
+
+
+def copy_virtual_environment(copy: Path) -> None:
+    """Copy the virtual environment; in the new one, the code of the copy is installed."""
+    venv = copy / '.venv'
+    shutil.copytree(BIN.parent, venv, symlinks=True, copy_function=_link)
+    for pattern in ('pyvenv.cfg', 'bin/*', 'lib/*/site-packages/*editable*'):
+        for path in venv.glob(pattern):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < MAX_SCRIPT_BYTES:
+                _replace_root(path, copy)
+    for path in venv.glob('lib/*/site-packages/__pycache__/*editable*'):
+        path.unlink()
+    # So `make` does not install the packages again.
+    for name in ('installed', 'tested'):
+        (venv / name).touch()
+
+
+def _link(source: str, target: str) -> None:
+    """Create a hard link, or a copy on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _replace_root(path: Path, copy: Path) -> None:
+    """Replace the path of the repository in a script by that of the copy."""
+    content = path.read_bytes()
+    mode = path.stat().st_mode
+    # The hard link must not change the original.
+    path.unlink()
+    path.write_bytes(content.replace(bytes(ROOT), bytes(copy)))
+    path.chmod(mode)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, or a folder with its content."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return the environment of the commands in a copy."""
+    kept = ('PATH', 'HOME', 'TMPDIR', 'PYTEST_XDIST_AUTO_NUM_WORKERS')
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        'APP_ENV': 'development',
+        'PYRIGHT_PYTHON_IGNORE_WARNINGS': '1',
+        **settings,
+    }
+
+
+def run(copy: Path, command: str, *, check: bool = True) -> 'subprocess.CompletedProcess[str]':
+    """Run a command of the virtual environment in a copy.
+
+    :raises SystemExit: if it fails, and `check` is true.
+    """
+    program, *arguments = shlex.split(command)
+    is_test = program == 'python' or arguments[:1] == ['api']
+    ended = subprocess.run(
+        [str(copy / '.venv/bin' / program), *arguments],
+        cwd=copy,
+        env=environment(APP_ENV='testing' if is_test else 'development'),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if check and ended.returncode:
+        raise SystemExit(f'{command} failed before the removal:\n{ended.stdout}')
+    return ended
+
+
+def _fault_of_service(copy: Path) -> str:
+    """Start the service with `make run`; return a reason if it does not serve, or an empty text."""
+    port = str(free_port())
+    command = ['make', 'run', f'PORT={port}']
+    with (copy / 'service.log').open('wb') as log:
+        process = subprocess.Popen(
+            command, cwd=copy, env=environment(PORT=port), stdout=log, stderr=log
+        )
+    try:
+        for path in ('/healthz', '/api/v1/openapi.json'):
+            if not _is_served(process, f'http://127.0.0.1:{port}{path}'):
+                return f'{path} is not served:\n{(copy / "service.log").read_text()}'
+        return ''
+    finally:
+        process.send_signal(SIGTERM)
+        process.wait(30)
+
+
+def _is_served(process: 'subprocess.Popen[bytes]', url: str) -> bool:
+    """Wait until the service returns the page; return whether it does."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            return requests.get(url, timeout=5).ok
+        except requests.RequestException:
+            time.sleep(0.2)
+    return False
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
