@@ -59,15 +59,20 @@ def _uses(path: Path, root: Path) -> set[str]:
     package = _module_name(path.relative_to(root)).split('.')
     if path.name != '__init__.py':
         package.pop()
-    return {
-        name
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
-        for name in _names(node, package)
-    }
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    declared = [f'project.{name}' for node in tree.body for name in _declared(node)]
+    return {*declared, *(name for node in ast.walk(tree) for name in _imported(node, package))}
 
 
-def _names(node: ast.AST, package: list[str]) -> Iterator[str]:
-    """Yield the modules that a statement imports, and the features that it declares."""
+def _declared(node: ast.stmt) -> tuple[str, ...]:
+    """Return the features that a statement `requires = …` of a module names."""
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'requires':
+        return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
+    """Yield the modules that a statement imports."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -75,8 +80,6 @@ def _names(node: ast.AST, package: list[str]) -> Iterator[str]:
         module = '.'.join([*base, *([node.module] if node.module else [])])
         # `from project import files` imports `project.files`.
         yield from (f'{module}.{alias.name}' for alias in node.names)
-    elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'requires':
-        yield from (f'project.{name}' for name in ast.literal_eval(node.value))
 
 
 def _module_name(path: Path) -> str:
