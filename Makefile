@@ -84,6 +84,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	@SOAK=1 $(BIN)/python -m pytest -q -s $(wildcard tests/files/test_model.py \
 	    tests/integration/test_interrupted_writes.py) \
 	    $(addsuffix ::TestInterruptedWrites,$(wildcard tests/servers/test_s3.py))
+	@$(BIN)/python -m pytest -q -s tests/integration/generated_features.py
 	@$(BIN)/python -m tests.removals
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail

@@ -1,5 +1,8 @@
 """The commands of `flask feature`."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import click
 
 from project.core.cli.toolkit import FeatureGroup, as_json, print_rows
@@ -32,8 +35,7 @@ def feature_new(
 ) -> None:
     """Create a feature with a model, routes, commands, tests, a migration and a page."""
     paths = create_feature(name, ModelOptions(model, plural, fields), requires)
-    for path in paths:
-        click.echo(path)
+    _print_paths(paths)
     click.echo(f'Created the feature {name}. Next: flask db upgrade, then make sure.')
 
 
@@ -45,8 +47,7 @@ def feature_new(
 def feature_add(name: str, model: str, plural: str | None, fields: str) -> None:
     """Add a model to a feature, with routes, commands, tests and a migration."""
     paths = add_model(name, ModelOptions(model, plural, fields))
-    for path in paths:
-        click.echo(path)
+    _print_paths(paths)
     click.echo(f'Added {model} to the feature {name}. Next: flask db upgrade, then make sure.')
 
 
@@ -96,14 +97,17 @@ def feature_remove(context: click.Context, name: str, confirm: bool, keep_data: 
     removal = planned_removal(name)
     if keep_data:
         remove_code(removal)
+        _print_paths(removal.code)
         click.echo(
             f'Removed the code of {name}. {removal.migrations}/README.md has the next steps.'
         )
     elif not removal.is_on_main:
         undo_feature(removal)
+        _print_paths(removal.code)
         click.echo(f'Removed the feature {name}.')
     elif confirm:
         remove_feature(removal)
+        _print_paths(removal.code)
         click.echo(f'Removed the feature {name}.')
     else:
         click.echo(
@@ -112,3 +116,8 @@ def feature_remove(context: click.Context, name: str, confirm: bool, keep_data: 
             f'2. Then: flask feature remove {name} --confirm'
         )
         context.exit(1)
+
+
+def _print_paths(paths: Iterable[Path]) -> None:
+    for path in paths:
+        click.echo(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from project.core.cli.feature_paths import paths_of_feature
 from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
 from project.core.features import find_features
 
@@ -32,12 +33,14 @@ same tables in a new database. `flask db check` does not compare the tables with
 class Removal:
     """A feature to remove.
 
+    :param code: its files and folders, and the tests that need it, except its migrations.
     :param tables: the names of its tables.
     :param is_on_main: whether other databases may have its tables, because its migrations are on
         the main branch.
     """
 
     name: str
+    code: Sequence[Path]
     tables: Sequence[str]
     is_on_main: bool
 
@@ -50,17 +53,6 @@ class Removal:
     def migrations(self) -> Path:
         """Return the folder of the migrations."""
         return Path('migrations', 'versions', self.name)
-
-    @property
-    def code(self) -> list[Path]:
-        """Return the files and folders of the feature, except its migrations."""
-        pages = (ROOT / 'docs' / 'features').glob(f'{self.name}.*')
-        return [
-            Path('project', self.name),
-            Path('tests', self.name),
-            Path('config', 'features', f'{self.name}.py'),
-            *(page.relative_to(ROOT) for page in pages),
-        ]
 
 
 def planned_removal(name: str) -> Removal:
@@ -79,7 +71,9 @@ def planned_removal(name: str) -> Removal:
             f'{", ".join(dependents)} {"require" if len(dependents) > 1 else "requires"} {name}: '
             'remove them first, or delete the name from their `requires`'
         )
-    return Removal(name, tables_of(name), is_on_main_branch(name))
+    migrations = Path('migrations', 'versions', name)
+    code = [path for path in paths_of_feature(name, ROOT) if path != migrations]
+    return Removal(name, code, tables_of(name), is_on_main_branch(name))
 
 
 def is_on_main_branch(name: str, root: Path = ROOT) -> bool:
