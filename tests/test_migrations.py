@@ -67,6 +67,12 @@ def table_names():
     return set(inspect(db.engine).get_table_names()) - {'alembic_version'}
 
 
+def feature_of(table):
+    """Return the feature with whose name a table begins."""
+    found = [name for name in REQUIRES if f'{table}_'.startswith(f'{name}_')]
+    return max(found, key=len)
+
+
 def changed_tables(path):
     """Return the names of the tables that a migration file changes."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
@@ -127,7 +133,8 @@ class TestUpgrade:
     def test_upgrades_a_feature_and_its_dependencies(self, run):
         run('upgrade', f'{TOP}@head')
 
-        upgraded = {tables()[name] for name in table_names()}
+        # A dependency can be an older migration, after which a table has another name.
+        upgraded = {feature_of(name) for name in table_names()}
         assert {TOP} <= upgraded <= {TOP, *all_required(TOP), 'core'}
 
     def test_restores_the_options_of_the_connection(self, run):
