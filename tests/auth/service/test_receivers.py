@@ -1,10 +1,5 @@
 """Service: receive the signals of the feature `users`, and record security events."""
 
-from sqlalchemy import select
-
-from project.auth.models import Credential
-from project.auth.service import create_key, identify
-from project.core.database.session import db
 from project.users import service as users
 from tests.auth.service.recorded_events import events
 from tests.users.factories import AdminFactory, UserFactory, principal_of
@@ -46,39 +41,19 @@ class TestReceivers:
 
         assert [kind for kind, *_ in events()] == ['user_disabled', 'user_enabled']
 
-    def test_record_a_requested_export(self):
-        users.request_export(UserFactory().id)
-
-        assert [kind for kind, *_ in events()] == ['export_requested']
-
     def test_record_and_invite_imported_users(self, mailbox):
         users.import_users([row('ada'), row('eve')])
 
         assert [kind for kind, *_ in events()] == ['user_created', 'user_created']
         assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'eve@example.com'}
-        assert db.session.scalars(select(Credential)).all() == []
 
     def test_invite_no_imported_users_without_the_option(self, mailbox):
         users.import_users([row('ada')], invite=False)
 
         assert mailbox() == []
-        assert [kind for kind, *_ in events()] == ['user_created']
 
 
 def row(username):
     """Return the row of a user to import."""
     plain = {'username': username, 'email': f'{username}@example.com', 'name': '', 'bio': ''}
     return {**plain, 'roles': ['member']}
-
-
-class TestIdentify:
-    def test_applies_a_change_of_permissions_immediately(self):
-        """ASVS 8.3.2: a change of permissions affects the next request."""
-        users.define_role('auditor', ['users:read'])
-        user = UserFactory(roles=['member', 'auditor'])
-        key = create_key(principal_of(user), name='ci', scopes=['users:read'])['key']
-        assert identify(key).has_permission('users:read')
-
-        users.define_role('auditor', [])
-
-        assert not identify(key).has_permission('users:read')

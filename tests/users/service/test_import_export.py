@@ -28,16 +28,6 @@ class TestImportUsers:
         ada = service.get_user_by_login('ada')
         assert (ada.name, ada.roles) == ('Ada', ['auditor', 'member'])
 
-    def test_invites_the_users(self, mailbox):
-        import_users([row('ada'), row('eve')])
-
-        assert {mail['To'] for mail in mailbox()} == {'ada@example.com', 'eve@example.com'}
-
-    def test_sends_no_invitations_with_the_option(self, mailbox):
-        import_users([row('ada')], invite=False)
-
-        assert mailbox() == []
-
     def test_rejects_invalid_rows_and_creates_the_others(self):
         UserFactory(username='taken', email='old@example.com')
 
