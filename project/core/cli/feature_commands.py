@@ -1,4 +1,4 @@
-"""Registration of the commands of features, each of which has one owner."""
+"""Registration of the commands of all features. Two features cannot have the same command."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,10 +14,11 @@ COMMANDS_WITHOUT_APP = ('config', 'routes', 'run', 'secret-key', 'shell')
 def add_commands(app: Flask, clis: Mapping[str, Iterable[click.Command]]) -> None:
     """Add the commands of all features to `flask`.
 
-    The name of a group begins with the name of the feature, and its commands are functions of the
-    feature. Each name has one owner; otherwise Flask would silently replace a command.
+    The name of a command group must begin with the name of its feature, and all its commands must
+    be functions of this feature. If two features added a command of the same name, Flask would
+    silently replace the first one. So the second one raises an error here.
 
-    :param clis: the commands by package: `project.users`.
+    :param clis: the commands of each feature, by its package, such as `project.users`.
     :raises RegistrationError: if a name is registered already, or belongs to another feature; names
         both packages.
     """

@@ -1,19 +1,20 @@
-"""The files of a feature: its folders, and the test modules that need it."""
+"""The files to delete with a feature: its own folders, and test modules that need the feature."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-# Folders whose modules may use any feature. A module of these folders belongs to each feature that
-# it uses.
+# Folders whose modules may use any feature. If a module there uses a feature, it must be deleted
+# with the feature.
 TEST_FOLDERS = ('tests', 'benchmarks')
 
 
 def paths_of_feature(name: str, root: Path) -> list[Path]:
     """Return the files and folders to delete with a feature, relative to `root`, sorted.
 
-    These are its own folders, its settings and its pages, and each other test module that needs the
-    feature. Shared modules, such as `conftest.py`, must not need a feature that can be removed.
+    These are the folders, the settings and the pages of the feature, and all test modules elsewhere
+    that need it. Modules that all tests share, such as `conftest.py`, must not need a feature that
+    can be removed.
     """
     own = [
         Path('project', name),
@@ -26,10 +27,11 @@ def paths_of_feature(name: str, root: Path) -> list[Path]:
 
 
 def dependents(name: str, root: Path) -> list[Path]:
-    """Return the test modules that need a feature, except those in its own folder.
+    """Return the test modules that need a feature, except those in `tests/<feature>`.
 
-    A module needs a feature if it imports the feature, its tests or a module that needs it, or if
-    it declares that it uses URLs, commands or tables of the feature: `requires = ('files',)`.
+    A module needs the feature `files` if it imports `project.files` or `tests.files`, or another
+    module that needs `files`. A module that only uses URLs, commands or tables of the feature
+    declares this: `requires = ('files',)`.
     """
     modules = {
         path.relative_to(root): _uses(path, root)
@@ -50,12 +52,12 @@ def dependents(name: str, root: Path) -> list[Path]:
 
 
 def _is_any_in(needed: set[str], uses: set[str]) -> bool:
-    """Return whether a used name is a needed module, or is inside one."""
+    """Return whether one of the used names is in `needed`, or inside a module in `needed`."""
     return any(use == name or use.startswith(f'{name}.') for use in uses for name in needed)
 
 
 def _uses(path: Path, root: Path) -> set[str]:
-    """Return the modules that a module imports, and the features that it requires."""
+    """Return the modules that a module imports, and the packages that its `requires` names."""
     package = _module_name(path.relative_to(root)).split('.')
     if path.name != '__init__.py':
         package.pop()
@@ -83,6 +85,6 @@ def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
 
 
 def _module_name(path: Path) -> str:
-    """Return the name of the module in a file, by its path relative to the repository."""
+    """Return the name of a module: `tests.files.factories` for `tests/files/factories.py`."""
     parts = path.with_suffix('').parts
     return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)

@@ -54,7 +54,10 @@ def check_mail() -> CheckResult:
 
 
 def _connect(url: str) -> None:
-    """Connect to the mail server at a URL, or check that its folder accepts mail.
+    """Check that mail can be delivered to `MAIL_URL`.
+
+    For an `smtp:` URL, connect to the mail server. For a `file:` URL, check that mails can be
+    written to its folder.
 
     :raises OSError: if the server or the folder does not accept mail.
     :raises GreetingLate: if the server does not greet in time.

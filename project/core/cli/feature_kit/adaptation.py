@@ -1,4 +1,4 @@
-"""Changes to the lines of the template that the type and the options of a field need."""
+"""Adaptation of the template's lines for a field to the type and the options of a new field."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from .words import Words
 
 ENUM_MEMBERS = re.compile(r"    fine = 'fine'\n    damaged = 'damaged'\n")
 
-# How the lines of a required field differ from those of an optional one.
+# The template has lines of a required field. For an optional field, each pattern is replaced by
+# the text beside it.
 OPTIONAL_LINES = (
     ('this row is deleted, too', 'it becomes empty'),
     (r'Mapped\[(.+)\] = mapped_column', r'Mapped[\1 | None] = mapped_column'),
@@ -29,11 +30,14 @@ OPTIONAL_LINES = (
 class Reference:
     """The target of a field of type `ref`.
 
-    :param singular: the name of the model, such as `invoice`: the feature has a service function
-        `find_invoice(owner_id, invoice_id)`, and a factory `InvoiceFactory`.
-    :param has_uuid: whether the key is a UUID instead of an integer.
-    :param is_owned: whether each row belongs to a user.
-    :param own_module: the module of the service function, if it belongs to the same feature.
+    :param feature: the feature to which the target table belongs.
+    :param table: the target table.
+    :param singular: the name of the target model, such as `invoice`. The code uses it in the names
+        `find_invoice(owner_id, invoice_id)` (a service function) and `InvoiceFactory`.
+    :param has_uuid: whether the primary key of the table is a UUID instead of an integer.
+    :param is_owned: whether each row of the table belongs to a user.
+    :param own_module: the module that defines `find_invoice`, if the field and the table belong to
+        the same feature; otherwise None.
     """
 
     feature: str
@@ -48,7 +52,11 @@ USERS = Reference('users', 'users', 'user', has_uuid=False, is_owned=False)
 
 
 def adapt_lines(field: Field, text: str, references: Mapping[str, Reference]) -> str:
-    """Return the lines of the template for a field of the same type."""
+    """Return the lines of the template's example field, changed for a new field of its type.
+
+    :param text: the lines of the example field.
+    :param references: the target of each field of type `ref`, by the argument of `ref`.
+    """
     if field.kind == 'enum':
         members = ''.join(f"    {value} = '{value}'\n" for value in field.arguments)
         text = ENUM_MEMBERS.sub(members, text)
@@ -62,10 +70,11 @@ def adapt_lines(field: Field, text: str, references: Mapping[str, Reference]) ->
 
 
 def _refer(text: str, target: Reference, *, is_optional: bool) -> str:
-    """Return the lines of a reference to users as those of a reference to another table."""
+    """Return lines that refer to users, changed so that they refer to the target table."""
     is_of_user = target.table == USERS.table
     if 'delete_batch' in text or '_id_of_the_user' in text:
-        # The database deletes or updates rows that refer to other tables.
+        # Code deletes rows that refer to a deleted user. The foreign keys to other tables do this
+        # themselves (`ondelete`), so no lines are needed.
         return text if is_of_user and not is_optional else ''
     if is_optional or not is_of_user:
         action = 'SET NULL' if is_optional else 'CASCADE'
@@ -79,7 +88,7 @@ def _refer(text: str, target: Reference, *, is_optional: bool) -> str:
 
 
 def _find(text: str, target: Reference) -> str:
-    """Replace the function that finds a user, and the factory of users."""
+    """Replace `users.find_user` and `UserFactory` by the function and factory of the target."""
     factory = f'{Words(target.singular).pascal}Factory'
     module = '' if target.own_module else f'{target.feature}.'
     arguments = '(owner_id, dealer_id)' if target.is_owned else '(dealer_id)'
@@ -97,7 +106,7 @@ def _find(text: str, target: Reference) -> str:
 
 
 def add_imports(text: str, target: Reference) -> str:
-    """Add the imports that a reference needs; ruff deletes unused ones."""
+    """Add all imports that a reference may need; ruff later deletes the unused ones."""
     service = f'from project.{target.feature} import service as {target.feature}\n'
     if target.own_module:
         service = f'from .{target.own_module} import find_{target.singular}\n'

@@ -47,8 +47,8 @@ raise SystemExit(result.output if result.exit_code else 0)
 class Check:
     """A check of a feature.
 
-    :param arguments: the arguments of Python.
-    :param remedy: what to do if it fails.
+    :param arguments: the command-line arguments of the Python process that runs the check.
+    :param remedy: the text that tells the developer what to do if the check fails.
     """
 
     title: str

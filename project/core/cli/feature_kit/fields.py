@@ -10,7 +10,8 @@ from .words import SNAKE, Words
 
 MAX_FIELD_CHARACTERS = 24
 
-# The field of the template with the lines for each type.
+# For each type of field, the field of the template (`tests/feature_template`) that has this type.
+# The code of a new field is made from the lines of this example.
 EXAMPLES = {
     'str': 'title',
     'text': 'summary',
@@ -48,19 +49,19 @@ class Field:
 
     @property
     def words(self) -> Words:
-        """Return the forms of the name."""
+        """Return the name of the field, with its forms such as `DueDate`."""
         return Words(self.name)
 
     @property
     def column(self) -> str:
-        """Return the name of the column, and of the field in JSON."""
+        """Return the name of the column and the JSON key: `user_id` for `user:ref(users)`."""
         return f'{self.name}_id' if self.kind == 'ref' else self.name
 
 
 def parse_fields(text: str) -> list[Field]:
-    """Return the fields in the text of an option.
+    """Return the fields that the value of the option `--fields` describes.
 
-    :raises UsageError: if the text has a fault; the message names the field and the remedy.
+    :raises UsageError: if the value is wrong; the message names the field and the remedy.
     """
     fields = [_parse_field(word) for word in text.split()]
     if not fields:

@@ -1,4 +1,7 @@
-"""The last steps of a change to features, in a copy of the repository: migration and documents."""
+"""The last step of `flask feature`: write the migration and the documents.
+
+It runs in a temporary copy of the repository, as a separate process.
+"""
 
 from flask import Flask
 
@@ -6,9 +9,10 @@ from flask import Flask
 def finish(app: Flask, message: str | None) -> None:
     """Write the migration of the changed models, and the generated documents.
 
-    The database of the application is empty at the beginning, and has all tables at the end.
+    The application has a temporary database, which is empty before the call. Afterwards it has all
+    tables.
 
-    :param message: the message of the migration; None if no model is new.
+    :param message: the message of the migration; None if no migration is needed.
     :raises SystemExit: if a step fails.
     """
     runner = app.test_cli_runner()

@@ -19,9 +19,10 @@ from .words import Words, plural_of, singular_of, snake_of
 class ModelOptions:
     """The options that describe a model on the command line.
 
-    :param name: the name of the class; None for the singular of the feature.
-    :param plural: the plural in snake case; None for the English plural.
-    :param fields: the text of `--fields`.
+    :param name: the name of the class. If it is None, the class is named after the feature:
+        `Invoice` for the feature `invoices`.
+    :param plural: the plural of the name in snake case; if None, it is formed as in English.
+    :param fields: the value of the option `--fields`.
     """
 
     name: str | None
@@ -30,7 +31,7 @@ class ModelOptions:
 
 
 def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) -> list[Path]:
-    """Create a feature with one model and return the new and the changed files.
+    """Create a feature with one model; return the paths of new and changed files.
 
     :raises UsageError: if a name or a field is invalid. Nothing is written.
     """
@@ -47,7 +48,7 @@ def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) ->
 
 
 def add_model(feature: str, options: ModelOptions) -> list[Path]:
-    """Add a model to a feature and return the new and the changed files.
+    """Add a model to a feature; return the paths of new and changed files.
 
     :raises UsageError: if a name or a field is invalid. Nothing is written.
     """
@@ -68,7 +69,7 @@ def add_model(feature: str, options: ModelOptions) -> list[Path]:
 
 
 def _add_file(path: Path, text: str) -> Path | None:
-    """Write a file, or add the code to an existing module; return its path if it changed."""
+    """Write a file, or merge `text` into it if it exists; return the path, or None if unchanged."""
     if path.exists():
         known = path.read_text(encoding='utf-8')
         text = merge_modules(known, text) if path.suffix == '.py' and known else known
@@ -80,7 +81,7 @@ def _add_file(path: Path, text: str) -> Path | None:
 
 
 def described_model(feature: str, options: ModelOptions, requires: Sequence[str]) -> Model:
-    """Return the model that options describe.
+    """Return the model that the options of the command line describe.
 
     :raises UsageError: if a name or a field is invalid.
     """
@@ -102,16 +103,21 @@ def described_model(feature: str, options: ModelOptions, requires: Sequence[str]
 
 
 def finish(copy: Path, written: Sequence[Path], feature: str, message: str) -> list[Path]:
-    """Format the written files of a copy, write migration and documents, and move all files.
+    """Complete a change in a copy of the repository, and move it into the repository.
 
-    :returns: the new and the changed files.
+    Formats the new files, and writes the migration and the documents.
+
+    :param written: the files that were written so far.
+    :param message: the message of the migration.
+    :returns: the paths of all new and changed files.
     """
     repository.format_code(copy, written)
     repository.finish_changes(copy, message)
     versions = copy / 'migrations' / 'versions'
     others = [str(path.relative_to(copy)) for path in versions.iterdir() if path.name != feature]
     paths = repository.changed_files(copy, ignored=others)
-    # The application finds the feature by this file, so it is the last one.
+    # The application finds the feature by this file. Move it last, so that the application never
+    # finds an incomplete feature.
     last = Path('project', feature, '__init__.py')
     paths.sort(key=lambda path: path == last)
     repository.move_files(copy, paths)

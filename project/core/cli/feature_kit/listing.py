@@ -11,7 +11,10 @@ from project.core.web.endpoints.endpoint_spec import declared_methods
 
 
 class ListedFeature(NamedTuple):
-    """A feature. The routes have the form `GET /api/v1/users`."""
+    """A feature, as `flask feature list` prints it.
+
+    :param routes: the method and path of each route: `GET /api/v1/users`.
+    """
 
     name: str
     requires: tuple[str, ...]

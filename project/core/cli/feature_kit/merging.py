@@ -1,4 +1,8 @@
-"""Addition of generated code to a module that exists: imports, lists, statements, definitions."""
+"""Merge of generated code into an existing module: imports, lists, statements, definitions.
+
+`flask feature add` uses it. The existing module is called `known` or `ours`, the generated one
+`new` or `theirs`.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +14,7 @@ LISTS = ('__all__', 'requires')
 
 
 class Edit(NamedTuple):
-    """A replacement of the bytes from `start` to `end` of a module."""
+    """An edit of a module: `text` replaces the bytes from `start` to `end`."""
 
     start: int
     end: int
@@ -18,7 +22,10 @@ class Edit(NamedTuple):
 
 
 class Module:
-    """A module with the positions of its nodes in bytes, as `ast` counts them."""
+    """A parsed module, which can locate its syntax nodes in the text.
+
+    Positions are in bytes, because `ast` counts columns in bytes.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -43,12 +50,12 @@ class Module:
         return self.bytes[start : self.end_of(node)].decode()
 
     def definitions(self) -> dict[str, Definition]:
-        """Return the functions and classes by name."""
+        """Return the functions and classes at the top level, by name."""
         return {node.name: node for node in self.tree.body if isinstance(node, Definition)}
 
 
 def merge_modules(ours: str, theirs: str) -> str:
-    """Return the first module with everything that only the second one has.
+    """Return the text of the first module, with the code added that only the second one has.
 
     The result may have unsorted imports; ruff sorts them.
     """
@@ -66,7 +73,11 @@ def merge_modules(ours: str, theirs: str) -> str:
 
 
 def _imports(known: Module, new: Module) -> Iterator[Edit]:
-    """Add names to the imports from the same modules, and further imports after the docstring."""
+    """Yield the edits that add the missing imports.
+
+    If the known module already imports from the same module, the names are added to this statement.
+    Other imports are inserted after the docstring.
+    """
     docstring = known.end_of(known.tree.body[0])
     ours = {ast.unparse(node) for node in known.tree.body if isinstance(node, ast.Import)}
     for node in new.tree.body:
@@ -81,7 +92,7 @@ def _imports(known: Module, new: Module) -> Iterator[Edit]:
 
 
 def _imported(module: Module) -> dict[str, list[str]]:
-    """Return the imported names by the beginning of the statement: `from . import`."""
+    """Return the names that `from` statements import, by their beginning: `from . import`."""
     found: dict[str, list[str]] = {}
     for node in module.tree.body:
         if isinstance(node, ast.ImportFrom):
@@ -94,7 +105,11 @@ def _beginning(node: ast.ImportFrom) -> str:
 
 
 def _extended(module: Module, node: ast.ImportFrom, names: list[str]) -> Edit:
-    """Return the replacement of an import statement; its comment stays on the first line."""
+    """Return the edit that makes an import statement import `names`.
+
+    If the first line of the statement ends with a comment, such as `# noqa: F401`, the comment is
+    kept on the first line of the new statement.
+    """
     line = module.text.splitlines()[node.lineno - 1]
     comment = f'  {line[line.index("#") :]}' if '#' in line else ''
     end = module.end_of(node)
@@ -105,7 +120,7 @@ def _extended(module: Module, node: ast.ImportFrom, names: list[str]) -> Edit:
 
 
 def _lists(known: Module, new: Module) -> Iterator[Edit]:
-    """Add elements to lists and tuples of names, and entries to the dictionary `tables`."""
+    """Yield the edits that add elements to `__all__` and `requires`, and entries to `tables`."""
     ours, theirs = _assigned(known), _assigned(new)
     for name in ours.keys() & theirs.keys():
         before = ast.literal_eval(ours[name])
@@ -127,7 +142,7 @@ def _assigned(module: Module) -> dict[str, ast.expr]:
 
 
 def _tables(module: Module) -> Iterator[ast.Dict]:
-    """Yield the dictionaries of tables with personal data."""
+    """Yield the dictionaries passed as `tables=`: `register_personal_data` has this argument."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.keyword) and node.arg == 'tables':
             assert isinstance(node.value, ast.Dict)  # noqa: S101 - for the type checker
@@ -135,7 +150,10 @@ def _tables(module: Module) -> Iterator[ast.Dict]:
 
 
 def _statements(known: Module, new: Module) -> Iterator[Edit]:
-    """Add statements to functions with the same name, before their last `return`."""
+    """Yield the edits that add missing statements to functions that both modules define.
+
+    They are inserted before the `return` at the end of the function, or at its end.
+    """
     theirs = new.definitions()
     for name, ours in known.definitions().items():
         other = theirs.get(name)

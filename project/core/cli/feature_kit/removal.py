@@ -33,10 +33,11 @@ same tables in a new database. `flask db check` does not compare the tables with
 class Removal:
     """A feature to remove.
 
-    :param code: its files and folders, and the tests that need it, except its migrations.
-    :param tables: the names of its tables.
-    :param is_on_main: whether other databases may have its tables, because its migrations are on
-        the main branch.
+    :param code: the files and folders of the feature without its migrations, and the tests of other
+        folders that need the feature.
+    :param tables: the names of the tables of the feature.
+    :param is_on_main: whether the migrations of the feature are on the main branch. If so, other
+        databases may have its tables.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Removal:
 
 
 def planned_removal(name: str) -> Removal:
-    """Return the removal of a feature.
+    """Return the files and tables that the removal of a feature deletes. Deletes nothing.
 
     :raises ClickException: if the feature does not exist, or other features require it.
     """
@@ -77,9 +78,9 @@ def planned_removal(name: str) -> Removal:
 
 
 def is_on_main_branch(name: str, root: Path = ROOT) -> bool:
-    """Return whether the main branch has migrations of a feature, here or on the server.
+    """Return whether the main branch, local or remote, has migrations of a feature.
 
-    Without git, or without a main branch, the result is True, because nothing proves the contrary.
+    Without git, or without a main branch, the result is True: the feature may be in use elsewhere.
     """
     branches = [ref for ref in MAIN_BRANCHES if _git(root, 'rev-parse', '--verify', '--quiet', ref)]
     folder = f'migrations/versions/{name}'
@@ -100,14 +101,14 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def undo_feature(removal: Removal) -> None:
-    """Remove a feature that no other repository has: also its tables in the current database."""
+    """Remove a feature that is not on the main branch, and its tables in the current database."""
     _remove(removal, [*removal.code, removal.migrations])
 
 
 def remove_feature(removal: Removal) -> None:
-    """Remove a feature whose tables are deleted from all databases.
+    """Remove a feature after its tables were deleted from all databases.
 
-    :raises ClickException: if the current database has the tables.
+    :raises ClickException: if the current database still has one of the tables.
     """
     if left := existing_tables(removal.tables):
         raise click.ClickException(
@@ -123,7 +124,13 @@ def remove_code(removal: Removal) -> None:
 
 
 def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | None = None) -> None:
-    """Delete files, after an attempt in a copy, and write new files and the documents."""
+    """Delete files of a feature, write the given texts, and write the documents again.
+
+    All of this is done in a copy first. If it fails there, the repository stays unchanged.
+
+    :param paths: the files and folders to delete.
+    :param texts: the texts of new files by path.
+    """
     with repository.copied_repository() as copy:
         repository.delete(copy, paths)
         for path, text in (texts or {}).items():

@@ -1,4 +1,7 @@
-"""The files of a generated feature, made from those of the template."""
+"""Rendering of the files of a new feature from the files of the template.
+
+The template is a real feature, `tests/feature_template`. Its names are replaced.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +29,9 @@ book_club_cli.add_command(rare_books_cli)
 class Model:
     """A model to generate, and its feature.
 
-    :param plural: the plural of its name, which is also the topic of its modules.
-    :param references: the targets of its fields of type `ref`, by the argument of the field.
+    :param plural: the plural of its name. The modules of the model have this name, too.
+    :param references: the target of each field of type `ref`, by the argument of `ref`.
+    :param requires: the features that the feature of the model requires.
     """
 
     feature: Words
@@ -39,7 +43,7 @@ class Model:
 
     @property
     def table(self) -> str:
-        """Return the name of the table."""
+        """Return the name of the table: `billing_payments`, or `notes` in the feature `notes`."""
         is_main = self.plural == self.feature
         return self.feature.snake if is_main else f'{self.feature.snake}_{self.plural.snake}'
 
@@ -54,7 +58,10 @@ def render_files(template: Path, model: Model) -> Iterator[tuple[Path, str]]:
 
 
 def render(text: str, model: Model) -> str:
-    """Return the text of a file of the template for a model."""
+    """Return the text of a new file for a model.
+
+    :param text: the text of the file of the template.
+    """
     for target in model.references.values():
         text = add_imports(text, target)
     text = select_lines(
@@ -66,12 +73,12 @@ def render(text: str, model: Model) -> str:
 
 
 def rename(text: str, model: Model) -> str:
-    """Replace the names of the template."""
+    """Replace the names of the template (`book_club`, `rare_book`) by those of a model."""
     return replace_words(text, {FEATURE: model.feature, MODELS: model.plural, MODEL: model.name})
 
 
 def _without_topic(text: str) -> str:
-    """Return the text for a model with the name of its feature: `/notes`, not `/notes/notes`."""
+    """Remove repeated names if the model is named as its feature: `/notes`, not `/notes/notes`."""
     for long, short in (
         (NESTED_GROUP, ''),
         ('book_club_rare_books', 'book_club'),
@@ -85,7 +92,7 @@ def _without_topic(text: str) -> str:
 
 
 def _wrapped(docstring: str) -> str:
-    """Return a docstring whose paragraphs after the first line fill the lines."""
+    """Wrap a docstring again, because the new names have other lengths. Keep its first line."""
     summary, *paragraphs = docstring.split('\n\n')
     parts = [re.split(r'\n(?= *(?::|"""))', paragraph) for paragraph in paragraphs]
     return '\n\n'.join([summary, *('\n'.join(map(_filled, lines)) for lines in parts)])

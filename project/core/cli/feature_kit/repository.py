@@ -1,7 +1,7 @@
-"""The repository that `flask feature` changes, and the copy in which it prepares the changes.
+"""The repository that `flask feature` changes, and a temporary copy of it.
 
-Each change is made and checked in a copy, and then moved into the repository. So a fault leaves the
-repository as it was.
+Each change is made and checked in the copy. Only if this succeeds, the changed files are moved into
+the repository. So an error leaves the repository unchanged.
 """
 
 import importlib.util
@@ -30,9 +30,9 @@ finish(create_app(), {message!r})
 
 
 def ensure_repository() -> None:
-    """Ensure that this is a development repository.
+    """Ensure that the command runs in a development repository, not in an installed service.
 
-    :raises ClickException: if the tests or the formatter are missing, as in an installed service.
+    :raises ClickException: if the folder `tests` or the formatter (ruff) is missing.
     """
     if not TEMPLATE.is_dir():
         raise click.ClickException(f'{TEMPLATE} is missing: run this command in the repository')
@@ -50,9 +50,9 @@ def copied_repository() -> Iterator[Path]:
 
 
 def format_code(copy: Path, paths: Sequence[Path]) -> None:
-    """Delete unused imports of Python files, sort the others, and format the code.
+    """Format the Python files among `paths`: delete unused imports, sort the others, wrap lines.
 
-    :raises ClickException: if a file has another fault; names it.
+    :raises ClickException: if ruff reports a fault that it cannot repair; contains its message.
     """
     names = [str(path) for path in paths if path.suffix == '.py']
     check = ('-m', 'ruff', 'check', '--quiet', '--output-format=concise')
@@ -67,7 +67,7 @@ def format_code(copy: Path, paths: Sequence[Path]) -> None:
 def finish_changes(copy: Path, message: str | None = None) -> None:
     """Write the migration and the generated documents in a copy.
 
-    :param message: the message of the migration; None if no model is new.
+    :param message: the message of the migration; None if no migration is needed.
     """
     _run(copy, '-c', FINISH.format(message=message))
 
@@ -75,11 +75,12 @@ def finish_changes(copy: Path, message: str | None = None) -> None:
 def _run(copy: Path, *arguments: str) -> None:
     """Run Python in a copy.
 
-    :raises ClickException: if it fails; contains the fault that it prints.
+    :raises ClickException: if the process fails; contains one line of its output.
     """
     ended = run_python(copy, *arguments, database=copy.parent / 'database.sqlite')
     if ended.returncode:
-        # The first fault that ruff prints to stdout, or the last line of a Python process.
+        # ruff prints its faults to stdout: show the first one. Python prints errors to stderr: show
+        # the last line.
         errors = ended.stderr.strip().splitlines()
         lines = ended.stdout.splitlines()[:1] or errors[-1:] or ['no output']
         raise click.ClickException(f'nothing was changed: {lines[0]}')
@@ -88,9 +89,9 @@ def _run(copy: Path, *arguments: str) -> None:
 def run_python(
     folder: Path, *arguments: str, database: Path, environment: str = 'development'
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in a repository or a copy, and return its exit code and its output.
+    """Run Python in the repository or in a copy; return the exit code and the output.
 
-    :param database: the file of its SQLite database.
+    :param database: the SQLite file that the process uses as its database.
     :param environment: the value of `APP_ENV`.
     """
     variables = {
@@ -108,9 +109,9 @@ def run_python(
 
 
 def changed_files(copy: Path, ignored: Sequence[str] = ()) -> list[Path]:
-    """Return the files of a copy that the repository lacks, or that differ.
+    """Return the files of a copy that are new, or differ from those of the repository.
 
-    :param ignored: folders whose files are not compared.
+    :param ignored: folders whose files are left out.
     """
     paths = (path.relative_to(copy) for path in sorted(copy.rglob('*')) if path.is_file())
     return [
@@ -127,7 +128,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def move_files(copy: Path, paths: Sequence[Path]) -> None:
-    """Move files of a copy into the repository; after an error, restore the former ones."""
+    """Copy files of a copy into the repository. After an error, restore the repository."""
     former: dict[Path, bytes | None] = {}
     try:
         for path in paths:
@@ -141,7 +142,7 @@ def move_files(copy: Path, paths: Sequence[Path]) -> None:
 
 
 def restore_files(former: dict[Path, bytes | None]) -> None:
-    """Write the former content of files, and delete those that did not exist."""
+    """Restore files to their former content; delete those without one, which are new."""
     for path, content in former.items():
         if content is not None:
             path.write_bytes(content)
@@ -159,7 +160,7 @@ def delete(root: Path, paths: Sequence[Path]) -> None:
 
 
 def delete_file(path: Path) -> None:
-    """Delete a file, and its folders if they are empty except for byte code."""
+    """Delete a file, and then each parent folder that has no files left except byte code."""
     path.unlink()
     folder = path.parent
     while folder != ROOT and not [each for each in folder.iterdir() if each.name != '__pycache__']:

@@ -1,8 +1,10 @@
-"""Selection of the lines of the template that a generated model needs.
+"""Selection of the lines of the template that a new model needs.
 
-A line of the template that contains the name of an example field belongs to that field, together
-with the rest of its bracket or its indented block. For each requested field, the lines of the field
-of the same type are repeated; all other lines of fields vanish.
+The model of the template has an example field of each type, such as `price` of type `decimal`. A
+line that contains the name of an example field belongs to this field. If the line opens a bracket
+or an indented block, the whole bracket or block belongs to the field. The lines of an example field
+are written once for each requested field of its type, with the name of the requested field. Lines
+of example fields whose type was not requested are left out.
 """
 
 import re
@@ -14,7 +16,7 @@ from typing import NamedTuple
 from .fields import EXAMPLES, Field
 from .words import Words, replace_words
 
-# Example fields whose lines show the effect of an option.
+# Example fields that show the effect of the options `unique` and `optional`.
 UNIQUE, OPTIONAL = 'shelf_mark', 'subtitle'
 PATTERNS = {
     name: re.compile(
@@ -28,9 +30,11 @@ Adapt = Callable[[Field, str], str]
 
 
 class Unit(NamedTuple):
-    """Consecutive lines of the template: a line, or all lines of a bracket or block.
+    """Lines of the template that are kept or left out together.
 
-    :param example: the example field to which they belong, if any.
+    A unit is one line, or all lines of a bracket or block that belongs to an example field.
+
+    :param example: the example field to which the unit belongs; None if it belongs to none.
     """
 
     text: str
@@ -38,9 +42,10 @@ class Unit(NamedTuple):
 
 
 def select_lines(text: str, fields: Sequence[Field], adapt: Adapt) -> str:
-    """Return the text of a module of the template with the lines for the given fields.
+    """Return the text of a module with lines for the given fields instead of the example fields.
 
-    :param adapt: changes the lines of a field according to its type and options.
+    :param text: the text of the module in the template.
+    :param adapt: a function that changes the lines of a field according to its type and options.
     """
     parts: list[str] = []
     for is_of_field, units in groupby(units_of(text), key=lambda unit: unit.example is not None):
@@ -52,8 +57,10 @@ def select_lines(text: str, fields: Sequence[Field], adapt: Adapt) -> str:
 def _repeated(units: Sequence[Unit], fields: Sequence[Field], adapt: Adapt) -> Iterator[str]:
     """Yield the lines of each field, in the order of the fields.
 
-    Optional fields have no lines where the optional example has none, such as sort orders: their
-    columns must be NOT NULL.
+    If the optional example field has no lines among these units, optional fields get none either.
+    For example, a list cannot be sorted by an optional field, because the column can be NULL.
+
+    :param units: consecutive units, all of which belong to example fields.
     """
     known = {unit.example for unit in units}
     excludes_optional = EXAMPLES['str'] in known and OPTIONAL not in known
@@ -62,7 +69,7 @@ def _repeated(units: Sequence[Unit], fields: Sequence[Field], adapt: Adapt) -> I
         if field.is_optional and excludes_optional:
             continue
         if is_of_filters:
-            # The filters of a list are the same for optional fields.
+            # Filters of a list are the same for required and optional fields.
             field = replace(field, is_optional=False)
         for text, example in units:
             is_unique = example == UNIQUE and bool(OF_UNIQUENESS.search(text))
@@ -72,7 +79,7 @@ def _repeated(units: Sequence[Unit], fields: Sequence[Field], adapt: Adapt) -> I
 
 
 def units_of(text: str) -> Iterator[Unit]:
-    """Yield the units of a module. Lines of a field that belong together are one unit."""
+    """Split the text of a module into units."""
     lines = text.splitlines(keepends=True)
     while lines:
         example = example_of(lines[0])
@@ -82,7 +89,7 @@ def units_of(text: str) -> Iterator[Unit]:
 
 
 def example_of(line: str) -> str | None:
-    """Return the example field of a line, or None.
+    """Return the example field whose name a line contains, or None.
 
     :raises ValueError: if the line contains the names of several fields.
     """
@@ -107,7 +114,7 @@ def _size_of_unit(lines: Sequence[str]) -> int:
 
 
 def without_empty_blocks(text: str) -> str:
-    """Return a module without the headers of blocks that became empty, and without empty lists."""
+    """Return a module without the headers of functions, classes and lists that became empty."""
     text = re.sub(r' *errors=\[\s*\],\n', '', text)
     text = re.sub(r'( *)with translate_unique_violations\(\s*\):\n((?:\1 +.*\n)+)', _body, text)
     lines = text.splitlines(keepends=True)

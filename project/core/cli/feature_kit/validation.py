@@ -26,7 +26,7 @@ RESERVED_FIELDS = {
     'id', 'owner', 'owner_id', 'version', 'created_at', 'updated_at',
     'limit', 'cursor', 'sort', 'rows', 'request', 'statement', 'filtered', 'find_owned', 'self',
 }  # fmt: skip
-# The limit of PostgreSQL.
+# The limit of PostgreSQL for names of tables, indexes and constraints.
 MAX_IDENTIFIER_CHARACTERS = 63
 
 RESERVED_MEMBERS = {'mro', 'name', 'value'}
@@ -37,9 +37,9 @@ ALIAS = re.compile(r'(?:\w+ as )?(\w+)')
 
 
 def check_feature_name(name: str) -> None:
-    """Ensure that a feature can have a name.
+    """Ensure that a new feature can have this name.
 
-    :raises UsageError: if the name is malformed or used.
+    :raises UsageError: if the name is malformed or already used.
     """
     fault = _fault_of_word(name) or _fault_of_length(name) or _fault_of_feature(name)
     if fault:
@@ -47,11 +47,11 @@ def check_feature_name(name: str) -> None:
 
 
 def check_model_names(name: str, plural: str) -> None:
-    """Ensure that a model can have a name.
+    """Ensure that a new model can have this name and plural.
 
     :param name: the name of the class.
     :param plural: the plural in snake case.
-    :raises UsageError: if a name is malformed or used.
+    :raises UsageError: if the name or the plural is malformed or already used.
     """
     if not PASCAL.fullmatch(name):
         raise click.UsageError(f'Model {name!r}: the name must be in PascalCase, such as RareBook.')
@@ -68,9 +68,10 @@ def check_model_names(name: str, plural: str) -> None:
 
 
 def check_field_names(fields: Iterable[Field], model: str) -> None:
-    """Ensure that columns and members of enumerations can have the given names.
+    """Ensure that the names of fields, and the values of `enum` fields, are not reserved.
 
-    :param model: the name of the model in snake case, which is a variable of the services.
+    :param model: the name of the model in snake case. A field cannot have the same name, because
+        the generated services use it as a variable.
     :raises UsageError: if a name is reserved.
     """
     reserved = (
@@ -88,9 +89,9 @@ def check_field_names(fields: Iterable[Field], model: str) -> None:
 
 
 def check_constraints(model: Model) -> None:
-    """Ensure that PostgreSQL accepts the names of the indexes and constraints of a table.
+    """Ensure that the names of the indexes and constraints are not too long for PostgreSQL.
 
-    :raises UsageError: if a name is too long.
+    :raises UsageError: if a name has more than `MAX_IDENTIFIER_CHARACTERS`.
     """
     names = [f'ix_{model.table}_owner_id_created_at_id']
     for field in model.fields:
@@ -108,9 +109,12 @@ def check_constraints(model: Model) -> None:
 
 
 def check_new_files(paths: Iterable[Path], topic: Words) -> None:
-    """Ensure that the modules of a topic can be added to a feature.
+    """Ensure that the files of a new model can be added to a feature.
 
-    :raises UsageError: if a module exists, or a step of the feature is a module and not a package.
+    :param paths: the paths of all files to write.
+    :param topic: the plural of the model, by which its modules are named.
+    :raises UsageError: if a module of this name exists already. Also if the feature has, for
+        example, a module `models.py` instead of a package `models/` for several modules.
     """
     for path in paths:
         if path.stem in (topic.snake, f'test_{topic.snake}') and (ROOT / path).exists():
@@ -124,10 +128,13 @@ def check_new_files(paths: Iterable[Path], topic: Words) -> None:
 
 
 def find_reference(field: Field, feature: str) -> Reference:
-    """Return the target of a field of type `ref`: a feature, or one of its tables.
+    """Return the table to which a field of type `ref` refers.
 
-    :param feature: the feature with the field.
-    :raises UsageError: if there is no table to which other features can refer.
+    The argument of `ref` is the name of a table, or of a feature with a table to refer to.
+
+    :param feature: the feature to which the field belongs.
+    :raises UsageError: if there is no such table with a service function `find_…`, or the feature
+        has several of them.
     """
     [target] = field.arguments
     mappers = {str(mapper.local_table): mapper for mapper in Base.registry.mappers}
@@ -149,7 +156,7 @@ def find_reference(field: Field, feature: str) -> Reference:
 
 
 def _reference(owner: str, mapper: Any, feature: str) -> Reference | None:
-    """Return a table as the target of references, or None if its feature has no `find_…` for it."""
+    """Return a table as a target of references; None if it has no service function `find_…`."""
     key, singular = mapper.primary_key, snake_of(mapper.class_.__name__)
     packages = {each.name: each.package for each in find_features()}
     service = getattr(packages.get(owner), 'service', None)
@@ -199,7 +206,7 @@ def _fault_of_feature(name: str) -> str | None:
 
 
 def _retired_words() -> set[str]:
-    """Return the words that no name may contain."""
+    """Return the words that names in this repository must not contain."""
     path = ROOT / 'tests' / 'retired_words.txt'
     lines = path.read_text(encoding='utf-8').splitlines()
     kept = [line.partition('except:')[0] for line in lines if not line.startswith(('#', 'module:'))]
@@ -207,7 +214,10 @@ def _retired_words() -> set[str]:
 
 
 def _imported_names() -> set[str]:
-    """Return the names that modules of the template import, except those of its own feature."""
+    """Return the names that the template imports, except those that it defines itself.
+
+    A model or field with such a name would hide the imported name in the generated code.
+    """
     found: set[str] = set()
     for path in sorted((TEMPLATE / 'project').rglob('*.py')):
         for match in IMPORTED.finditer(path.read_text(encoding='utf-8')):
@@ -217,9 +227,11 @@ def _imported_names() -> set[str]:
 
 
 def required_features(names: Sequence[str], references: Iterable[Reference]) -> list[str]:
-    """Return the features that a feature requires: `users`, the named and the referenced ones.
+    """Return the features that a new feature must require.
 
-    :raises UsageError: if one does not exist.
+    These are `users`, the given `names`, and the features to which its fields refer.
+
+    :raises UsageError: if one of the given names is not a feature.
     """
     known = [feature.name for feature in find_features()]
     for name in names:

@@ -1,4 +1,4 @@
-"""Names of features, models and fields, in all forms in which code and prose use them."""
+"""Forms of a name: `rare_book`, `RareBook`, `RARE_BOOK`, `rare-book` and "rare book"."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -60,11 +60,14 @@ def singular_of(word: str) -> str | None:
 
 
 def replace_words(text: str, words: Mapping[Words, Words]) -> str:
-    """Replace each name by another one in all its forms, and correct the articles before it."""
+    """Replace names in all their forms, and correct the articles (a, an) before them.
+
+    :param words: the new name for each old name.
+    """
     forms: dict[str, str] = {}
     for old, new in words.items():
         for known, wanted in zip(old.forms(), new.forms(), strict=True):
-            # The one-word forms of a name are equal; the first one applies.
+            # For a name of one word, several forms are the same text: use the first of them.
             forms.setdefault(known, wanted)
     longest_first = sorted(forms, key=len, reverse=True)
     pattern = rf'(\b[Aa] `?|_a_)?({"|".join(map(re.escape, longest_first))})(?![a-z])'
@@ -79,5 +82,5 @@ def replace_words(text: str, words: Mapping[Words, Words]) -> str:
 
 
 def _takes_an(word: str) -> bool:
-    """Return whether the article of a word is `an`."""
+    """Return whether the indefinite article of a word is `an`."""
     return bool(re.match(r'[aio]|e(?!u)|u[lmnpr](?!i)', word, re.IGNORECASE))
