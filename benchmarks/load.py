@@ -22,7 +22,10 @@ WRK_SCRIPT = Path(__file__).with_name('wrk.lua')
 
 @dataclass(frozen=True)
 class Load:
-    """The load on one URL. With `whole`, requests under way at the end are finished and counted."""
+    """The load on one URL.
+
+    :param whole: whether requests that are under way at the end are finished and counted.
+    """
 
     seconds: float
     connections: int
@@ -30,7 +33,7 @@ class Load:
 
 
 def sample(server: Server, database: Database, path: str, length: int, load: Load) -> Figures:
-    """Send the load to one URL; return the costs per request.
+    """Send the load to one URL; return CPU time per request, requests per second and latency.
 
     :param length: the expected length of the body in bytes.
     :raises Failed: if a response was wrong or missing.

@@ -1,7 +1,8 @@
-"""Start of gunicorn, after a check of the variable that gunicorn reads before our configuration.
+"""Start of gunicorn, after a check of the variable `WEB_CONCURRENCY`.
 
-gunicorn parses `WEB_CONCURRENCY` when it is imported. If that is empty or not a number, gunicorn
-prints a traceback. So the image and the `Procfile` use this command, which prints one line instead:
+gunicorn parses this variable when it is imported, before it reads our configuration. If the value
+is not a number, gunicorn prints a traceback. So the image and the `Procfile` start gunicorn by this
+command, which prints one line instead:
 
     python -m config.start gunicorn -c config/gunicorn.py 'wsgi:create_app()'
 """
@@ -18,7 +19,8 @@ def start(command: list[str]) -> None:
     :raises SystemExit: with one line, if `WEB_CONCURRENCY` is not accepted, or the command does not
         exist.
     """
-    # gunicorn does not accept an empty value, and does not read WEB_CONCURRENCY_FILE.
+    # Our configuration accepts an empty value and the variable WEB_CONCURRENCY_FILE; gunicorn does
+    # not. So pass the resulting number.
     os.environ['WEB_CONCURRENCY'] = str(Config.WEB_CONCURRENCY)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the operator chooses the command

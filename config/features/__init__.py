@@ -1,6 +1,6 @@
-"""Settings of the features: a module for each feature that has settings, found by its name.
+"""Settings of the features: each feature with settings has a module here, named as the feature.
 
-A module declares a class `Settings`, and may declare `TestingSettings` with other values for tests.
+The module declares a class `Settings`. A class `TestingSettings` may set other values for tests.
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def declarations(class_name: str, folder: Path = FOLDER) -> tuple[type, ...]:
-    """Return the classes of that name of all features, in the order of the features' names.
+    """Return the class with this name from each module that has it, sorted by feature.
 
     :param class_name: `Settings` or `TestingSettings`.
     :raises ValueError: if the name of a setting does not begin with the name of its feature.

@@ -22,7 +22,7 @@ class FeatureInvalid(Exception):
 
 
 class FeaturePackage(Protocol):
-    """The names that `__init__.py` of a feature exports.
+    """The names that the `__init__.py` of a feature must export.
 
     It may also export `config_checks`, `connect_receivers` and `authentication`.
     """
@@ -52,13 +52,13 @@ class Feature(NamedTuple):
 
 
 def find_features(folder: Path = PROJECT) -> tuple[Feature, ...]:
-    """Return all features, each after those that it requires, otherwise by name.
+    """Return all features. A feature comes after those that it requires; otherwise by name.
 
-    This imports no feature.
+    `requires` is read from the source, so no feature is imported.
 
     :param folder: the folder with the packages of the features.
     :raises FeatureInvalid: if a feature declares no `requires`, requires a feature that does not
-        exist, or if features require each other.
+        exist, or if features require each other in a circle.
     """
     required = {
         path.parent.name: _read_requires(path)
@@ -75,7 +75,10 @@ def find_features(folder: Path = PROJECT) -> tuple[Feature, ...]:
 
 
 def _read_requires(path: Path) -> tuple[str, ...]:
-    """Return the value of `requires` in a module."""
+    """Return the value that a module assigns to `requires`.
+
+    :raises FeatureInvalid: if it assigns none, or not a tuple of strings.
+    """
     for node in ast.parse(path.read_text(encoding='utf-8')).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'requires':
             value = ast.literal_eval(node.value)

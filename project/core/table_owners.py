@@ -1,4 +1,7 @@
-"""Checks that each table belongs to a feature, and refers only to tables that it may use."""
+"""Checks of the tables: each belongs to a feature, and refers only to tables it may refer to.
+
+A table may refer to tables of its feature, of the features that this one requires, and of the core.
+"""
 
 from collections.abc import Iterable
 
@@ -22,7 +25,7 @@ def validate_tables(metadata: MetaData, mappers: Iterable[Mapper[object]]) -> No
 
     :raises RegistrationError: if the name of a table does not begin with the name of its feature,
         two features have models of the same table, or a foreign key refers to a table of a feature
-        that is not required; names both modules.
+        that is not required. The message names the two modules.
     """
     owners = table_owners(metadata, mappers)
     required = {feature.name: feature.requires for feature in find_features()}
@@ -42,7 +45,9 @@ def validate_tables(metadata: MetaData, mappers: Iterable[Mapper[object]]) -> No
 
 
 def table_owners(metadata: MetaData, mappers: Iterable[Mapper[object]]) -> dict[str, str]:
-    """Return the module of the model of each table. A table without a model is found by its name.
+    """Return the module that owns each table: the module of its model.
+
+    A table without a model belongs to the feature (or the core) with whose name it begins.
 
     :raises RegistrationError: if two features have models of the same table.
     """

@@ -71,9 +71,9 @@ class Credential(Base):
     def find_hash_for_login(cls, user_id: int, place: int) -> tuple[str | None, str | None]:
         """Return the password hash of a user, and a reference hash.
 
-        All logins run the same statement and verify one hash. If there is no user or password, that
-        is a dummy hash as expensive as the reference hash. So the duration of a login does not
-        reveal whether the user exists.
+        Every login runs this statement and verifies one hash. If the user or the password does not
+        exist, the caller verifies a dummy hash that is as expensive as the reference hash. So the
+        duration of a login does not reveal whether the user exists.
 
         :param place: a number below 2³¹ that selects the user whose hash is the reference. Pass the
             same number for each login with the same name.

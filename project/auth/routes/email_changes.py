@@ -38,9 +38,10 @@ class EmailChangeCreateBody(TypedDict):
 def email_change_create(body: EmailChangeCreateBody) -> None:
     """Mail a PIN to a new email address. The response is always the same.
 
-    If another user has the email address, the mail is a notice to that user instead. Limit: ten
-    requests a day. After ten mails a day to one email address, a further mail is sent only if you
-    have no valid code.
+    If another user has the email address, a notice is mailed to that user instead. You can send ten
+    requests a day. From the third mail of a day to an email address on, the mail has a longer code
+    instead of a PIN. After ten mails a day to an email address, another one is sent only if no code
+    that was mailed there for you is still valid.
     """
     service.request_email_change(current_principal(), body['new_email'])
 

@@ -1,4 +1,4 @@
-"""Frequent INSERTs and UPDATEs, which are built once for each database."""
+"""Cache of SQLAlchemy statements: frequent INSERTs and UPDATEs are built only once."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
@@ -8,10 +8,10 @@ from .session import AnyResult, db
 
 
 def cached_statement(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Cache the statement that a function builds, for each dialect and all arguments.
+    """Cache the statement that a function returns, by SQL dialect and arguments.
 
-    Building a statement takes longer than executing it. So it has named parameters (`bindparam`)
-    instead of values, and SQLAlchemy keeps its cache key.
+    Building a statement takes longer than executing it. The function must return a statement with
+    named parameters (`bindparam`) instead of values, so that the statement fits every call.
     """
     find = cache(lambda _dialect, *args: build(*args))
 
@@ -23,9 +23,10 @@ def cached_statement(build: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def execute_write(statement: Any, parameters: Mapping[str, Any]) -> AnyResult:
-    """Execute a statement of the open transaction without the ORM, in half the time.
+    """Execute a statement in the open transaction without the ORM, in half the time.
 
-    It changes no objects of the session, so only use it for rows that are not loaded as objects.
+    Objects of the session keep their old values, so use this only for rows that are not loaded as
+    objects.
 
     :raises RuntimeError: outside `atomic`.
     """

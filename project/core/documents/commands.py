@@ -11,9 +11,10 @@ from .owners import Owners
 
 
 def command_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per command, sorted by name."""
+    """Yield the owner and the table row of each command, sorted by name."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    # It also has the commands that packages register as entry points, such as `flask run`.
+    # Unlike `app.cli`, this group also has the commands of Flask and of installed packages, such as
+    # `flask run`.
     group = FlaskGroup()
     context = click.Context(group, info_name='flask', obj=ScriptInfo(create_app=lambda: app))
     for command, path in _walk(group, context):
@@ -24,7 +25,7 @@ def command_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]
 def _walk(
     group: click.Group, context: click.Context
 ) -> Iterator[tuple[click.Command, click.Context]]:
-    """Yield the commands of a group, and of the groups in it."""
+    """Yield the commands of a group and of its subgroups, each with its Click context."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None  # noqa: S101 - the group has just listed it

@@ -1,4 +1,4 @@
-"""The generated files of all features in `docs/features`: their text, and differences to the code.
+"""The generated files in `docs/features`: their texts, and which of them are out of date.
 
 Each feature has a page, `<name>.md`, and an OpenAPI document, `<name>.openapi.json`.
 """
@@ -25,7 +25,7 @@ from .settings import setting_rows
 ROOT = Path(__file__).resolve().parents[3]
 
 PAGE_SUFFIX, OPENAPI_SUFFIX = '.md', '.openapi.json'
-# The page about the folder itself.
+# The page about the folder itself, which is not generated.
 FOLDER_PAGE = 'README.md'
 REMEDY = 'run `flask api write`'
 
@@ -33,9 +33,10 @@ OwnedRow: TypeAlias = tuple[str | None, tuple[str, ...]]
 
 
 class Block(NamedTuple):
-    """A generated table of each page.
+    """A generated table, which the page of each feature contains.
 
-    :param find_rows: yields all rows of the table, each with its owner.
+    :param find_rows: a function that yields the table rows of all features. Each row comes with its
+        owner: the feature on whose page the row is.
     """
 
     heading: str
@@ -44,7 +45,7 @@ class Block(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in the HTML comments around the block, such as `attempt-counters`."""
+        """The name in the markers (HTML comments) around the block, such as `attempt-counters`."""
         return self.heading.lower().replace(' ', '-')
 
 
@@ -65,14 +66,16 @@ BLOCKS = (
 
 
 def all_owners() -> Owners:
-    """Return the core and the features of the repository."""
+    """Return all possible owners: the core, and the features of this repository."""
     return Owners([feature.name for feature in find_features()])
 
 
 def generated_files() -> dict[Path, str]:
-    """Return the text of each generated file by path, with the hand-written text of its page.
+    """Return the text of each generated file, by path.
 
-    :raises PageInvalid: if the markers of a page are damaged; names the page.
+    The text of a page includes the hand-written parts of the existing page.
+
+    :raises PageInvalid: if the markers of a page are damaged; the message names the page.
     """
     owners, folder = all_owners(), features_folder()
     blocks = _blocks(owners)
@@ -90,12 +93,12 @@ def generated_files() -> dict[Path, str]:
 
 
 def joined_openapi() -> str:
-    """Return the text of the OpenAPI document of all features."""
+    """Return the OpenAPI document of all features together, as JSON text."""
     return _json_text(join_documents(split_document(all_owners()).values()))
 
 
 def find_faults() -> Iterator[str]:
-    """Yield a line for each file that differs from the code, with the command that repairs it."""
+    """Yield a line for each missing, outdated or superfluous file, with the command to run."""
     for path, text in generated_files().items():
         shown = path.relative_to(ROOT)
         if not path.exists():
@@ -114,7 +117,7 @@ def features_folder() -> Path:
 
 
 def _files_without_feature() -> list[Path]:
-    """Return the files in the folder that belong to no feature."""
+    """Return the files in `docs/features` that belong to no existing feature."""
     names = all_owners().names
     return [
         path
@@ -124,7 +127,7 @@ def _files_without_feature() -> list[Path]:
 
 
 def _blocks(owners: Owners) -> dict[str, dict[str, str]]:
-    """Return the content of each block, by the owner and the name of the block."""
+    """Return the text of the blocks of each page: first key the feature, second key the block."""
     found: dict[str, dict[str, str]] = {owner: {} for owner in owners.names}
     for block in BLOCKS:
         rows: dict[str | None, list[tuple[str, ...]]] = defaultdict(list)

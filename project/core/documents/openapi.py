@@ -1,7 +1,7 @@
-"""One OpenAPI document per feature: its paths, and the schemas that its modules define.
+"""OpenAPI documents of the features: parts of the document that the service serves.
 
-The parts contain no common key, so that `join_documents` returns the document that the service
-serves.
+The part of a feature contains its paths, and the schemas and permissions that its modules define.
+Each value is in exactly one part. So `join_documents` returns the served document again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from .routes import module_of
 
 
 def split_document(owners: Owners) -> dict[str, dict[str, Any]]:
-    """Return the part of each owner. The core has everything that no feature defines."""
+    """Return the part of each feature. The part of `core` is everything that no feature defines."""
     document: dict[str, Any] = specification()
     parts: dict[str, dict[str, Any]] = {owner: {} for owner in owners.names}
     for keys, module in [*_operations(), *_schemas(), *_permissions()]:
@@ -42,7 +42,10 @@ def join_documents(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _operations() -> list[tuple[tuple[str, ...], str]]:
-    """Return the keys of each operation in the document, and the module of its view."""
+    """Return the location of each operation in the document, and the module of its view.
+
+    A location is a sequence of keys, such as `('paths', '/users', 'get')`.
+    """
     rules = sorted(current_app.url_map.iter_rules(), key=lambda rule: rule.rule)
     return [
         (('paths', openapi_path(rule), method.lower()), module_of(rule))
@@ -52,7 +55,7 @@ def _operations() -> list[tuple[tuple[str, ...], str]]:
 
 
 def _schemas() -> list[tuple[tuple[str, ...], str]]:
-    """Return the keys of each schema in the document, and the module that defines it."""
+    """Return the location of each schema in the document, and the module that defines it."""
     return [(('components', 'schemas', name), at) for name, at in schema_modules().items()]
 
 
@@ -62,7 +65,7 @@ def _permissions() -> list[tuple[tuple[str, ...], str]]:
 
 
 def _copy(whole: Mapping[str, Any], part: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Copy the value below some keys of a document into a part of it."""
+    """Copy the value at a location of the whole document to the same location of a part."""
     *outer, last = keys
     for key in outer:
         whole, part = whole[key], part.setdefault(key, {})
@@ -78,7 +81,7 @@ def _merge(joined: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def _difference(whole: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a document that are not in the joined parts."""
+    """Return the values of the whole document that `taken`, the joined parts, does not contain."""
     rest: dict[str, Any] = {}
     for key, value in whole.items():
         if key not in taken:

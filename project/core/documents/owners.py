@@ -1,4 +1,4 @@
-"""Owners of generated rows: the features, and the core."""
+"""Owners: the feature (or the core) on whose page a route, command, setting or table is listed."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ CORE = 'core'
 
 
 class Owners:
-    """The names of all features, and the rules that decide to which of them a definition belongs.
+    """The names of all owners, and the rules that determine the owner of a module or a setting.
 
     :param features: the names of the packages below `project`, without the core.
     """

@@ -1,4 +1,7 @@
-"""The page of a feature: hand-written text, and blocks of generated tables between markers."""
+"""The page of a feature: hand-written text, and generated blocks (tables) between markers.
+
+Markers are HTML comments: `<!-- generated: routes: begin -->`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,27 +9,30 @@ from collections.abc import Mapping, Sequence
 MARKER_PATTERN = re.compile(r'^<!-- generated: ([\w-]+): (begin|end) -->$', re.MULTILINE)
 
 
-# A bar inside of a cell.
+# A `|` in the text of a table cell must be escaped.
 BAR = r'\|'
 
 
 class PageInvalid(Exception):
-    """The markers of a page do not enclose its blocks."""
+    """The markers of a page are not pairs of begin and end, or name an unknown block."""
 
 
 def new_page(name: str, description: str) -> str:
-    """Return a page without blocks.
+    """Return the text of a new page, which has no blocks yet.
 
-    :param description: the docstring of the package.
+    :param description: the docstring of the feature's package.
     """
     return f'# {name.replace("_", " ").capitalize()}\n\n{description.strip()}\n'
 
 
 def with_blocks(page: str, blocks: Mapping[str, str]) -> str:
-    """Return a page with new blocks. Text outside of the markers stays.
+    """Return a page with the given blocks. Text outside of the markers is not changed.
 
-    :param blocks: the content of each block by name, in their order. A block without content is
-        deleted, and a missing one is inserted before the next block in this order.
+    A block that the page has is replaced. If its new content is empty, it is deleted with its
+    markers. A block that the page lacks is inserted before the first of the blocks that follow it
+    in `blocks`.
+
+    :param blocks: the content of all blocks by name, in the order for new pages.
     :raises PageInvalid: if a marker is unknown, or has no counterpart.
     """
     ensure_markers(page, blocks)
@@ -74,7 +80,7 @@ def _marker(name: str, side: str) -> str:
 
 
 def _insert(page: str, block: str, later: Sequence[str]) -> str:
-    """Insert a block into a page, before the first block of `later` that it has, or at its end.
+    """Insert a block before the first block of `later` that the page has, or at the end.
 
     :param later: the names of the blocks that come after the new one.
     """

@@ -1,4 +1,7 @@
-"""Tables of models, permissions, tasks, mails and attempt counters, from their registries."""
+"""Rows for the generated tables of models, permissions, tasks, mails and attempt counters.
+
+Each function yields the rows of one table, each with its owner, from the registry of the things.
+"""
 
 import inspect
 from collections.abc import Iterator
@@ -15,14 +18,14 @@ from .owners import Owners
 
 
 def model_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per table of the database."""
+    """Yield owner, and name and purpose, of each table of the database."""
     models = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
     for table, model in sorted(models.items()):
         yield owners.of_module(model.__module__), (f'`{table}`', _summary(model))
 
 
 def permission_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per permission."""
+    """Yield owner, and name, meaning and holders, of each permission."""
     for name, permission in registered_permissions().items():
         holders = 'all users' if permission.is_default else 'roles that include it'
         row = (f'`{name}`', permission.meaning, holders)
@@ -30,7 +33,7 @@ def permission_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...
 
 
 def task_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per task."""
+    """Yield owner, and name, purpose, queue, schedule and attempts, of each registered task."""
     for task in registered_tasks():
         runs = _schedule_text(task.schedule.rule) if task.schedule else 'when enqueued'
         row = f'`{task.name}`', _summary(task.function), task.queue, runs, str(task.attempts)
@@ -38,14 +41,14 @@ def task_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
 
 
 def mail_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per mail, with the subject of its preview."""
+    """Yield owner, and name and example of the subject, of each mail."""
     for mail in mail_templates():
         package = mail.folder.relative_to(PROJECT).parts[0]
         yield owners.of_module(f'project.{package}'), (f'`{mail.name}`', mail.subject)
 
 
 def counter_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per attempt counter."""
+    """Yield owner, and name, limits, recovery and reset command, of each attempt counter."""
     for counter in attempt_counters():
         row = (
             f'`{counter.name}`',
@@ -64,7 +67,7 @@ def _summary(definition: object) -> str:
 
 
 def _schedule_text(rule: str) -> str:
-    """Return the rule of a schedule in words, or a cron rule as it is."""
+    """Return a schedule for readers: `every 5 minutes` for `every 300 s`; cron rules unchanged."""
     seconds = rule.removeprefix('every ').removesuffix(' s')
     if not rule.startswith('every '):
         return f'`{rule}` (UTC)'

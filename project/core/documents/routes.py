@@ -1,4 +1,4 @@
-"""Tables of routes, with the callers that each route accepts and its rate limit."""
+"""Rows for the tables of routes: which callers a route accepts, and its rate limit."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -21,12 +21,12 @@ ROUTE_COLUMNS = ('route', 'anonymous', 'member', 'admin', 'scope of an API key',
 
 
 def matrix(owners: Owners) -> str:
-    """Return the table of the routes of all features, sorted by path."""
+    """Return one table of the routes of all features, sorted by path, in Markdown."""
     return markdown_table(ROUTE_COLUMNS, [row for _, row in route_rows(owners)])
 
 
 def route_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
-    """Yield a row per route and method, sorted by path."""
+    """Yield the owner and the table row of each method of each route, sorted by path."""
     specs = ENDPOINT_SPECS.get()
     found = [
         (rule.rule, method, rule)
@@ -39,7 +39,7 @@ def route_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
 
 
 def module_of(rule: Rule) -> str:
-    """Return the module that defines the view of a rule."""
+    """Return the module that defines the view of a URL rule."""
     view = current_app.view_functions[rule.endpoint]
     module: str = getattr(view, 'view_class', inspect.unwrap(view)).__module__
     return module
@@ -70,7 +70,9 @@ def limit_text(limit: str | None) -> str:
 
 
 def authorization_result(allow: Access, *, logged_in: bool, holds: Callable[[str], bool]) -> str:
-    """Return the result of the guard for a kind of caller, such as `ok`, `401` or `403`.
+    """Return how the guard responds to a kind of caller, such as `ok`, `401` or `403`.
+
+    :param allow: the access rule of the route.
 
     :param holds: a function that returns whether the caller has a permission.
     """

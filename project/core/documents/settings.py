@@ -9,10 +9,10 @@ from .owners import Owners
 
 
 class SettingDescription(NamedTuple):
-    """A setting as its page shows it.
+    """A setting, as the page of its feature shows it.
 
     :param name: its environment variable, or its key if it has none.
-    :param default: the default of production as text; empty without a default.
+    :param default: the default in production as text; empty if there is none.
     """
 
     name: str
@@ -22,12 +22,13 @@ class SettingDescription(NamedTuple):
     has_variable: bool
 
 
-# The core does not import `config`, so the factory sets the function that reads the declarations.
+# A function that describes all settings. The application factory sets it, because the core must not
+# import `config`.
 DESCRIBE_SETTINGS: AppValue[Callable[[], list[SettingDescription]]] = AppValue('describe_settings')
 
 
 def setting_rows(owners: Owners) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield a row per setting."""
+    """Yield the owner and the table row of each setting."""
     for found in sorted(DESCRIBE_SETTINGS.get()()):
         meaning = found.meaning
         if not found.has_variable:

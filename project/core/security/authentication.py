@@ -1,7 +1,7 @@
 """The functions with which the guard identifies callers.
 
-A feature exports them as `authentication`. So the guard protects all features, and none imports
-the feature `auth`.
+One feature, `auth`, exports them as `authentication`. The application factory passes them to the
+guard. So the guard protects all features, and neither the core nor other features import `auth`.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,6 @@ class Authentication(NamedTuple):
     lock_users: Callable[[Sequence[int]], None]
 
 
-# Stands in for a feature with authentication: no token is valid, so all routes that are not public
-# return 401.
+# The default, if no feature exports `authentication`: no token is valid, so all routes that are not
+# public return 401.
 NO_AUTHENTICATION = Authentication(lambda _: None, lambda _: None, lambda _: None)

@@ -88,7 +88,7 @@ class PollingWorker(StoppingWorker):
                 self.reject(conn, HTTPStatus.SERVICE_UNAVAILABLE, 'Stopped while a body arrived')
 
     def reject(self, conn: Connection, status: HTTPStatus, reason: str) -> None:
-        """Respond to a request that does not run, and close its connection."""
+        """Send an error response without running the request, and close the connection."""
         request_id = uuid4().hex
         self.log.warning('%s, request id %s', reason, request_id)
         with suppress(OSError):

@@ -17,7 +17,7 @@ DEFAULT_RETRY_AFTER_SECONDS = 300  # if the end of the maintenance is unknown
 
 
 def init_app(app: Flask) -> None:
-    """Register the check for the file, which runs before each request.
+    """Register `check_maintenance`, which looks for the maintenance file before each request.
 
     :raises SystemExit: if MAINTENANCE_FILE is not an absolute path.
     """
@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
 
 
 def check_maintenance() -> Response | None:
-    """Return 503 while the file exists, even if its content is invalid.
+    """Return 503 while the maintenance file exists, even if its content is invalid.
 
     No warning is logged, because maintenance is not a fault.
     """

@@ -1,4 +1,4 @@
-"""Checks that the routes of each feature are below its prefix and use its permissions."""
+"""Checks of the routes: each is below the URL prefix of its feature, and uses its permissions."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ from project.core.security.permissions import permission_owners
 from .access import Access
 from .endpoint_spec import ENDPOINT_SPECS, handler_of
 
-# The path below the version: `/files/<uuid:file_id>` of `/api/v1/files/<uuid:file_id>`.
+# The group is the first part of the path after the version: `/files` in `/api/v1/files/<file_id>`.
 PATH_PATTERN = re.compile(r'(?:/api/v[0-9]+)?(/[^/]*)(?:/.*)?')
 
 
@@ -23,8 +23,9 @@ def validate_owners(app: Flask) -> None:
 
     Handlers of modules outside `project` are not checked.
 
-    :raises RegistrationError: if a route is not below the prefix of its feature, or requires a
-        permission of a feature that its feature does not require; names both modules.
+    :raises RegistrationError: if a route is not below the URL prefix of its feature, or requires a
+        permission that belongs to a feature outside of its `requires`. The message names both
+        modules.
     """
     features = {feature.name: feature for feature in find_features()}
     by_prefix = {f'/{name.replace("_", "-")}': name for name in features}

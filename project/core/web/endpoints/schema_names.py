@@ -1,4 +1,4 @@
-"""Names of schemas in `openapi.json`, each of which has one owner."""
+"""Names of schemas in `openapi.json`. No two schemas may have the same name."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from .endpoint_spec import ENDPOINT_SPECS
 
 
 def schema_name(schema: type[Schema] | Schema) -> str:
-    """Return the name of a schema in `openapi.json`: that of the class, without `Schema`."""
+    """Return the name of a schema in `openapi.json`: `User` for the class `UserSchema`."""
     name = (schema if isinstance(schema, type) else type(schema)).__name__
     return name.removesuffix('Schema')
 
@@ -19,7 +19,8 @@ def schema_name(schema: type[Schema] | Schema) -> str:
 def validate_schema_names(app: Flask) -> None:
     """Check that the names of all schemas differ. Call it after all routes are registered.
 
-    :raises RegistrationError: if two schemas have the same name; names both modules.
+    :raises RegistrationError: if two schemas have the same name. The message names the
+        two modules.
     """
     names: Registry[type[Schema]] = Registry('schema')
     found = {

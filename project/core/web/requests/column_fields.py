@@ -1,4 +1,7 @@
-"""Fields for values of columns. They reject values that a column or a response cannot contain."""
+"""Fields of request schemas whose values are stored in columns.
+
+They reject values that the column or a JSON response cannot contain.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ from marshmallow import fields, validate
 # The range of the column type INTEGER on PostgreSQL.
 MIN_INTEGER, MAX_INTEGER = -(2**31), 2**31 - 1
 
-# Responses cannot contain larger integers.
+# The range of integers that JSON responses can contain (a limit of orjson).
 MIN_JSON_INTEGER, MAX_JSON_INTEGER = -(2**63), 2**64 - 1
 
 
