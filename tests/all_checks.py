@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-# The remedy of each target. The tests need all cores; two of the others run at the same time.
+# The targets of the Makefile, each with the remedy if it fails.
 REMEDIES = {
     'types': 'declare the type; `# type: ignore[rule]` only if the types of a library are wrong',
     'format': '.venv/bin/ruff format .',
@@ -20,6 +20,7 @@ REMEDIES = {
     'documents': 'make documents WRITE=1',
     'coverage': 'repair the code or the tests; run one file with `.venv/bin/python -m pytest FILE`',
 }
+# The tests run alone, because they use all cores. Of the other targets, two run at the same time.
 TESTS = 'coverage'
 MAX_LINES = 60
 
@@ -27,8 +28,8 @@ MAX_LINES = 60
 class Outcome(NamedTuple):
     """The result of a check.
 
-    :param seconds: how long it took.
-    :param output: what it printed, on both streams.
+    :param seconds: the duration of the check.
+    :param output: the text that the check printed to stdout and stderr.
     """
 
     target: str
@@ -54,7 +55,7 @@ def main(targets: Iterable[str] = REMEDIES) -> int:
 def run(target: str, *, is_shown: bool = False) -> Outcome:
     """Run a target of the Makefile.
 
-    :param is_shown: print its output at once, too.
+    :param is_shown: whether its output is also printed while it runs.
     """
     began = time.monotonic()
     command = ['make', '--no-print-directory', target]
@@ -70,7 +71,7 @@ def run(target: str, *, is_shown: bool = False) -> Outcome:
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:
-    """Return the failures with the ends of their outputs and their remedies, then a table."""
+    """Return a text: the end of the output and the remedy of each failure, then a table of all."""
     outcomes = sorted(outcomes, key=lambda outcome: outcome.has_passed)
     parts = []
     for target, has_passed, _, output in outcomes:

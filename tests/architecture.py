@@ -1,7 +1,7 @@
-"""Rules for the code that import-linter cannot check: each function returns the violations.
+"""Rules for the code that import-linter cannot check: one function for each rule.
 
-The argument of each check is the folder of a repository, so that a test can run the check on a copy
-with violations.
+Each of these functions takes the folder of a repository and returns the violations, usually as
+`path: detail`. So a test can also run them on a copy of the repository that has violations.
 """
 
 import ast
@@ -48,7 +48,8 @@ DERIVED_SETTINGS = {'SQLALCHEMY_ENGINE_OPTIONS'}
 # Variables that the templates of all mails can use.
 MAIL_VARIABLES = {'public_url'}
 
-# Slow functions that must not run in a transaction, because it holds the write lock.
+# Slow functions that must not run in a transaction: in the meantime, a transaction on SQLite blocks
+# all other writers.
 SLOW = {
     'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
     'sleep', 'receive', 'create_staged',
@@ -56,7 +57,7 @@ SLOW = {
 
 
 def commits_elsewhere(root: Path) -> list[str]:
-    """Return commits and rollbacks outside of the database package of `core`."""
+    """Return the calls of `commit` and `rollback` outside of the module `COMMITS`."""
     return [
         f'{path}:{call.lineno}: {ast.unparse(call.func)}'
         for path, tree in modules(root)
@@ -96,7 +97,7 @@ def handlers_without_a_word(root: Path) -> list[str]:
 
 
 def routes_that_catch(root: Path) -> list[str]:
-    """Return routes that catch exceptions: only `core.web` converts them to responses."""
+    """Return `try` statements in routes: only `core.web` converts exceptions to responses."""
     return [
         f'{path}:{node.lineno}'
         for path, tree in modules(root)
@@ -107,9 +108,10 @@ def routes_that_catch(root: Path) -> list[str]:
 
 
 def uses_of_unscoped_permissions(root: Path) -> list[str]:
-    """Return code that reads all permissions of an API key's owner, except the guard.
+    """Return uses of `permissions_ignoring_scopes` outside of the guard.
 
-    Other code must read the permissions that the key itself has.
+    These are all permissions of the user, even if the request has an API key with fewer. Other code
+    must read `permissions`, which are limited to the scopes of the key.
     """
     return [
         f'{path}:{node.lineno}: use `permissions`, which are limited to the scopes'
@@ -162,7 +164,7 @@ def _settings_read(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def unknown_template_variables(root: Path) -> list[str]:
-    """Return variables of mail templates that the `example.json` of the mail lacks."""
+    """Return variables in mail templates without a value in the `example.json` of the mail."""
     environment = Environment(autoescape=True)
     environment.filters |= {'duration': duration, 'program': program}
     found = []
@@ -184,9 +186,10 @@ def vague_names(root: Path) -> list[str]:
 
 
 def long_files(root: Path) -> list[str]:
-    """Return the files that exceed their budget.
+    """Return the files that are too long.
 
-    A file has at most 300 lines, and nine of ten files have at most 200.
+    A file may have at most 300 lines. Of all files together, at least nine of ten must have at most
+    200 lines. If fewer do, the result contains the statistic, such as `p90: 210 lines`.
     """
     sizes = {path: lines(root / path) for path, _ in modules(root)}
     found = [f'{path}: {size} lines' for path, size in sizes.items() if size > 300]
@@ -195,7 +198,7 @@ def long_files(root: Path) -> list[str]:
 
 
 def large_packages(root: Path) -> list[str]:
-    """Return packages with more than 20 modules or 2,500 lines, without their subpackages."""
+    """Return packages with more than 20 modules or 2,500 lines. Subpackages count separately."""
     packages: dict[Path, list[int]] = defaultdict(list)
     for path, _ in modules(root):
         packages[Path(path).parent].append(lines(root / path))
@@ -207,10 +210,11 @@ def large_packages(root: Path) -> list[str]:
 
 
 def long_functions(root: Path) -> list[str]:
-    """Return the functions that exceed their budget.
+    """Return the functions with more than 50 lines, not counting docstrings.
 
-    A function has at most 50 lines. Nine of ten have at most 20, and half of them at most 8. Lines
-    of docstrings are not counted.
+    There are also two limits for all functions together: at least nine of ten functions must have
+    at most 20 lines, and at least half of them at most 8. If such a limit is exceeded, the result
+    contains a line with the statistic, such as `p90: 21 lines` or `median: 9 lines`, and no names.
     """
     sizes = {
         f'{path}: {function.name}': lines_of(function) - lines_of(docstring_of(function))
@@ -226,9 +230,9 @@ def long_functions(root: Path) -> list[str]:
 
 
 def long_entrances(root: Path) -> list[str]:
-    """Return entry points that are too long.
+    """Return the `__init__.py` files that are too long.
 
-    The application factory has at most 40 lines, and the `__init__.py` of a feature 15.
+    `project/__init__.py` (the application factory) may have at most 40 lines, that of a feature 15.
     """
     project = root / 'project'
     limits = {project / '__init__.py': 40}
@@ -343,7 +347,7 @@ def is_decorated(function: ast.FunctionDef, name: str) -> bool:
 
 
 def is_atomic_function(node: ast.AST) -> bool:
-    """Return whether the decorator of this function starts a transaction."""
+    """Return whether a decorator of this function makes it run in a transaction."""
     return isinstance(node, ast.FunctionDef) and (
         is_decorated(node, 'atomic') or is_decorated(node, 'locks_user')
     )
@@ -372,7 +376,10 @@ def lines(path: Path) -> int:
 
 
 def _retired() -> tuple[set[str], set[str], set[str]]:
-    """Return the forbidden words, those forbidden for modules only, and allowed names."""
+    """Return the words forbidden in all names, those only in names of modules, and exceptions.
+
+    The exceptions are complete names, which are allowed although they contain a forbidden word.
+    """
     words, modules_only, exceptions = set(), set(), set()
     for line in RETIRED_WORDS.read_text(encoding='utf-8').splitlines():
         retired, _, names = line.partition('except:')

@@ -39,7 +39,7 @@ from tests.url_builders import cache_url_builders
 MEMORY_FOLDER = Path('/dev/shm')
 MIN_FREE_MEMORY_BYTES = 2 << 30
 SLOW_SECONDS = 1.0
-MARKS = {'slow', 'servers'}  # tests with one of these marks may take a second
+MARKS = {'slow', 'servers'}  # tests with one of these marks may take longer than SLOW_SECONDS
 VAR_FOLDER = pytest.StashKey[Path]()
 UNDECLARED_HASHING = pytest.StashKey[list[str]]()
 
@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt all objects so far from garbage collection, which took 7 % of the run."""
+    """Exempt all existing objects from garbage collection, which took 7 % of the time of a run."""
     gc.freeze()
     gc.enable()
 
@@ -125,11 +125,12 @@ def app(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
 def isolation(request: pytest.FixtureRequest, app: Flask) -> Iterator[None]:
     """Give each test its own transaction, folders and request context.
 
-    It also fails each test in which a route hashes a password without `hashes_password`: the server
-    would not limit the number of concurrent requests of such a route.
+    The fixture also fails each test in which a route hashes a password but is not declared with
+    `hashes_password`: the server would not limit the number of concurrent requests to such a route.
 
-    It is one fixture, and most tests have no folder, because half of all tests take less time than
-    five fixtures.
+    For speed, this is a single fixture and not one for each of these purposes: half of all tests
+    take less time than the setup of five fixtures. For the same reason, the folder of a test is
+    only created when the test writes a file.
     """
     undeclared_hashing = request.config.stash[UNDECLARED_HASHING]
     undeclared_hashing.clear()
@@ -156,13 +157,16 @@ def _rolled_back_transaction(app: Flask) -> Iterator[None]:
             outer.rollback()
             connection.close()
             known[None] = engine
-    # A session that is left would be reused by a later context at the same memory address.
+    # If a session was left, a later application context at the same memory address would reuse it.
     assert not db.session.registry.registry
 
 
 @contextmanager
 def _own_folders(app: Flask, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Set the folders for objects, public files and maintenance, which exist only if used."""
+    """Configure paths of this test for objects, public files and the maintenance file.
+
+    The folder of these paths does not exist before the test writes to it, unless it is `tmp_path`.
+    """
     if has_folder := 'tmp_path' in request.fixturenames:
         folder = request.getfixturevalue('tmp_path')
     else:
@@ -206,11 +210,11 @@ def client(app: Flask) -> IsolatedClient:
 
 @pytest.fixture
 def as_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IsolatedClient]:
-    """Return a function that returns a test client with the principal of a user.
+    """Return a function that returns a test client authenticated as a user.
 
-    The feature `auth` is not involved. `as_user(user)` has a fresh login, `as_user(user,
-    scopes={'files:read'})` an API key, and `as_user(user, authenticated_at=…)` a login at that
-    time.
+    The feature `auth` is not involved. `as_user(user)` is a client with a fresh login,
+    `as_user(user, scopes={'files:read'})` one with an API key, and
+    `as_user(user, authenticated_at=…)` one that logged in at that time.
     """
     principals: dict[str, Principal] = {}
     monkeypatch.setitem(app.extensions, 'identify', principals.get)

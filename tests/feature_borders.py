@@ -1,7 +1,8 @@
-"""Checks of the borders between features, each a function that lists the violations.
+"""Checks that a feature uses only names of the core and of the features that it requires.
 
-They read the source, so that a message names the file, the line, the rule and the remedy. Contracts
-of import-linter check ordinary imports, and the registries of the core check names at the start.
+Each check is a function that reads the source of all features and returns the violations. Each
+violation names the file, the line, the rule and the remedy. Ordinary imports are not checked here,
+but by import-linter. Registered names are checked by the registries of the core at the start.
 """
 
 import ast
@@ -13,9 +14,9 @@ from tests.feature_sources import Module, called, calls, features_of, nodes, tex
 from tests.name_origins import origins_of
 from tests.sql_tables import SQL_PATTERN, tables_in
 
-# The modules that import features by names that they compute.
+# These modules may import features by computed names.
 IMPORT_FEATURES = ('project/core/features.py', 'project/core/documents/files.py')
-# The modules that begin, end and open transactions and connections.
+# Only modules in this folder may open connections, and begin and end transactions.
 DATABASE = 'project/core/database/'
 IMPORTERS = {'import_module', '__import__', 'find_spec', 'run_module', 'resolve_name'}
 EXECUTORS = {'text', 'execute', 'exec_driver_sql'}
@@ -26,7 +27,7 @@ MAIL_SENDERS = {'send_mail', 'render_mail'}
 
 
 def imports_by_string(root: Path) -> list[str]:
-    """No module imports or names a module of a feature by a string."""
+    """No module imports a module of a feature by a string, or contains its name in a string."""
     features, found = features_of(root), []
     for module in features.modules():
         if module.path in IMPORT_FEATURES:
@@ -55,7 +56,7 @@ def imports_by_string(root: Path) -> list[str]:
 
 
 def imports_by_reexport(root: Path) -> list[str]:
-    """No module imports a name of a feature from the module of another one."""
+    """No module imports a name that another feature only re-exports, if its origin is forbidden."""
     features, origins = features_of(root), origins_of(root)
     return [
         f'{module.path}:{use.line}: uses {use.name} of {use.origin} through {use.source}. '
@@ -89,7 +90,7 @@ def settings_of_others(root: Path) -> list[str]:
 
 
 def settings_without_prefix(root: Path) -> list[str]:
-    """The settings of a feature are declared in its module, not among those of the core."""
+    """Settings of a feature are declared in `config/features/<name>.py`, not in `config/base.py`."""
     features = features_of(root)
     return [
         f'config/base.py:{line}: declares {name}, a setting of {owner!r}. '
@@ -100,7 +101,7 @@ def settings_without_prefix(root: Path) -> list[str]:
 
 
 def names_of_others(root: Path) -> list[str]:
-    """No string names a table, a task, an endpoint or an export file of a feature not required."""
+    """No string names a permission, endpoint, column, task or export file of others."""
     features, found = features_of(root), []
     patterns: tuple[tuple[str, str, Callable[[str], str | None]], ...] = (
         ('permission', r'(\w+):\w+', lambda name: features.permission_prefixes.get(name)),
@@ -122,7 +123,7 @@ def names_of_others(root: Path) -> list[str]:
 
 
 def tables_of_others(root: Path) -> list[str]:
-    """A module defines only tables of its feature, and its SQL names only tables it may use."""
+    """A module defines only tables of its own feature. SQL in strings names only allowed tables."""
     features, found = features_of(root), []
     for module in features.modules():
         for line, name in _defined_tables(module.tree):
@@ -161,7 +162,7 @@ def mails_of_others(root: Path) -> list[str]:
 
 
 def owners_by_string(root: Path) -> list[str]:
-    """A module registers names as itself: `owner=__name__`."""
+    """A module that registers a name passes itself as the owner: `owner=__name__`."""
     return [
         f'{module.path}:{keyword.value.lineno}: registers a name with '
         f'{keyword.arg}={ast.unparse(keyword.value)}. Remedy: pass {keyword.arg}=__name__.'

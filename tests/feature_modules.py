@@ -1,4 +1,4 @@
-"""Modules that each feature may have in its folder of tests, for the tests across features."""
+"""Access to modules of the same name in the tests of all features, such as `workload.py`."""
 
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +10,9 @@ FOLDER = Path(__file__).parent
 
 
 def feature_modules(name: str) -> list[ModuleType]:
-    """Return the module of that name of each feature that has one: `tests/<feature>/<name>.py`.
+    """Return `tests/<feature>/<name>.py` of each feature that has this module.
 
-    So a test across features needs no list of features, and a feature can come out.
+    So a test across features does not name the features, and still works if one is removed.
     """
     return [
         import_module(f'tests.{feature.name}.{name}')

@@ -1,4 +1,4 @@
-"""The source of all features, and the features that each of them may use."""
+"""The source code of all features, and which other features each of them may use."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,12 @@ from tests.architecture import parse
 
 
 class Module(NamedTuple):
-    """A module, its place, and the feature that it belongs to (or `core`)."""
+    """A parsed module.
+
+    :param path: the path relative to the repository.
+    :param package: the feature to which the module belongs, or `core`.
+    :param file: the absolute path.
+    """
 
     path: str
     package: str
@@ -20,7 +25,7 @@ class Module(NamedTuple):
 
 
 class Features:
-    """The features of a repository. A package may use names of some of them.
+    """The features of a repository, and the rules that determine which of them a package may use.
 
     :param root: the folder of the repository.
     """
@@ -34,22 +39,26 @@ class Features:
         self.permission_prefixes = {n: n for n in self.names} | dict(self._registered_prefixes())
 
     def owner(self, name: str) -> str | None:
-        """Return the feature with whose name a name begins, or None."""
+        """Return the feature to which a name belongs, or None: `files` for `files_tags`."""
         owners = [f for f in self.names if name == f or name.startswith(f'{f}_')]
         return max(owners, key=len, default=None)
 
     def owner_of_module(self, module: str) -> str | None:
-        """Return the feature of a module of the project or of the tests, or None."""
+        """Return the feature of a module, or None: `users` for `tests.users.factories`."""
         parts = module.split('.')
         is_ours = len(parts) > 1 and parts[0] in ('project', 'tests') and parts[1] in self.names
         return parts[1] if is_ours else None
 
     def may_use(self, user: str, owner: str | None) -> bool:
-        """Return whether a feature, or the core, may use names of a feature."""
+        """Return whether a package may use names of another feature.
+
+        :param user: the package: a feature or `core`.
+        :param owner: the feature that owns the name; None if it belongs to no feature.
+        """
         return owner is None or owner in self._allowed.get(user, {'core'})
 
     def remedy(self, user: str, owner: str | None) -> str:
-        """Return the remedy for the use of a name of another feature."""
+        """Return what to do if `user`, a package, must not use a name of the feature `owner`."""
         if user not in self.names:
             return f'move the code to project/{owner}'
         return f'add {owner!r} to requires in project/{user}/__init__.py, or move the code'
@@ -71,13 +80,13 @@ class Features:
 
 @cache
 def features_of(root: Path) -> Features:
-    """Return the features of a repository, which are read once."""
+    """Return the features of a repository. Cached, because several checks use them."""
     return Features(root)
 
 
 @cache
 def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
-    """Return all nodes of a module. Several checks read them."""
+    """Return all syntax nodes of a module. Cached, because several checks read them."""
     return tuple(ast.walk(tree))
 
 
@@ -87,14 +96,14 @@ def calls(tree: ast.Module) -> Iterator[ast.Call]:
 
 
 def called(call: ast.Call) -> str:
-    """Return the last name of a called function."""
+    """Return the last part of the name of a called function: `get` for `session.get(…)`."""
     name: str = getattr(call.func, 'attr', getattr(call.func, 'id', ''))
     return name
 
 
 @cache
 def texts(tree: ast.Module) -> tuple[tuple[int, str], ...]:
-    """Return the strings of a module with their lines, without docstrings."""
+    """Return the line and the value of each string in a module, except docstrings."""
     docstrings = {
         node.value
         for node in nodes(tree)
@@ -109,7 +118,7 @@ def texts(tree: ast.Module) -> tuple[tuple[int, str], ...]:
 
 
 def _declared(path: Path) -> dict[str, int]:
-    """Return the settings that a module declares, with their lines."""
+    """Return the line of each setting that a module declares, by the name of the setting."""
     tree = parse(path.read_text(encoding='utf-8')) if path.is_file() else ast.Module([], [])
     return {
         target.id: node.lineno

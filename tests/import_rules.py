@@ -1,6 +1,6 @@
-"""Rules of import-linter that derive their modules from the features and their `requires`.
+"""Types of contracts for import-linter that find the features and their `requires` themselves.
 
-`pyproject.toml` names these classes in `contract_types`, so that it names no feature.
+`pyproject.toml` names these classes in `contract_types`. So it does not have to name the features.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ class FeatureBorders(Contract):
     """A feature imports only the core and the features that it requires."""
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Return the imports that cross a border."""
+        """Return all forbidden imports between features."""
         found = [
             {**details, 'remedy': remedy}
             for importer, imported, remedy in self._forbidden()
@@ -34,7 +34,7 @@ class FeatureBorders(Contract):
         return ContractCheck(kept=not found, metadata={'imports': found})
 
     def _forbidden(self) -> list[tuple[str, str, str]]:
-        """Return pairs of packages that must not import each other, with the remedy."""
+        """Return (package, package that it must not import, remedy) for all such pairs."""
         required = {feature.name: feature.requires for feature in features()}
         above = 'features export names in their `__init__.py`; the factory reads them'
         pairs = [(name, other, above) for name in (*required, 'core') for other in ABOVE_FEATURES]
@@ -52,17 +52,17 @@ class FeatureBorders(Contract):
         return pairs
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print each import with its file, line and remedy."""
+        """Print each forbidden import with its file, line and remedy."""
         for each in check.metadata['imports']:
             place = f'{_path_of(each["importer"])}:{each["line_number"]}'
             output.print_error(f'{place}: imports {each["imported"]}. Remedy: {each["remedy"]}.')
 
 
 class FeatureSteps(LayersContract):
-    """Inside a feature, imports point downwards through the steps that `layers` lists.
+    """Inside a feature, modules import only from lower steps: `routes` from `service`.
 
-    Modules without a fixed name (adapters such as `clamd`) form one layer below `models`, and may
-    import each other.
+    The option `layers` lists the steps, the highest first. All other modules of a feature (adapters
+    such as `clamd`) form one layer below `models`, and may import each other.
     """
 
     def __init__(self, name: str, session_options: Any, contract_options: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def _path_of(module: str) -> Path:
 
 
 def _direct_imports(graph: ImportGraph, importer: str, imported: str) -> list[dict[str, Any]]:
-    """Return the imports from modules of one package of modules of another one."""
+    """Return the imports with which modules of `importer` import modules of `imported`."""
     return [
         details
         for source in sorted({importer, *graph.find_descendants(importer)})

@@ -1,7 +1,8 @@
-"""Calls of every list route with one row and with fifty, without a line of code for each route.
+"""Functions that call every list route with one row and with fifty.
 
-The rows are made by the factories of the feature: `tests/<feature>/factories.py`. The owner of the
-rows, and of the objects in the URL, is the caller.
+They find the routes and the factories (`tests/<feature>/factories.py`) themselves, so a new route
+needs no code here. The caller owns all rows that they make: those of the list, and the objects to
+which the URL refers, such as the file in `/files/<uuid:file_id>/versions`.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +27,10 @@ OWNERS = ('owner', 'user')
 
 
 class ListRoute(NamedTuple):
-    """A route that returns a list, and its feature."""
+    """A route that returns a list, and its feature.
+
+    :param is_paged: whether the route returns the list in pages (`limit=50`).
+    """
 
     rule: Rule
     feature: str
@@ -47,7 +51,10 @@ def list_routes(app: Flask) -> Iterator[ListRoute]:
 
 
 def factories_of(feature: str) -> dict[type, type[ModelFactory]]:
-    """Return the factory of each model of a feature. `FileFactory` is preferred for `File`."""
+    """Return the factory of each model of a feature, by model.
+
+    If `File` has several factories, this is `FileFactory`.
+    """
     try:
         module = import_module(f'tests.{feature}.factories')
     except ModuleNotFoundError:
@@ -65,10 +72,11 @@ def _is_factory(value: object) -> bool:
 
 
 def models_in(keysets: list[Keyset[Any]], statements: list[str], feature: str) -> list[type]:
-    """Return the models that a list shows.
+    """Return the models whose rows a list route returns.
 
-    :param keysets: the lists of which the route has returned a page. Without one, the models are
-        those of the tables of the feature in its statements.
+    :param keysets: the `Keyset` of each list of which the route has read a page. If there are none,
+        the result is all models of the feature whose tables are in `statements`.
+    :param statements: the SQL statements that the route has executed.
     """
     if keysets:
         return [keyset.key.class_ for keyset in keysets]
@@ -85,7 +93,7 @@ def make_rows(
 ) -> None:
     """Make rows of a model that belong to the caller.
 
-    :param related: the objects in the URL, by name: `file` for `<uuid:file_id>`.
+    :param related: the objects to which the URL refers: `{'file': file}` for `<uuid:file_id>`.
     """
     factory = factories_of(feature_of(model.__module__)).get(model)
     assert factory is not None, (
@@ -93,20 +101,30 @@ def make_rows(
         f'{model.__name__}Factory to tests/{feature_of(model.__module__)}/factories.py.'
     )
     arguments = arguments_of(factory, {**related, **owned_by(model, caller)})
-    # One transaction takes half the time of fifty. A factory that calls a service needs its own.
+    # One transaction takes half the time of fifty. But if a factory calls a service, the service
+    # begins its own transactions.
     is_plain = factory._create.__func__ is ModelFactory._create.__func__
     with atomic() if is_plain else nullcontext():
         factory.create_batch(number, **arguments)
 
 
 def owned_by(model: type, caller: Any) -> dict[str, Any]:
-    """Return the caller under the names of the model's columns for the owner."""
+    """Return the caller as the owner of a new row, by the name that the model uses for its owner.
+
+    For a model with a column `user_id`, such as `Session`, the result is `{'user': caller}`; with a
+    column `owner_id`, it is `{'owner': caller}`. `arguments_of` turns it into `{'user_id': 7}` if
+    the factory has no argument `user`.
+    """
     columns = inspect(model).columns
     return {name: caller for name in OWNERS if f'{name}_id' in columns}
 
 
 def arguments_of(factory: type[ModelFactory], related: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a factory for related objects: `owner=…`, or `owner_id=…`."""
+    """Return the arguments with which a factory makes a row that refers to these objects.
+
+    For `{'owner': ada}` this is `{'owner': ada}` if the factory declares `owner`. Otherwise it is
+    `{'owner_id': ada.id}` if the model has this column, else nothing.
+    """
     declared = {*factory._meta.declarations, *factory._meta.parameters}
     columns = inspect(factory._meta.model).columns
     given = {name: related[name] for name in related if name in declared}
@@ -118,7 +136,7 @@ def arguments_of(factory: type[ModelFactory], related: dict[str, Any]) -> dict[s
 
 
 def make_related(route: ListRoute, caller: Any) -> dict[str, Any]:
-    """Make the objects in the URL of a route: a `File` of the caller for `<uuid:file_id>`."""
+    """Make the objects to which a URL refers: `{'file': file}` for `<uuid:file_id>`."""
     made = {}
     for argument in sorted(route.rule.arguments):
         name = argument.removesuffix('_id')
@@ -137,7 +155,10 @@ def make_related(route: ListRoute, caller: Any) -> dict[str, Any]:
 
 
 def url_of(app: Flask, route: ListRoute, related: dict[str, Any]) -> str:
-    """Return the URL of a route for the objects in it."""
+    """Return the URL of a route.
+
+    :param related: the objects to which the URL refers; see `make_related`.
+    """
     values = {}
     for argument in route.rule.arguments:
         value = related[argument.removesuffix('_id')]
@@ -152,8 +173,9 @@ def ensure_same_statements(
     """Ensure that a list of 50 rows executes as many statements as a list of one row.
 
     :param name: the name of the route, for messages.
-    :param count: calls the route; returns the number of rows and the executed statements.
-    :param make: makes a number of rows.
+    :param count: a function that calls the route; returns the number of rows in the response, and
+        the executed statements.
+    :param make: a function that makes this number of further rows.
     """
     rows, _ = count()
     if not rows:

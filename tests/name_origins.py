@@ -1,4 +1,4 @@
-"""Origins of imported names: the module that defines a name, found through all re-exports."""
+"""Search for the module that defines an imported name, through all modules that re-export it."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,11 @@ from tests.feature_sources import nodes
 
 
 class Use(NamedTuple):
-    """A use of a name: its line, the module from which it is read, and the module of its origin."""
+    """A use of a name in a module.
+
+    :param source: the module from which the name is imported or read.
+    :param origin: the module that defines it; another one if `source` re-exports the name.
+    """
 
     line: int
     name: str
@@ -20,7 +24,7 @@ class Use(NamedTuple):
 
 
 class Origins:
-    """The modules of a repository, read from their source.
+    """The imports of all modules of a repository, read from the source.
 
     :param root: the folder of the repository.
     """
@@ -31,7 +35,10 @@ class Origins:
         self._paths: dict[str, Path | None] = {}
 
     def uses(self, path: Path) -> Iterator[Use]:
-        """Yield the imports of a module, and the attributes that it reads from imported modules."""
+        """Yield the names that a module imports, and those that it reads from imported modules.
+
+        With `from project import files`, an expression `files.service` is such a name.
+        """
         tree = parse(path.read_text(encoding='utf-8'))
         local = {}
         for line, name, source, attribute in _imports(tree, self._package(path)):
@@ -43,7 +50,11 @@ class Origins:
                 yield from self._attributes(node, names[1:], self.origin(*local[names[0]]))
 
     def _attributes(self, node: Any, names: list[str], module: str) -> Iterator[Use]:
-        """Yield the uses of a chain of attributes of a module."""
+        """Yield the uses in an expression `module.a.b`.
+
+        :param node: the expression.
+        :param names: the attributes: `a` and `b`.
+        """
         for name in names:
             if not self._path_of(module):
                 return
@@ -54,7 +65,10 @@ class Origins:
             module = origin
 
     def origin(self, module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> str:
-        """Return the module that defines a name, or the module of this name."""
+        """Return the module that defines `name`, which another module may import from `module`.
+
+        If the name is itself a module, return that module.
+        """
         if not name or self._path_of(f'{module}.{name}'):
             return f'{module}.{name}'.rstrip('.')
         path = self._path_of(module)
@@ -91,7 +105,7 @@ def _chain(node: ast.expr) -> list[str]:
 
 @cache
 def origins_of(root: Path) -> Origins:
-    """Return the modules of a repository, which are read once."""
+    """Return the imports of a repository. Cached, because several checks use them."""
     return Origins(root)
 
 

@@ -1,4 +1,4 @@
-"""Features with names that no team has, which register names as features do."""
+"""Functions that register names for two invented features, `zz_bill` and `zz_mail`."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -18,26 +18,29 @@ from project.core.web.endpoints.route_owners import validate_owners
 from project.core.web.endpoints.schema_names import validate_schema_names
 from project.users.personal_data import ExportFile, register_personal_data
 
-# Planted features: `zz_bill` does not require `zz_mail`.
+# Modules of the invented features. `zz_bill` does not require `zz_mail`.
 BILL, MAIL = 'project.zz_bill.service', 'project.zz_mail.service'
 LETTERS = Table('zz_mail_letters', MetaData(), Column('id', Integer, primary_key=True))
 
 
 def run(module: str, code: str, **names: Any) -> dict[str, Any]:
-    """Run code as if it was written in a module, and return its names."""
+    """Run code as if it was in a module with this name; return the names that it defines.
+
+    :param names: values that the code can use.
+    """
     known = {'__name__': module, **names}
     exec(compile(code, module, 'exec'), known)
     return known
 
 
 def define_list(module: str, name: str) -> None:
-    """Define a list as a model of a feature does."""
+    """Define a list (`Keyset`) as the models of a feature do."""
     code = "Keyset(None, name, sorts={'id': column}, key=column, default='id')"
     run(module, code, Keyset=Keyset, name=name, column=LETTERS.c.id)
 
 
 def add_task(module: str, name: str | None) -> Any:
-    """Define a task as a service of a feature does, and return its function."""
+    """Define a task as the services of a feature do; return its function."""
     code = "@task(idempotent='yes', name=name)\ndef deliver():\n    pass"
     return run(module, code, task=task, name=name)['deliver']
 
@@ -59,7 +62,7 @@ def start(world: Any, *blueprints: Blueprint) -> None:
 
 
 def mount(world: Any, **blueprints: Blueprint) -> None:
-    """Mount the blueprints of features as version 1 does."""
+    """Mount blueprints as the API does, as if they were those of all features."""
     packages = {name: SimpleNamespace(blueprint=found) for name, found in blueprints.items()}
     world.monkeypatch.setattr(api, 'PACKAGES', packages)
     api.api_v1()

@@ -1,8 +1,10 @@
 """The command `python -m tests.removals [FEATURE[+FEATURE] …]`: remove features from a copy.
 
 The command copies the repository, removes the features as docs/features.md describes, and then runs
-all checks, the remaining suite and the service. Without arguments, it removes each feature that no
-other feature requires, and all of these features together. It exits with code 1 if a step fails.
+all checks, the remaining tests and the service. Each argument is one run, in a copy of its own;
+`files+auth` removes two features in one run. Without arguments, there is one run for each feature
+that no other feature requires, and a run that removes all of these together. The exit code is 1 if
+a step of a run fails.
 """
 
 import os
@@ -109,7 +111,7 @@ def copy_repository(copy: Path) -> Path:
 
 
 def copy_virtual_environment(copy: Path) -> None:
-    """Copy the virtual environment; in the new one, the code of the copy is installed."""
+    """Copy the virtual environment, and change its paths so that it runs the code of the copy."""
     venv = copy / '.venv'
     shutil.copytree(BIN.parent, venv, symlinks=True, copy_function=_link)
     for pattern in ('pyvenv.cfg', 'bin/*', 'lib/*/site-packages/*editable*'):
@@ -118,7 +120,7 @@ def copy_virtual_environment(copy: Path) -> None:
                 _replace_root(path, copy)
     for path in venv.glob('lib/*/site-packages/__pycache__/*editable*'):
         path.unlink()
-    # So `make` does not install the packages again.
+    # The Makefile compares these files: without them, it would install the packages again.
     for name in ('installed', 'tested'):
         (venv / name).touch()
 
@@ -132,10 +134,10 @@ def _link(source: str, target: str) -> None:
 
 
 def _replace_root(path: Path, copy: Path) -> None:
-    """Replace the path of the repository in a script by that of the copy."""
+    """Replace the path of the repository in a file by that of the copy."""
     content = path.read_bytes()
     mode = path.stat().st_mode
-    # The hard link must not change the original.
+    # Writing to a hard link would change the original file.
     path.unlink()
     path.write_bytes(content.replace(bytes(ROOT), bytes(copy)))
     path.chmod(mode)
@@ -150,7 +152,7 @@ def delete(path: Path) -> None:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return the environment of the commands in a copy."""
+    """Return the environment variables for commands in a copy."""
     kept = ('PATH', 'HOME', 'TMPDIR', 'PYTEST_XDIST_AUTO_NUM_WORKERS')
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},

@@ -1,7 +1,8 @@
-"""Features of this repository that may be removed, although shared pages and files name them.
+"""Removed features, which shared pages and files still name.
 
-The checks of these files ignore the paths, commands and settings of a removed feature. A feature
-that a team adds needs no entry: its texts are in its own folders.
+A team may remove `auth` or `files`, and edit the shared pages later. So the checks of these pages
+ignore paths, commands and settings of a removed feature. A new feature needs no entry in
+`COMMANDS`: only its own files name it.
 """
 
 import re

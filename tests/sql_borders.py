@@ -1,12 +1,14 @@
-"""Check that each SQL statement of the suite touches only tables that its feature may use.
+"""Check that the code of a feature executes SQL only on tables that the feature may use.
 
-The issuing feature is that of the innermost frame of the call stack in `project/<feature>/`.
-Functions of the core run for the feature that calls them. There are two exceptions:
+The check runs during the tests, for every SQL statement. It determines the feature that executes a
+statement from the call stack: the innermost function in `project/<feature>/`. Functions of the core
+are skipped, because they run for the feature that calls them. There are two special cases:
 
-- A flush may write objects of other features, so an object is checked when it is added to the
-  session, and not when it is written.
-- A generator of the core runs for the feature that has created it. This may be a feature above the
-  one that reads it, for example if `users` writes the rows of all features to an export.
+- A flush may write objects of other features. So an object is not checked when it is written, but
+  when it is added to the session.
+- A generator of the core belongs to the feature that has created it, but another feature may be
+  reading it. For example, `users` reads the rows of all features when it writes an export. So a
+  statement of a generator is also accepted if a feature that requires the reader may execute it.
 """
 
 import sys
@@ -29,7 +31,11 @@ FLUSH: CodeType = session.Session._flush.__code__
 
 
 class Violation(NamedTuple):
-    """A statement of a feature on tables of others."""
+    """An SQL statement with which a feature touches tables that it must not use.
+
+    :param place: the path and the line that executes it.
+    :param tables: the tables that the feature must not use.
+    """
 
     place: str
     feature: str
@@ -46,7 +52,7 @@ class Violation(NamedTuple):
 
 
 class Recorder:
-    """The violations since the last test ended."""
+    """The violations of the current test."""
 
     violations: list[Violation] = []
 
@@ -59,26 +65,30 @@ class Recorder:
 
 @cache
 def required_by() -> dict[str, frozenset[str]]:
-    """Return the features whose tables each feature may use."""
+    """Return, for each feature, the features whose tables it may use: itself and its `requires`."""
     return {each.name: frozenset({each.name, *each.requires}) for each in find_features()}
 
 
 @cache
 def owner_of(table: str) -> str | None:
-    """Return the feature with whose name a table begins; None for tables of the core and others."""
+    """Return the feature with whose name the name of a table begins, or None, as for `core_…`."""
     owners = [name for name in required_by() if table == name or table.startswith(f'{name}_')]
     return max(owners, key=len, default=None)
 
 
 @cache
 def owners_in(sql: str) -> frozenset[str]:
-    """Return the features whose tables a statement contains."""
+    """Return the features to which the tables in a statement belong."""
     return frozenset(filter(None, map(owner_of, tables_in(sql))))
 
 
 @cache
 def package_of(filename: str) -> str | None:
-    """Return the feature of a file, `core`, `tests` for the suite, or None for other files."""
+    """Return what a source file belongs to.
+
+    :returns: the name of a feature for files in `project/<feature>/`; 'core' for `project/core/`;
+        'tests' for all files in `tests/`; None for all other files.
+    """
     for folder in (PROJECT, TESTS):
         if filename.startswith(f'{folder}/'):
             inside = filename.removeprefix(f'{folder}/').split('/')[0]
@@ -88,7 +98,10 @@ def package_of(filename: str) -> str | None:
 
 
 def find_violation(sql: str, frame: FrameType | None) -> Violation | None:
-    """Return the violation of a statement that is executed in a frame, or None."""
+    """Return the violation if the statement must not be executed from this call stack, else None.
+
+    :param frame: the innermost frame of the call stack.
+    """
     owners = owners_in(sql)
     is_generator = False
     while frame is not None:
@@ -105,7 +118,11 @@ def find_violation(sql: str, frame: FrameType | None) -> Violation | None:
 
 
 def usable_from(feature: str, is_generator: bool) -> frozenset[str]:
-    """Return the features whose tables a statement of a feature may touch."""
+    """Return the features whose tables a statement may touch, if this feature executes it.
+
+    :param is_generator: whether a generator of the core executes it. The generator may belong to a
+        feature that requires this one, so the tables of that feature are allowed, too.
+    """
     required = required_by()
     above = [names for names in required.values() if is_generator and feature in names]
     return frozenset().union(required[feature], *above)
@@ -132,7 +149,7 @@ def _record_added(_session: Any, added: Any) -> None:
 def pytest_runtest_call() -> Iterator[None]:
     """Fail each test in which a feature executes SQL on tables that it may not use.
 
-    A fixture for all tests would take ten times as long.
+    This is a hook, because a fixture for all tests would take ten times as long.
     """
     result = yield
     found = sorted(set(map(str, Recorder.violations)))

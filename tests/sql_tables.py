@@ -1,6 +1,6 @@
 """Names of the tables in an SQL statement, read from its text.
 
-The text is read, and not the objects of SQLAlchemy, because this also covers SQL in strings.
+SQLAlchemy's statement objects would not cover SQL in strings.
 """
 
 import re
@@ -16,10 +16,10 @@ SQL_PATTERN = re.compile(
     r'\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|ALTER|DROP|CREATE|TRUNCATE|LOCK|COPY)\s.*\w',
     re.IGNORECASE | re.DOTALL,
 )
-# A table follows these words, and further tables follow its comma.
+# The name of a table follows these words. Further tables may follow after a comma.
 BEFORE_TABLE = {'FROM', 'JOIN', 'INTO', 'UPDATE', 'TABLE', 'USING', 'COPY'}
 SKIPPED = {'ONLY', 'LATERAL', 'IF', 'NOT', 'EXISTS', 'OR', 'IGNORE', 'REPLACE'}
-# The list of tables ends at these words.
+# These words end a list of tables.
 AFTER_TABLES = {
     'WHERE', 'GROUP', 'ORDER', 'HAVING', 'LIMIT', 'SET', 'VALUES', 'SELECT', 'RETURNING',
     'UNION', 'EXCEPT', 'INTERSECT', 'FOR', 'WINDOW', 'DEFAULT', 'DO',
@@ -30,7 +30,7 @@ AFTER_TABLES = {
 def tables_in(sql: str) -> frozenset[str]:
     """Return the names after FROM, JOIN, INTO, UPDATE and similar words.
 
-    The result may contain names of other things, such as those of a CTE.
+    The result may also contain names that are not tables, such as that of a CTE.
     """
     return frozenset(_names(sql))
 

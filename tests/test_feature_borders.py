@@ -27,7 +27,8 @@ REQUIRE = "add 'zz_mail' to requires in project/zz_bill/__init__.py, or move the
 CALL = "call a service function of 'zz_mail'"
 ATOMIC = 'put the statements into `with atomic():`'
 
-# Noun, way, check, file, code of its second line, rule, remedy.
+# For each violation: the kind of name, the way in which it is used, the check that must report it,
+# the file, the code of its second line, and the expected rule and remedy in the message.
 VIOLATIONS = (
     ('import', 'string', 'imports_by_string', SERVICE, "import_module('project.zz_mail.service')",
      "names the module 'project.zz_mail.service' in a string", REQUIRE),
@@ -119,8 +120,8 @@ VIOLATIONS = (
      "uses project.zz_mail.service of 'zz_mail'", f'{REQUIRE} to tests/integration'),
 )  # fmt: skip
 
-# The ways to cross the border of each noun. Violations of import-linter, of the registries and of
-# SQL are in other modules.
+# For each way of using a name, the kinds of names for which a test must exist. The tests of
+# import-linter, of the registries and of SQL are in other modules (`ELSEWHERE`).
 WAYS = {
     'direct': {
         'import', 'table', 'foreign key', 'SQL', 'commit', 'setting', 'permission', 'command',
@@ -155,7 +156,7 @@ ALLOWED = (
 
 @pytest.fixture
 def plant(tmp_path):
-    """Return a function that writes a file of a feature, and returns the folder of the features."""
+    """Return a function that adds a file to three small features, and returns their repository."""
 
     def plant(path, code):
         for place, text in {**FEATURES, path: code}.items():

@@ -1,4 +1,4 @@
-"""Names with one owner: each registry rejects a second owner at the start, and names both."""
+"""Names of features: if two features register the same name, the start fails and names both."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ VIOLATIONS: list[tuple[str, str, Plant, str]] = []
 
 
 def violation(noun: str, way: str, message: str) -> Callable[[Plant], Plant]:
-    """Add a function that registers names of two features, and the expected message."""
+    """Return a decorator for functions that register a name wrongly, with the expected message."""
 
     def add(plant: Plant) -> Plant:
         VIOLATIONS.append((noun, way, plant, message))
@@ -57,7 +57,7 @@ def violation(noun: str, way: str, message: str) -> Callable[[Plant], Plant]:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
-    """Empty all registries for the test, and return what the violations need."""
+    """Empty all registries for the test; return a namespace with values for the violations."""
     for module, name, values in (
         (keyset_pagination, '_lists', Registry('list', has_prefix=True)),
         (throttling, '_registry', Registry('attempt counter')),

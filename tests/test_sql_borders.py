@@ -17,23 +17,23 @@ READ = 'WITH zz_mail_rows AS (SELECT 1) SELECT * FROM zz_mail_rows'
 
 
 def run_in(path, code, **names):
-    """Run code as if it was in a file of the project, and return its names."""
+    """Run code as if it was in a file of the project; return the names that it defines."""
     exec(compile(code, str(PROJECT.parent / path), 'exec'), names)
     return names
 
 
 def violation_of(sql):
-    """Return the violation of a statement that the caller executes."""
+    """Return the violation if the caller of this function executed the statement, or None."""
     return find_violation(sql, sys._getframe(1))
 
 
 @pytest.fixture(autouse=True)
 def planted(monkeypatch):
-    """Plant two features; `zz_bill` requires `zz_base`, not `zz_mail`."""
+    """Pretend that there are features `zz_…`: `zz_bill` requires `zz_base`, but not `zz_mail`."""
     required = {'zz_bill': {'zz_bill', 'zz_base'}, 'zz_base': {'zz_base'}, 'zz_mail': {'zz_mail'}}
     monkeypatch.setattr(sql_borders, 'required_by', lambda: required)
     yield
-    # The names of planted features must not stay in the caches.
+    # Otherwise the caches would still contain these features in later tests.
     for cached in (sql_borders.owner_of, sql_borders.owners_in, sql_borders.package_of):
         cached.cache_clear()
 
@@ -75,7 +75,7 @@ class TestFindViolation:
         receiver = SimpleNamespace(send=lambda: violation_of(sql))
 
         assert run_in(BILL, 'found = g(sql)', g=called['g'], sql=sql)['found'] is None
-        # A function of a test, such as a receiver of a signal.
+        # Statements of a function in a test, such as a receiver of a signal, are not checked.
         assert run_in(BILL, 'found = signal.send()', signal=receiver)['found'] is None
 
     def test_accepts_a_generator_of_the_core_that_a_feature_above_has_created(self):

@@ -6,10 +6,10 @@ from werkzeug.routing import Rule
 
 
 def cache_url_builders() -> None:
-    """Let equal rules of all applications in this process share their URL builders.
+    """Let equal URL rules of all applications in this process share their URL builders.
 
-    Werkzeug compiles two functions for each rule. A test run creates 140 complete applications, for
-    which it compiled 24,000 functions in 8 % of the CPU seconds.
+    Werkzeug compiles two functions for each rule. A test run creates 140 applications. Without this
+    cache, it would compile 24,000 functions, which take 8 % of the CPU time.
     """
     compile_builder: Any = Rule._compile_builder
     builders: dict[tuple[Any, ...], Any] = {}
@@ -17,7 +17,7 @@ def cache_url_builders() -> None:
     def find_or_compile(rule: Rule, append_unknown: bool = True) -> Any:
         if rule.defaults:
             return compile_builder(rule, append_unknown)
-        # The code depends on nothing else. It is not bound to the rule, whose converters it uses.
+        # The compiled code depends only on these values. It gets the rule as an argument.
         key = rule.rule, tuple(rule._trace), append_unknown
         if key not in builders:
             builders[key] = compile_builder(rule, append_unknown)

@@ -14,7 +14,7 @@ import pytest
 from project.core.cli.feature_kit.fields import EXAMPLES
 from project.core.cli.feature_kit.repository import NOT_COPIED, ROOT
 
-# Features of teams, which the commands create in the copy, besides those of the repository.
+# Values of `--fields` for the features that the tests create, with all types and options.
 ALL_FIELDS = ' '.join(
     [f'{kind}_value:{kind}' for kind in EXAMPLES if kind not in ('enum', 'ref')]
     + [
@@ -32,7 +32,7 @@ OPTIONAL_FIELDS = ' '.join(
 
 
 class Repository:
-    """A copy of the repository under version control, with a development database."""
+    """A copy of the repository with an SQLite database. In git, its branch is `topic`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / 'copy'
@@ -65,7 +65,7 @@ class Repository:
         return ended.stdout
 
     def flask(self, *arguments: str, code: int = 0) -> str:
-        """Run a command, and return its output."""
+        """Run a `flask` command, and return its output."""
         return self.run('flask', *arguments, code=code)
 
     def git(self, *arguments: str) -> str:
@@ -108,7 +108,7 @@ class TestFeatureNew:
         for name in ('zz_billing', 'zz_orders'):
             assert 'FAILED' not in repository.flask('feature', 'check', name)
 
-        # Nothing is on the main branch, so each removal undoes the creation.
+        # The new features are not on the main branch, so `remove` simply undoes their creation.
         assert 'zz_orders' in subprocess_error(repository, 'feature', 'remove', 'zz_billing')
         repository.flask('feature', 'remove', 'zz_orders')
         repository.flask('feature', 'remove', 'zz_billing')

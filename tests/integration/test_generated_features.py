@@ -1,4 +1,4 @@
-"""A generated feature passes all checks, and its removal leaves no trace.
+"""A generated feature passes all checks, and its removal leaves no file or table.
 
 `.ci/run` runs this test; `make test` does not, because it starts a dozen processes. `make soak`
 runs the long tests in `generated_features.py`.

@@ -20,7 +20,7 @@ from tests.users.factories import AdminFactory
 
 @pytest.fixture
 def keysets(monkeypatch):
-    """Return the list of the keysets of which a page was read."""
+    """Return a list to which each `Keyset` is added when a page of it is read."""
     found, page = [], Keyset.page
 
     def record(self, *args, **kwargs):
@@ -33,7 +33,7 @@ def keysets(monkeypatch):
 
 @pytest.fixture
 def compare(app, as_user, assert_max_queries, keysets):
-    """Return a function that calls a list route with few rows and with many."""
+    """Return a function that checks a list route: one row and fifty need as many statements."""
 
     def compare(route):
         caller = AdminFactory()
