@@ -1,8 +1,8 @@
 """Version 1 of the API: all features, mounted below `/api/v1`.
 
-A feature is a package below `project`; `core.features` finds it. It has the module `config_checks`
-if its settings need checks, the function `connect_receivers` if it receives signals of other
-features, and `authentication` if it identifies the callers of all routes.
+A feature is a package below `project`, which `core.features` finds. It may export three further
+names: the module `config_checks` checks its settings, the function `connect_receivers` connects it
+to the signals of other features, and `authentication` identifies the callers of all routes.
 """
 
 from flask import Blueprint, Flask

@@ -90,7 +90,7 @@ def settings_of_others(root: Path) -> list[str]:
 
 
 def settings_without_prefix(root: Path) -> list[str]:
-    """Settings of a feature are declared in `config/features/<name>.py`, not in `config/base.py`."""
+    """Settings of a feature are in `config/features/<name>.py`, not in `config/base.py`."""
     features = features_of(root)
     return [
         f'config/base.py:{line}: declares {name}, a setting of {owner!r}. '

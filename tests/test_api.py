@@ -13,7 +13,7 @@ AUTHENTICATION = object()
 
 @pytest.fixture
 def packages(monkeypatch):
-    """Replace all features by two without `authentication`, and return them by name."""
+    """Replace all features by two that do not export `authentication`; return them by name."""
     packages = {'zz_one': SimpleNamespace(), 'zz_two': SimpleNamespace()}
     monkeypatch.setattr(api, 'PACKAGES', packages)
     return packages

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None:
     """Register all parts of the core with an application.
 
-    :param authentication: identifies callers; without it, only public routes can be called.
+    :param authentication: the functions that identify callers. If it is None, only public routes
+        can be called.
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     # `throttling` declares a table that only features use.

@@ -20,7 +20,7 @@ class RegistrationError(Exception):
 
 
 class Registry(Generic[T]):
-    """Registered values by name. Each has an owner: the module that registered it.
+    """The registered values, by name. Each has an owner: the module that registered it.
 
     :param kind: the kind of the registered names, such as `permission`, for messages.
     :param has_prefix: whether each name must begin with the name of the owner's feature.
@@ -59,7 +59,8 @@ def require_prefix(kind: str, name: str, *, owner: str) -> None:
     Another separator is accepted, too: `/book-club` begins with `book_club`. Modules outside
     `project` are not features, so their names need no prefix.
 
-    :raises RegistrationError: if the name begins otherwise; names the owner of its prefix, too.
+    :raises RegistrationError: if it does not. If the name begins with the name of another feature,
+        the message names that feature, too.
     """
     if not is_in_project(owner):
         return
@@ -74,7 +75,7 @@ def require_prefix(kind: str, name: str, *, owner: str) -> None:
 
 
 def _owner_of_prefix(words: list[str]) -> str | None:
-    """Return the package with the longest name with which a name begins, or None."""
+    """Return the package with whose name a name begins, or None; the longest one of several."""
     for length in range(len(words), 0, -1):
         name = '_'.join(words[:length])
         if (PROJECT / name / '__init__.py').is_file():

@@ -41,7 +41,7 @@ from .database.session import (
 from .database.types import UTCDateTime
 from .database.upsert import new_row, upsert
 
-# On average, one of this number of attempts also deletes the counters whose period is over.
+# On average, one of this number of attempts also deletes all counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
 
 DAY = timedelta(days=1)
@@ -56,7 +56,7 @@ class TooManyAttempts(TooManyRequests):
 
 
 class ThrottleCounter(Base):
-    """For one attempt counter: the number of attempts on a target in the current period."""
+    """The number of attempts on a target, such as an account, in the current period."""
 
     __tablename__ = 'core_throttle_counters'
     __table_args__ = (Index(None, 'resets_at'),)

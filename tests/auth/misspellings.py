@@ -1,6 +1,6 @@
 """Misspelt names of the feature `auth`; the type checker must report each.
 
-`tests/users/misspellings.py` describes how.
+`tests/users/misspellings.py` explains how this is checked.
 """
 
 from project.auth import errors

@@ -58,7 +58,7 @@ class TestEmailKeys:
             execute(sql, **{name: value for name, value in values.items() if f':{name}' in sql})
 
     def keys(self, execute, table):
-        """Return the `email_key` of each row of a table, by email address."""
+        """Return the `email_key` of each row of a table, by the email address of the row."""
         return dict(map(tuple, execute(f'SELECT email, email_key FROM {table}')))
 
     @pytest.mark.slow('runs all migrations')

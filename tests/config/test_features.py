@@ -12,7 +12,7 @@ from project.core.features import find_features
 
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
-    """Return a function that writes modules with the given code, and returns their folder."""
+    """Return a function that writes modules of settings, and returns their folder."""
     monkeypatch.setattr(features, '__path__', [str(tmp_path)])
 
     def declare(**modules):

@@ -1,4 +1,4 @@
-"""Requests on objects of the feature `files`, which only their owner may send."""
+"""Requests to objects of the feature `files` that only the owner of the object may send."""
 
 from typing import Any
 

@@ -33,12 +33,12 @@ class TestThumbnailKeys:
 
     @pytest.fixture
     def execute(self, run):
-        """Migrate to the revision before these; return a function that runs SQL."""
+        """Migrate to the revision before this migration; return a function that runs SQL."""
         run('upgrade', 'files@71c8d3f5e90b')
         return execute_and_commit
 
     def insert(self, execute):
-        """Insert three files with many thumbnails, one of which is not ready."""
+        """Insert three files with many thumbnails. One of the thumbnails is not ready."""
         at = '2026-11-29 12:00:00+00:00'
         execute(
             'INSERT INTO users (id, username, email, email_key, name, bio, status, version,'

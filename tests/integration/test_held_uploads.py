@@ -1,4 +1,4 @@
-"""HTTP: a permission that is revoked while a file is uploaded no longer has an effect."""
+"""HTTP: if a credential is revoked while a file is uploaded, the file is not stored."""
 
 from typing import Any
 

@@ -135,7 +135,7 @@ def full_account() -> Any:
 
 
 def add_missing_rows(user: Any) -> None:
-    """Add a row to each table about users that has none, by the factory of its feature.
+    """Add a row about the user to each table that has none, by a factory of the feature.
 
     So a new feature needs no line in this module.
     """

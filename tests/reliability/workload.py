@@ -1,7 +1,7 @@
 """The service with an additional feature, whose tasks and routes are used to test interruptions.
 
-It runs in separate processes only. Tests must not import this module, because its tables would be
-added to those of the service.
+It runs in separate processes only. Tests must not import this module: the import would add its
+tables to those of the service under test.
 """
 
 import os

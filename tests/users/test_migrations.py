@@ -19,7 +19,7 @@ def run_migrated(tmp_path):
 
 
 class TestClosedAccounts:
-    """Users whose data a task erases: code before this migration does not know their status."""
+    """Deleted users whose data is still being erased: older releases do not know their status."""
 
     @pytest.mark.slow('migrates to an earlier version and back')
     def test_are_disabled_after_a_downgrade_and_closed_after_the_next_upgrade(self, run_migrated):

@@ -103,7 +103,7 @@ def tables_of(feature: str) -> list[str]:
 
 
 def existing_tables(names: Iterable[str]) -> list[str]:
-    """Return those of the given tables that the current database has."""
+    """Return the names of those given tables that exist in the current database."""
     return sorted({*names} & {*inspect(db.engine).get_table_names()})
 
 

@@ -18,7 +18,7 @@ EXAMPLE_FILE = 'example.json'
 
 
 class MailTemplateNotFound(NotFound):
-    """No feature has a mail of this name."""
+    """No feature has a mail with this name."""
 
     field, reason = 'mail', 'No such mail'
 

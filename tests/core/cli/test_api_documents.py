@@ -14,7 +14,7 @@ FILES = [f'docs/features/{name}' for name in ('users.md', 'users.openapi.json')]
 
 @pytest.fixture
 def root(monkeypatch, tmp_path):
-    """Make the commands read and write the documents in a temporary folder; return it."""
+    """Make the commands use documents in a temporary folder instead of docs; return the folder."""
     copytree(files.features_folder(), tmp_path / 'docs' / 'features')
     monkeypatch.setattr(files, 'ROOT', tmp_path)
     return tmp_path

@@ -11,7 +11,7 @@ from tests.repository_copy import ROOT
 
 @pytest.fixture
 def repository(tmp_path):
-    """Return a function that writes empty or given files below a folder, and returns the folder."""
+    """Return a function that writes files into a new folder, and returns the folder."""
 
     def write(*paths, **modules):
         texts = dict.fromkeys(paths, '') | {

@@ -9,7 +9,7 @@ from project.core.documents.files import all_owners
 
 @pytest.fixture
 def rows(app):
-    """Return the rows of all commands by command, with their owner."""
+    """Return the owner and the table row of each command, by command."""
     with app.app_context():
         return {row[0]: (owner, *row[1:]) for owner, row in command_rows(all_owners())}
 

@@ -20,7 +20,7 @@ OWNERS = Owners({'users'})
 
 
 def by_name(rows):
-    """Return rows by their first cell, each with its owner."""
+    """Return the owner and the other cells of each row, by the first cell."""
     return {row[0]: (owner, *row[1:]) for owner, row in rows}
 
 

@@ -12,7 +12,7 @@ from project.core.documents.settings import (
 
 @pytest.fixture
 def rows(app):
-    """Return the rows of all settings of the service by name, with their owner."""
+    """Return the owner and the table row of each setting, by the name of the setting."""
     return {row[0]: (owner, *row[1:]) for owner, row in setting_rows(Owners({'users'}))}
 
 

@@ -36,7 +36,7 @@ def stored():
 
 @pytest.fixture
 def pause_after_deletion(monkeypatch):
-    """Begin a pause immediately after the deletion of the first object."""
+    """Make the garbage collection pause as soon as it has deleted its first object."""
     real = LocalStorage.delete
 
     def delete(self, key):
@@ -72,7 +72,7 @@ class TestCollectStorage:
 class TestPauseCollection:
     @pytest.fixture
     def slow_deletion(self, tmp_path, monkeypatch):
-        """Begin the deletion of an object; yield the application, and an event that ends it."""
+        """Begin to delete an object; yield the application and an event that lets it end."""
         begun, may_end = Event(), Event()
         real = LocalStorage.delete
 

@@ -42,7 +42,7 @@ ERROR_RESPONSE = {'$ref': '#/components/responses/Error'}
 
 
 class Generated(NamedTuple):
-    """The document, and the module that defines each of its schemas."""
+    """The OpenAPI document, and the module that defines each schema in it."""
 
     document: dict[str, object]
     schema_modules: dict[str, str]

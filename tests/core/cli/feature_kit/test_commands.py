@@ -9,7 +9,7 @@ from project.core.cli.feature_kit import repository
 
 @pytest.fixture(autouse=True)
 def no_copy(monkeypatch):
-    """Fail if a command begins to write: all commands of this module have a fault."""
+    """Fail if a command begins to write: every command in these tests must be rejected first."""
 
     def copied_repository():
         raise AssertionError('the command did not reject its arguments')

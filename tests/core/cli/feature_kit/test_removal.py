@@ -10,7 +10,7 @@ from project.core.cli.feature_kit.removal import is_on_main_branch, planned_remo
 
 @pytest.fixture
 def git(tmp_path):
-    """Return a function that runs git in a folder with a commit on the branch `topic`."""
+    """Create a git repository with a commit on the branch `topic`; return a function to run git."""
 
     def git(*arguments):
         identity = ('-c', 'user.name=Ada', '-c', 'user.email=ada@example.com')

@@ -14,7 +14,7 @@ FILE = Reference('files', 'files', 'file', has_uuid=True, is_owned=True)
 
 
 def rendered(feature, model, fields, **references):
-    """Return the text of all files of a feature by path."""
+    """Return the text of each file of a new feature, by path."""
     words = Words(feature), Words(model), Words(plural_of(model))
     requires = ['users', *(target.feature for target in references.values())]
     generated = Model(*words, parse_fields(fields), {'users': USERS, **references}, requires)

@@ -9,7 +9,7 @@ from project.core.cli.feature_kit import repository
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Return a repository with one file, in place of the real one."""
+    """Replace the repository by a folder with one file; return this folder."""
     root = tmp_path / 'root'
     write(root, 'docs/known.md', 'before')
     monkeypatch.setattr(repository, 'ROOT', root)
@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def copy(tmp_path):
-    """Return a copy with a changed and two new files."""
+    """Return a copy of it in which one file was changed and two were added."""
     copy = tmp_path / 'copy'
     write(copy, 'docs/known.md', 'after')
     write(copy, 'project/billing/models/invoices.py', '')
@@ -27,7 +27,7 @@ def copy(tmp_path):
 
 
 def write(root, path, text):
-    """Write a file, and its folders."""
+    """Write a file; create its folders first."""
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
 

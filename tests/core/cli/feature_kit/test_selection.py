@@ -12,7 +12,7 @@ MODULES = sorted(TEMPLATE.glob('*/**/*.py'))
 
 
 def selected(text, *fields):
-    """Return the lines for fields whose lines need no changes."""
+    """Return the lines that are selected for these fields, without any adaptation."""
     return select_lines(text, fields, lambda field, unit: unit)
 
 
@@ -97,7 +97,7 @@ class TestTemplate:
             assert not any(example_of(line) for line in code.splitlines()), path
 
     def test_shows_uniqueness_and_options_with_fields_of_text(self):
-        """The lines of a unique text differ from those of a text only by added lines."""
+        """For `str:unique`, lines are only added to those for `str`, and none is changed."""
         for path in MODULES:
             units = list(units_of(path.read_text(encoding='utf-8')))
             texts = [

@@ -1,4 +1,4 @@
-"""The template of generated features is a feature that works."""
+"""The template of generated features is itself a feature, whose tests pass."""
 
 import os
 import subprocess
