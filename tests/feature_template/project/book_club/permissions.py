@@ -1,4 +1,4 @@
-"""Permissions of `book_club`. Both concern the user's own rows only."""
+"""Permissions of `book_club`. Both allow access only to the user's own rows."""
 
 from project.core.security.permissions import register_permission
 

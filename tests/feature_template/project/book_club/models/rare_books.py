@@ -71,7 +71,7 @@ class RareBook(Base):
     @classmethod
     @cache
     def filtered(cls, names: frozenset[str]) -> AnySelect:
-        """Return the SELECT of the owner's rows with these filters, cached per set.
+        """Return the SELECT of the owner's rows with these filters. Cached per set of filters.
 
         Its bind parameters are `owner_id` and one for each filter.
         """

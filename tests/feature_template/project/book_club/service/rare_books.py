@@ -72,7 +72,7 @@ def create_rare_book(
 ) -> RareBookRow:
     """Create a rare book and return it.
 
-    :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
+    :raises RareBookShelfMarkTaken: if another rare book of the owner has this `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
     _ensure_dealer_exists(dealer_id)
@@ -109,7 +109,7 @@ def update_rare_book(
     :param expected: the versions that may be changed (`If-Match`); None for any.
     :raises RareBookNotFound: if the owner has no such rare book.
     :raises RareBookChanged: if the rare book has another version.
-    :raises RareBookShelfMarkTaken: if another one of the owner has the `shelf_mark`.
+    :raises RareBookShelfMarkTaken: if another rare book of the owner has this `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
     _ensure_dealer_exists(changes.get('dealer_id'))
