@@ -26,7 +26,8 @@ def find_authentication() -> Authentication | None:
     found = {
         name: exported
         for name, package in PACKAGES.items()
-        if (exported := getattr(package, 'authentication', None))
+        # A module of that name is an attribute of the package, too.
+        if isinstance(exported := getattr(package, 'authentication', None), Authentication)
     }
     if len(found) > 1:
         names = ', '.join(sorted(found))

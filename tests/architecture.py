@@ -252,13 +252,17 @@ def retired_words(root: Path) -> list[str]:
     """Return names with a word that `tests/retired_words.txt` forbids.
 
     Checks functions, classes, modules, columns and settings, in tests as well, so that tests use
-    the same terms as the product.
+    the same terms as the product. It skips the features of a team.
     """
     words, modules_only, exceptions = _retired()
+    others = {path.name for path in (root / 'project').iterdir() if path.is_dir()}
+    others -= {'core', *_features_without_retired_words()}
     found = []
     for folder in ('project', 'config', 'tests', 'benchmarks'):
         for path in sorted((root / folder).rglob('*.py')):
             place = str(path.relative_to(root))
+            if others.intersection(path.relative_to(root).with_suffix('').parts[1:3]):
+                continue
             found += [f'{place}: {word}' for word in _parts(path.stem) & (words | modules_only)]
             for name, line in _named(_parsed(path)):
                 retired = _parts(name) & words
@@ -385,10 +389,16 @@ def _retired() -> tuple[set[str], set[str], set[str]]:
         retired, _, names = line.partition('except:')
         if retired.startswith('module:'):
             modules_only |= set(retired.removeprefix('module:').split())
-        elif not retired.startswith('#'):
+        elif not retired.startswith(('#', 'features:')):
             words |= set(retired.split())
             exceptions |= {name.lower() for name in names.split()}
     return words, modules_only, exceptions
+
+
+def _features_without_retired_words() -> list[str]:
+    """Return the features whose names must not contain a forbidden word."""
+    [names] = re.findall('^features:(.+)$', RETIRED_WORDS.read_text(encoding='utf-8'), re.MULTILINE)
+    return names.split()
 
 
 def _parts(name: str) -> set[str]:

@@ -151,8 +151,10 @@ def pytest_runtest_call() -> Iterator[None]:
 
     This is a hook, because a fixture for all tests would take ten times as long.
     """
-    result = yield
-    found = sorted(set(map(str, Recorder.violations)))
-    Recorder.violations.clear()
+    try:
+        result = yield
+    finally:
+        found = sorted(set(map(str, Recorder.violations)))
+        Recorder.violations.clear()
     assert not found, '\n'.join(found)
     return result

@@ -7,8 +7,9 @@ import pytest
 
 from project import api
 from project.core.features import FeatureInvalid, find_features
+from project.core.security.authentication import NO_AUTHENTICATION
 
-AUTHENTICATION = object()
+AUTHENTICATION = NO_AUTHENTICATION
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ def find_features(folder: Path = PROJECT) -> tuple[Feature, ...]:
         if path.parent.name != 'core'
     }
     for name, others in required.items():
+        if 'core' in others:
+            raise FeatureInvalid(
+                f"project/{name}/__init__.py requires 'core': delete it, all features may use it"
+            )
         for missing in sorted(set(others) - set(required)):
             raise FeatureInvalid(
                 f'project/{name}/__init__.py requires {missing!r}, '
@@ -79,14 +83,27 @@ def _read_requires(path: Path) -> tuple[str, ...]:
 
     :raises FeatureInvalid: if it assigns none, or not a tuple of strings.
     """
-    for node in ast.parse(path.read_text(encoding='utf-8')).body:
+    place = f'project/{path.parent.name}/__init__.py'
+    for node in ast.parse(path.read_text(encoding='utf-8'), filename=place).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'requires':
-            value = ast.literal_eval(node.value)
-            if isinstance(value, tuple) and all(isinstance(name, str) for name in value):
-                return value
+            return _names_in(node.value, place)
     raise FeatureInvalid(
-        f"project/{path.parent.name}/__init__.py declares no requires: add `requires = ('users',)`,"
-        ' the names of the features that it uses, or `requires = ()`'
+        f"{place} declares no requires: add `requires = ('users',)`, the names of the features that"
+        ' it uses, or `requires = ()`'
+    )
+
+
+def _names_in(node: ast.expr, place: str) -> tuple[str, ...]:
+    """Return the strings of a tuple in the source code."""
+    names = [each.value for each in getattr(node, 'elts', ()) if isinstance(each, ast.Constant)]
+    if (
+        isinstance(node, ast.Tuple)
+        and len(names) == len(node.elts)
+        and all(isinstance(name, str) for name in names)
+    ):
+        return tuple(map(str, names))
+    raise FeatureInvalid(
+        f"{place}: requires must be a tuple of names, such as `('users',)`, not {ast.unparse(node)}"
     )
 
 

@@ -39,8 +39,16 @@ class TestFindFeatures:
         ('packages', 'reason'),
         [
             ({'billing': ''}, r'project/billing/__init__\.py declares no requires: add `requires'),
-            ({'billing': "requires = ['users']"}, 'declares no requires'),
-            ({'billing': "requires = ('users')"}, 'declares no requires'),
+            (
+                {'billing': "requires = ['users']"},
+                "must be a tuple of names, such as .*not .'users'",
+            ),
+            (
+                {'billing': "requires = ('users')"},
+                "must be a tuple of names, such as .*not 'users'",
+            ),
+            ({'billing': "requires = ('users', *MORE)"}, 'must be a tuple of names'),
+            ({'billing': "requires = ('core',)"}, "requires 'core': delete it"),
             ({'billing': "requires = ('userz',)"}, "requires 'userz', but there is no package"),
             (
                 {'a': "requires = ('b',)", 'b': "requires = ('a',)"},

@@ -20,10 +20,11 @@ CONTRACTS = 'from importlinter.cli import lint_imports_command; lint_imports_com
 ARCHITECTURE = """
 import sys
 from pathlib import Path
-from tests.architecture import CHECKS
-faults = [(check, fault) for check in CHECKS for fault in check(Path('.'))]
+from tests import architecture, feature_borders
+checks = (*architecture.CHECKS, *feature_borders.CHECKS)
+faults = [(check, fault) for check in checks for fault in check(Path('.'))]
 for check, fault in faults:
-    if {folder!r} in fault or '/' not in fault:
+    if any(folder in fault for folder in {folders!r}) or '/' not in fault:
         print(f'{{fault}}: {{check.__doc__.splitlines()[0]}}')
         sys.exitcode = 1
 sys.exit(getattr(sys, 'exitcode', 0))
@@ -100,8 +101,8 @@ def checks_of(name: str) -> Iterator[Check]:
         'rewrite the sentences as the section "Language" of CONTRIBUTING.md shows',
     )  # fmt: skip
     yield Check(
-        'architecture', ('-c', ARCHITECTURE.format(folder=f'project/{name}/')),
-        'change the lines above; tests/architecture.py describes each rule',
+        'architecture', ('-c', ARCHITECTURE.format(folders=(f'project/{name}/', f'tests/{name}/'))),
+        'change the lines above; tests/architecture.py and tests/feature_borders.py have the rules',
     )  # fmt: skip
     yield Check('contracts', ('-c', CONTRACTS), 'change the imports above')
     yield Check('mypy', ('-m', 'mypy', f'project/{name}'), 'correct the types above')
