@@ -269,8 +269,10 @@ def _(world: Any) -> None:
 @violation('foreign key', 'string', f'zz_bill.mail_id of {BILL} refers to zz_mail.id of {MAIL}')
 def _(world: Any) -> None:
     base = new_base()
-    define_table(base, MAIL, 'zz_mail')
-    define_table(base, BILL, 'zz_bill', mail_id=Column(Integer, ForeignKey('zz_mail.id')))
+    # Without this reference, the garbage collection may delete the class before the check.
+    letter = define_table(base, MAIL, 'zz_mail')
+    key = ForeignKey(f'{letter.__tablename__}.id')
+    define_table(base, BILL, 'zz_bill', mail_id=Column(Integer, key))
     validate(base)
 
 

@@ -424,3 +424,12 @@ class TestFilesScan:
         app.config['FILES_SCANNER'] = ''
 
         assert cli.invoke(args=['files', 'scan']).exit_code == 2
+
+
+class TestFeatureAdd:
+    def test_requires_a_package_of_commands(self, cli):
+        result = cli.invoke(args=['feature', 'add', 'files', '--model', 'ZzBill'])
+
+        assert result.exit_code == 2
+        reason = 'project/files/cli.py is a module: make it the package project/files/cli'
+        assert reason in result.stderr.splitlines()[-1]

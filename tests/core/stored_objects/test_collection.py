@@ -18,7 +18,7 @@ from project.core.stored_objects import (
 from tests.concurrency import separate_app
 from tests.storage_io import put
 
-KEYS = [f'thumbnails/{number}' for number in range(5)]
+KEYS = [f'avatars/{number}' for number in range(5)]
 HOUR = timedelta(hours=1)
 
 

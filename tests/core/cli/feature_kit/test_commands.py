@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from project.core.cli.feature_kit import repository
+from project.core.cli.feature_kit import removal, repository
+from project.core.features import Feature
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ class TestFeatureNew:
             (['zz_bills', '--fields', 'a:enum(name,b)'], 'cannot contain mro or name or value'),
             (['zz_bills', '--fields', 'a:money'], "the type 'money' is unknown"),
             (['zz_bills', '--fields', 'a:ref(zz_none)'], "no feature or table 'zz_none'"),
-            (['zz_bills', '--fields', 'a:ref(auth)'], 'auth has no table to refer to'),
+            (['zz_bills', '--fields', 'a:ref(core)'], 'core has no table to refer to'),
         ],
     )
     def test_rejects_a_fault_in_one_line(self, cli, arguments, reason):
@@ -83,7 +84,6 @@ class TestFeatureAdd:
         ('feature', 'reason'),
         [
             ('zz_none', "There is no feature 'zz_none'"),
-            ('files', 'project/files/cli.py is a module: make it the package project/files/cli'),
         ],
     )
     def test_rejects_a_fault_in_one_line(self, cli, feature, reason):
@@ -98,10 +98,10 @@ class TestFeatureList:
         result = cli.invoke(args=['feature', 'list', '--json'])
 
         found = {feature['name']: feature for feature in json.loads(result.stdout)}
-        assert found['files']['requires'] == ['users']
-        assert 'files_links' in found['files']['tables']
-        assert 'GET /api/v1/files' in found['files']['routes']
-        assert 'files_links' in cli.invoke(args=['feature', 'list']).stdout
+        assert found['users']['requires'] == []
+        assert 'users_exports' in found['users']['tables']
+        assert 'GET /api/v1/users' in found['users']['routes']
+        assert 'users_exports' in cli.invoke(args=['feature', 'list']).stdout
 
 
 class TestFeatureCheck:
@@ -113,7 +113,10 @@ class TestFeatureCheck:
 
 
 class TestFeatureRemove:
-    def test_rejects_a_feature_that_others_require(self, cli):
+    def test_rejects_a_feature_that_others_require(self, cli, monkeypatch):
+        features = (Feature('users', ()), Feature('zz_bills', ('users',)))
+        monkeypatch.setattr(removal, 'find_features', lambda: features)
+
         result = cli.invoke(args=['feature', 'remove', 'users'])
 
         assert result.exit_code == 1
