@@ -10,7 +10,7 @@ from project.core.features import find_features
 
 from . import repository, validation
 from .fields import parse_fields
-from .merging import merge_modules
+from .merging import MergeImpossible, merge_modules
 from .rendering import Model, render_files
 from .words import Words, plural_of, singular_of, snake_of
 
@@ -62,22 +62,32 @@ def add_model(feature: str, options: ModelOptions) -> list[Path]:
     model = described_model(feature, options, requires[feature])
     files = dict(render_files(repository.TEMPLATE, model))
     validation.check_new_files(files, model.plural)
+    # All files are merged before the first one is written.
+    merged = {path: _merged(path, text) for path, text in files.items()}
     with repository.copied_repository() as copy:
-        written = list(filter(None, (_add_file(copy / path, text) for path, text in files.items())))
-        names = [path.relative_to(copy) for path in written]
-        return finish(copy, names, feature, model.plural.prose)
+        written = [path for path, text in merged.items() if text is not None]
+        for path in written:
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_text(merged[path] or '', encoding='utf-8')
+        return finish(copy, written, feature, model.plural.prose)
 
 
-def _add_file(path: Path, text: str) -> Path | None:
-    """Write a file, or merge `text` into it if it exists; return the path, or None if unchanged."""
-    if path.exists():
-        known = path.read_text(encoding='utf-8')
-        text = merge_modules(known, text) if path.suffix == '.py' and known else known
-        if text == known:
-            return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
-    return path
+def _merged(path: Path, text: str) -> str | None:
+    """Return the text of a new file, or of an existing module with the added code.
+
+    :returns: None if the file does not change.
+    :raises ClickException: if code must be added by hand; names the file.
+    """
+    if not (repository.ROOT / path).exists():
+        return text
+    known = (repository.ROOT / path).read_text(encoding='utf-8')
+    if path.suffix != '.py' or not known:
+        return None
+    try:
+        merged = merge_modules(known, text)
+    except MergeImpossible as error:
+        raise click.ClickException(f'nothing was changed: {path}: {error}') from None
+    return merged if merged != known else None
 
 
 def described_model(feature: str, options: ModelOptions, requires: Sequence[str]) -> Model:

@@ -5,12 +5,16 @@
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 Definition = ast.ClassDef | ast.FunctionDef
 LISTS = ('__all__', 'requires')
+
+
+class MergeImpossible(Exception):
+    """Code must be added by hand; the message is one line that contains it."""
 
 
 class Edit(NamedTuple):
@@ -58,6 +62,8 @@ def merge_modules(ours: str, theirs: str) -> str:
     """Return the text of the first module, with the code added that only the second one has.
 
     The result may have unsorted imports; ruff sorts them.
+
+    :raises MergeImpossible: if code must be added by hand.
     """
     known, new = Module(ours), Module(theirs)
     edits = [*_imports(known, new), *_lists(known, new), *_statements(known, new)]
@@ -150,20 +156,76 @@ def _tables(module: Module) -> Iterator[ast.Dict]:
 
 
 def _statements(known: Module, new: Module) -> Iterator[Edit]:
-    """Yield the edits that add missing statements to functions that both modules define.
+    """Add statements to functions with the same name, before their last `return`.
 
-    They are inserted before the `return` at the end of the function, or at its end.
+    :raises MergeImpossible: if an added statement would be unreachable or lose a result.
     """
     theirs = new.definitions()
     for name, ours in known.definitions().items():
         other = theirs.get(name)
         if not isinstance(ours, ast.FunctionDef) or not isinstance(other, ast.FunctionDef):
             continue
-        before = {ast.unparse(statement) for statement in ours.body}
-        added = [each for each in other.body if ast.unparse(each) not in before]
+        added = list(_missing(ours, other))
+        if not all(map(_is_initialization, added)):
+            _ensure_same_end(name, ours, other, added)
         last = ours.body[-1]
         ends = isinstance(last, ast.Return)
         position = known.start_of(last) if ends else known.end_of(last)
+        assigned = {n.id for n in ast.walk(ours) if isinstance(n, ast.Name) and _is_stored(n)}
         for statement in added:
+            # A second initialization would overwrite the results of the existing statements.
+            if _is_initialization(statement) and (not ends or assigned & _targets(statement)):
+                continue
             text = ast.unparse(statement)
             yield Edit(position, position, f'{text}\n    ' if ends else f'\n    {text}')
+
+
+def _missing(ours: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[ast.stmt]:
+    """Yield the statements that a function lacks, except docstrings and the last `return`.
+
+    A function has a statement in another form if it contains all of its calls.
+    """
+    known = {ast.unparse(statement) for statement in ours.body} | _calls(ours)
+    for statement in other.body:
+        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if is_text or isinstance(statement, ast.Return) or ast.unparse(statement) in known:
+            continue
+        calls = _calls(statement)
+        if not calls or not calls <= known:
+            yield statement
+
+
+def _calls(node: ast.stmt) -> set[str]:
+    return {ast.unparse(each) for each in ast.walk(node) if isinstance(each, ast.Call)}
+
+
+def _ensure_same_end(
+    name: str, ours: ast.FunctionDef, other: ast.FunctionDef, added: Sequence[ast.stmt]
+) -> None:
+    """Ensure that statements can be added before the end of a function.
+
+    :raises MergeImpossible: if the functions end with different `return` statements, or a statement
+        contains another one.
+    """
+    ends = [
+        ast.unparse(body[-1]) if isinstance(body[-1], ast.Return | ast.Raise) else ''
+        for body in (ours.body, other.body)
+    ]
+    has_return = any(isinstance(n, ast.Return) for each in added for n in ast.walk(each))
+    if has_return or ends[0] != ends[1]:
+        lines = '; '.join([*map(ast.unparse, added), *filter(None, ends[1:])])
+        raise MergeImpossible(
+            f'the function {name} ends differently from the generated one: add by hand: {lines}'
+        )
+
+
+def _is_initialization(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+
+
+def _targets(statement: ast.stmt) -> set[str]:
+    return {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)

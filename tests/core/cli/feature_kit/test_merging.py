@@ -2,7 +2,9 @@
 
 import ast
 
-from project.core.cli.feature_kit.merging import merge_modules
+import pytest
+
+from project.core.cli.feature_kit.merging import MergeImpossible, merge_modules
 
 OURS = '''"""Services."""
 
@@ -73,3 +75,40 @@ class TestMergeModules:
         once = ast.unparse(ast.parse(merge_modules(OURS, THEIRS)))
 
         assert ast.unparse(ast.parse(merge_modules(once, THEIRS))) == once
+
+    @pytest.mark.parametrize(
+        'body',
+        [
+            'return erase_invoices(user_id)',
+            'if user_id:\n        return True',
+            'more = erase_invoices(user_id)\n    raise ValueError',
+        ],
+    )
+    def test_raises_if_a_function_ends_differently(self, body):
+        ours = f'"""Services."""\n\n\ndef erase(user_id):\n    """Erase all."""\n    {body}\n'
+
+        with pytest.raises(MergeImpossible) as error:
+            merge_modules(ours, THEIRS)
+
+        assert str(error.value) == (
+            'the function erase ends differently from the generated one: '
+            'add by hand: more |= erase_payments(user_id); return more'
+        )
+
+    def test_keeps_a_function_that_contains_the_calls_in_another_form(self):
+        ours = (
+            '"""Services."""\n\n\ndef erase(user_id):\n    """Erase all."""\n'
+            '    return erase_invoices(user_id) | erase_payments(user_id)\n'
+        )
+
+        assert ours.partition('def ')[2] in merge_modules(ours, THEIRS)
+
+    def test_adds_no_docstring_and_no_second_initialization(self):
+        theirs = THEIRS.replace('    more |=', '    more = False\n    more |=')
+        ours = OURS.replace('"""Erase."""', '"""Erase all."""')
+
+        merged = merge_modules(ours, theirs)
+
+        assert 'more = False' not in merged
+        assert '"""Erase."""' not in merged
+        assert merged.index('more |= erase_payments') < merged.index('return more')
