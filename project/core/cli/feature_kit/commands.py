@@ -26,7 +26,7 @@ plural_option = click.option('--plural', help='Plural of the model in snake_case
 
 @feature_cli.command('new')
 @click.argument('name')
-@click.option('--model', help='Class of the model; by default the singular of NAME.')
+@click.option('--model', help='Class of the model; by default the singular of NAME, or NAME.')
 @plural_option
 @fields_option
 @click.option('--requires', multiple=True, help='A feature that the new one uses; repeatable.')
@@ -34,9 +34,12 @@ def feature_new(
     name: str, model: str | None, plural: str | None, fields: str, requires: tuple[str, ...]
 ) -> None:
     """Create a feature with a model, routes, commands, tests, a migration and a page."""
-    paths = create_feature(name, ModelOptions(model, plural, fields), requires)
+    created, paths = create_feature(name, ModelOptions(model, plural, fields), requires)
     _print_paths(paths)
-    click.echo(f'Created the feature {name}. Next: flask db upgrade, then make sure.')
+    click.echo(
+        f'Created the feature {name}: model {created.name.pascal}, table {created.table}, '
+        f'URL {created.url}. Next: flask db upgrade, then make sure.'
+    )
 
 
 @feature_cli.command('add')

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -12,17 +13,16 @@ from . import repository, validation
 from .fields import parse_fields
 from .merging import MergeImpossible, merge_modules
 from .rendering import Model, render_files
-from .words import Words, plural_of, singular_of, snake_of
+from .words import Words, is_ambiguous, plural_of, singular_of, snake_of
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
     """The options that describe a model on the command line.
 
-    :param name: the name of the class. If it is None, the class is named after the feature:
-        `Invoice` for the feature `invoices`.
-    :param plural: the plural of the name in snake case; if None, it is formed as in English.
-    :param fields: the value of the option `--fields`.
+    :param name: the name of the class; None for the singular of the feature, or its name.
+    :param plural: the plural in snake case; None for the English plural.
+    :param fields: the text of `--fields`.
     """
 
     name: str | None
@@ -30,8 +30,15 @@ class ModelOptions:
     fields: str
 
 
-def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) -> list[Path]:
-    """Create a feature with one model; return the paths of new and changed files.
+class Created(NamedTuple):
+    """A model of a new feature, and the new and the changed files."""
+
+    model: Model
+    paths: Sequence[Path]
+
+
+def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) -> Created:
+    """Create a feature with one model.
 
     :raises UsageError: if a name or a field is invalid. Nothing is written.
     """
@@ -44,7 +51,7 @@ def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) ->
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             (copy / path).write_text(text, encoding='utf-8')
             written.append(path)
-        return finish(copy, written, name, 'first tables')
+        return Created(model, finish(copy, written, name, 'first tables'))
 
 
 def add_model(feature: str, options: ModelOptions) -> list[Path]:
@@ -135,7 +142,9 @@ def finish(copy: Path, written: Sequence[Path], feature: str, message: str) -> l
 
 
 def _class_name(feature: str) -> str:
-    singular = singular_of(feature)
-    if singular is None:
-        raise click.UsageError(f'{feature!r} is not a plural: name the model with --model.')
-    return Words(singular).pascal
+    """Return the class of the model of a feature: `Order` for `orders`, `Billing` for `billing`."""
+    if is_ambiguous(feature):
+        raise click.UsageError(
+            f'The singular of {feature!r} is ambiguous: name the model with --model.'
+        )
+    return Words(singular_of(feature) or feature).pascal

@@ -47,6 +47,12 @@ class Model:
         is_main = self.plural == self.feature
         return self.feature.snake if is_main else f'{self.feature.snake}_{self.plural.snake}'
 
+    @property
+    def url(self) -> str:
+        """Return the path of the list of rows."""
+        topic = '' if self.plural == self.feature else f'/{self.plural.kebab}'
+        return f'/api/v1/{self.feature.kebab}{topic}'
+
 
 def render_files(template: Path, model: Model) -> Iterator[tuple[Path, str]]:
     """Yield the path and the text of each file of a feature with one model."""

@@ -8,6 +8,12 @@ MAX_NAME_CHARACTERS = 19
 
 SNAKE = re.compile(r'[a-z][a-z0-9]*(_[a-z0-9]+)*')
 PASCAL = re.compile(r'([A-Z][a-z0-9]*)+')
+# Endings and nouns whose singular is not the word without its `s`, or not always.
+AMBIGUOUS = re.compile(
+    '(?:ies|ses|xes|zes|oes|ches|shes|ves|us|is|as|ics)$'
+    '|(?:^|_)(?:news|lens|means|indices|matrices|vertices|appendices)$'
+    '|(?:^|_)(?:people|children|men|women|data|media|criteria)$'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,17 @@ def plural_of(word: str) -> str:
     return f'{word}es' if re.search(r'(s|x|z|ch|sh)$', word) else f'{word}s'
 
 
+def is_ambiguous(word: str) -> bool:
+    """Return whether the form of an English noun does not show its singular: `movies`, `news`."""
+    return bool(AMBIGUOUS.search(word))
+
+
 def singular_of(word: str) -> str | None:
-    """Return the singular of an English noun in snake case, or None if it is not a plural."""
-    for plural, singular in (('ies', 'y'), ('sses', 'ss'), ('xes', 'x'), ('ches', 'ch'),
-                             ('shes', 'sh'), ('s', '')):  # fmt: skip
-        found = word.removesuffix(plural) + singular
-        if word.endswith(plural) and plural_of(found) == word and len(found) > 1:
-            return found
-    return None
+    """Return the singular of an English noun in snake case.
+
+    :returns: None if the word is not a plural, or if the singular is ambiguous.
+    """
+    return word[:-1] if re.search('.[^s]s$', word) and not is_ambiguous(word) else None
 
 
 def replace_words(text: str, words: Mapping[Words, Words]) -> str:

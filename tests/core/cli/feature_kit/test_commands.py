@@ -36,7 +36,7 @@ class TestFeatureNew:
             (['jobs'], 'the command `flask jobs` exists already'),
             (['docs'], 'routes below /api/v1/docs exist already'),
             (['rooms'], "tests/retired_words.txt contains 'rooms'"),
-            (['zz_billing'], 'is not a plural: name the model with --model'),
+            (['zz_movies'], "The singular of 'zz_movies' is ambiguous: name the model with --mod"),
             (['zz_bills', '--model', 'bill'], 'the name must be in PascalCase'),
             (['zz_bills', '--model', 'User'], 'another model has this name'),
             (['zz_bills', '--model', 'Page'], 'the generated code imports this name'),

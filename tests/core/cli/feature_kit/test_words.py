@@ -4,6 +4,7 @@ import pytest
 
 from project.core.cli.feature_kit.words import (
     Words,
+    is_ambiguous,
     plural_of,
     replace_words,
     singular_of,
@@ -36,15 +37,34 @@ class TestPluralOf:
             ('address', 'addresses'), ('batch', 'batches'), ('rare_book', 'rare_books'),
         ],
     )  # fmt: skip
-    def test_agrees_with_singular_of(self, singular, plural):
+    def test_adds_the_english_ending(self, singular, plural):
         assert plural_of(singular) == plural
-        assert singular_of(plural) == singular
 
 
 class TestSingularOf:
-    @pytest.mark.parametrize('word', ['billing', 'address', 's', 'news_feed'])
-    def test_returns_none_for_a_word_that_is_not_a_plural(self, word):
+    @pytest.mark.parametrize('singular', ['invoice', 'day', 'rare_book', 'photo', 'sale'])
+    def test_returns_the_singular(self, singular):
+        assert singular_of(f'{singular}s') == singular
+
+    @pytest.mark.parametrize('word', ['billing', 'address', 's', 'news_feed', 'movies'])
+    def test_returns_none_for_a_word_that_is_not_a_clear_plural(self, word):
         assert singular_of(word) is None
+
+
+class TestIsAmbiguous:
+    @pytest.mark.parametrize(
+        'word',
+        [
+            'movies', 'statuses', 'cookies', 'series', 'heroes', 'boxes', 'caches', 'axes',
+            'quizzes', 'dishes', 'news', 'daily_news', 'status', 'shelves', 'people',
+        ],
+    )  # fmt: skip
+    def test_returns_true_if_the_form_does_not_show_the_singular(self, word):
+        assert is_ambiguous(word)
+
+    @pytest.mark.parametrize('word', ['billing', 'invoices', 'news_feed', 'address', 'photos'])
+    def test_returns_false_for_other_words(self, word):
+        assert not is_ambiguous(word)
 
 
 class TestReplaceWords:
