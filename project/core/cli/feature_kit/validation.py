@@ -56,6 +56,8 @@ def check_model_names(name: str, plural: str) -> None:
     if not PASCAL.fullmatch(name):
         raise click.UsageError(f'Model {name!r}: the name must be in PascalCase, such as RareBook.')
     snake = snake_of(name)
+    if (accepted := Words(snake).pascal) != name:
+        raise click.UsageError(f'Model {name!r}: write acronyms as words: {accepted}.')
     fault = _fault_of_word(snake) or _fault_of_word(plural) or _fault_of_length(plural)
     if snake == plural:
         fault = 'the plural must differ from the name: give it with --plural'

@@ -45,7 +45,7 @@ class Words:
 
 def snake_of(pascal: str) -> str:
     """Return the name of a class in snake case."""
-    return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', pascal).lower()
+    return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', pascal).lower()
 
 
 def plural_of(word: str) -> str:

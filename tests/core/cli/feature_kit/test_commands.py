@@ -38,6 +38,7 @@ class TestFeatureNew:
             (['rooms'], "tests/retired_words.txt contains 'rooms'"),
             (['zz_movies'], "The singular of 'zz_movies' is ambiguous: name the model with --mod"),
             (['zz_bills', '--model', 'bill'], 'the name must be in PascalCase'),
+            (['zz_bills', '--model', 'VATRate'], "'VATRate': write acronyms as words: VatRate"),
             (['zz_bills', '--model', 'User'], 'another model has this name'),
             (['zz_bills', '--model', 'Page'], 'the generated code imports this name'),
             (['zz_bills', '--model', 'Bill', '--plural', 'bill'], 'the plural must differ'),

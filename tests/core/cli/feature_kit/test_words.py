@@ -23,7 +23,13 @@ class TestWords:
 
 class TestSnakeOf:
     @pytest.mark.parametrize(
-        ('name', 'snake'), [('Invoice', 'invoice'), ('RareBook', 'rare_book'), ('V2Key', 'v2_key')]
+        ('name', 'snake'),
+        [
+            ('Invoice', 'invoice'),
+            ('RareBook', 'rare_book'),
+            ('V2Key', 'v2_key'),
+            ('VATRate', 'vat_rate'),
+        ],
     )
     def test_separates_words(self, name, snake):
         assert snake_of(name) == snake
