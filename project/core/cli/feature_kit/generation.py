@@ -112,7 +112,7 @@ def described_model(feature: str, options: ModelOptions, requires: Sequence[str]
         for field in fields
         if field.kind == 'ref'
     }
-    needed = validation.required_features(requires, references.values())
+    needed = validation.required_features(feature, requires, references.values())
     words = Words(feature), Words(snake_of(name)), Words(plural)
     model = Model(*words, fields, references, needed)
     validation.check_constraints(model)

@@ -14,6 +14,7 @@ from marshmallow import Schema
 
 from project.core.database.session import Base
 from project.core.features import find_features
+from project.core.security.permissions import registered_permissions
 
 from .adaptation import Reference
 from .fields import Field
@@ -26,7 +27,12 @@ RESERVED_FIELDS = {
     'id', 'owner', 'owner_id', 'version', 'created_at', 'updated_at',
     'limit', 'cursor', 'sort', 'rows', 'request', 'statement', 'filtered', 'find_owned', 'self',
 }  # fmt: skip
-# The limit of PostgreSQL for names of tables, indexes and constraints.
+# Environment variables that are not keys of the configuration.
+OTHER_VARIABLES = (
+    'APP_ENV', 'AWS_REGION', 'DATABASE_URL', 'FLASK_APP', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY',
+)  # fmt: skip
+
+# The limit of PostgreSQL.
 MAX_IDENTIFIER_CHARACTERS = 63
 
 RESERVED_MEMBERS = {'mro', 'name', 'value'}
@@ -181,8 +187,6 @@ def _fault_of_word(name: str) -> str | None:
         return 'the name is a keyword of Python'
     if name in {'book_club', 'rare_book', 'rare_books'}:
         return 'the template of generated features has this name'
-    if retired := set(name.split('_')) & _retired_words():
-        return f'tests/retired_words.txt contains {sorted(retired)[0]!r}'
     return None
 
 
@@ -202,17 +206,24 @@ def _fault_of_feature(name: str) -> str | None:
     kebab = Words(name).kebab
     if kebab in current_app.cli.commands:
         return f'the command `flask {kebab}` exists already'
-    if any(str(rule).startswith(f'/api/v1/{kebab}') for rule in current_app.url_map.iter_rules()):
+    if any(f'{rule}/'.startswith(f'/api/v1/{kebab}/') for rule in current_app.url_map.iter_rules()):
         return f'routes below /api/v1/{kebab} exist already'
+    return _fault_of_prefix(name)
+
+
+def _fault_of_prefix(name: str) -> str | None:
+    """Return the reason if names of other features or of the core begin with the same prefix."""
+    # `use` is a usual name, and no feature has a setting like this one of Flask.
+    settings = {*OTHER_VARIABLES, *current_app.config} - {'USE_X_SENDFILE'}
+    for kind, used, separator in (
+        ('setting', settings, '_'),
+        ('table', {f'{table}_' for table in Base.metadata.tables}, '_'),
+        ('permission', set(registered_permissions()), ':'),
+    ):
+        wanted = f'{name.upper() if kind == "setting" else name}{separator}'
+        if found := sorted(each for each in used if each.startswith(wanted)):
+            return f'the {kind} {found[0].rstrip("_")} has this prefix already'
     return None
-
-
-def _retired_words() -> set[str]:
-    """Return the words that names in this repository must not contain."""
-    path = ROOT / 'tests' / 'retired_words.txt'
-    lines = path.read_text(encoding='utf-8').splitlines()
-    kept = [line.partition('except:')[0] for line in lines if not line.startswith(('#', 'module:'))]
-    return {word for line in kept for word in line.split()}
 
 
 def _imported_names() -> set[str]:
@@ -228,8 +239,10 @@ def _imported_names() -> set[str]:
     return {name for name in found if not re.match('RareBook|RARE_BOOK|rare_book|book_club', name)}
 
 
-def required_features(names: Sequence[str], references: Iterable[Reference]) -> list[str]:
-    """Return the features that a new feature must require.
+def required_features(
+    feature: str, names: Sequence[str], references: Iterable[Reference]
+) -> list[str]:
+    """Return the features that a feature requires: `users`, the named and the referenced ones.
 
     These are `users`, the given `names`, and the features to which its fields refer.
 
@@ -240,5 +253,5 @@ def required_features(names: Sequence[str], references: Iterable[Reference]) -> 
         if name not in known:
             raise click.UsageError(f'There is no feature {name!r}; choose {", ".join(known)}.')
     referenced = {each.feature for each in references if not each.own_module}
-    wanted = {'users', *names, *referenced}
+    wanted = {'users', *names, *referenced} - {feature}
     return [name for name in known if name in wanted]

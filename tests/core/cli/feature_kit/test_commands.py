@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from project.core.cli.feature_kit import removal, repository
-from project.core.features import Feature
+from project.core.cli.feature_kit import repository
+from project.core.cli.feature_kit.validation import check_feature_name
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,12 @@ class TestFeatureNew:
             (['integration'], 'tests/integration exists already'),
             (['jobs'], 'the command `flask jobs` exists already'),
             (['docs'], 'routes below /api/v1/docs exist already'),
-            (['rooms'], "tests/retired_words.txt contains 'rooms'"),
+            (['tasks'], 'the setting TASKS_BROKER_URL has this prefix already'),
+            (['storage'], 'the setting STORAGE_'),
+            (['http'], 'the setting HTTP_PROXY has this prefix already'),
+            (['files_trash'], 'the setting FILES_TRASH_LIFETIME has this prefix already'),
+            (['users_roles'], 'the table users_roles has this prefix already'),
+            (['roles'], 'the permission roles:read has this prefix already'),
             (['zz_movies'], "The singular of 'zz_movies' is ambiguous: name the model with --mod"),
             (['zz_bills', '--model', 'bill'], 'the name must be in PascalCase'),
             (['zz_bills', '--model', 'VATRate'], "'VATRate': write acronyms as words: VatRate"),
@@ -60,6 +65,10 @@ class TestFeatureNew:
         assert result.exit_code == 2
         *_, line = result.stderr.splitlines()
         assert reason in line
+
+    @pytest.mark.parametrize('name', ['file', 'use', 'rooms'])
+    def test_accepts_names_that_only_resemble_others(self, app, name):
+        check_feature_name(name)
 
     def test_fails_without_the_repository(self, cli, monkeypatch, tmp_path):
         monkeypatch.setattr(repository, 'TEMPLATE', tmp_path / 'feature_template')

@@ -17,3 +17,8 @@ class TestDescribedModel:
         model = described_model(feature, ModelOptions(None, None, 'name:str'), ())
 
         assert (model.name.pascal, model.table, model.url) == (name, table, f'/api/v1{url}')
+
+    def test_does_not_require_its_own_feature(self, app):
+        model = described_model('users', ModelOptions('Badge', None, 'name:str'), ('files',))
+
+        assert model.requires == ['files']
