@@ -1,6 +1,6 @@
 """Creation of features, and of further models in a feature."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -45,13 +45,11 @@ def create_feature(name: str, options: ModelOptions, requires: Sequence[str]) ->
     repository.ensure_repository()
     validation.check_feature_name(name)
     model = described_model(name, options, requires)
+    files = dict(render_files(repository.TEMPLATE, model))
+    validation.check_definitions(files, model)
     with repository.copied_repository() as copy:
-        written = []
-        for path, text in render_files(repository.TEMPLATE, model):
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).write_text(text, encoding='utf-8')
-            written.append(path)
-        return Created(model, finish(copy, written, name, 'first tables'))
+        _write(copy, files)
+        return Created(model, finish(copy, list(files), name, 'first tables'))
 
 
 def add_model(feature: str, options: ModelOptions) -> list[Path]:
@@ -69,14 +67,19 @@ def add_model(feature: str, options: ModelOptions) -> list[Path]:
     model = described_model(feature, options, requires[feature])
     files = dict(render_files(repository.TEMPLATE, model))
     validation.check_new_files(files, model.plural)
+    validation.check_definitions(files, model)
     # All files are merged before the first one is written.
     merged = {path: _merged(path, text) for path, text in files.items()}
+    changed = {path: text for path, text in merged.items() if text is not None}
     with repository.copied_repository() as copy:
-        written = [path for path, text in merged.items() if text is not None]
-        for path in written:
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).write_text(merged[path] or '', encoding='utf-8')
-        return finish(copy, written, feature, model.plural.prose)
+        _write(copy, changed)
+        return finish(copy, list(changed), feature, model.plural.prose)
+
+
+def _write(copy: Path, texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text(text, encoding='utf-8')
 
 
 def _merged(path: Path, text: str) -> str | None:

@@ -57,6 +57,10 @@ class Module:
         """Return the functions and classes at the top level, by name."""
         return {node.name: node for node in self.tree.body if isinstance(node, Definition)}
 
+    def defined(self) -> list[str]:
+        """Return the names of functions and classes, as often as the module defines them."""
+        return [node.name for node in self.tree.body if isinstance(node, Definition)]
+
 
 def merge_modules(ours: str, theirs: str) -> str:
     """Return the text of the first module, with the code added that only the second one has.

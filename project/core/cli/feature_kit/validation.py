@@ -3,7 +3,7 @@
 import builtins
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from project.core.security.permissions import registered_permissions
 
 from .adaptation import Reference
 from .fields import Field
+from .merging import Module
 from .rendering import Model
 from .repository import ROOT, TEMPLATE
 from .words import MAX_NAME_CHARACTERS, PASCAL, SNAKE, Words, snake_of
@@ -36,6 +37,8 @@ OTHER_VARIABLES = (
 MAX_IDENTIFIER_CHARACTERS = 63
 
 RESERVED_MEMBERS = {'mro', 'name', 'value'}
+# Functions that contain statements for each model.
+MERGED_FUNCTIONS = {'erase_rows', 'export_rows'}
 IMPORTED = re.compile(
     r'^(?:from .+ )?import (?:\(\n(?P<several>[^)]+)\)|(?P<names>.+))$', re.MULTILINE
 )
@@ -114,6 +117,28 @@ def check_constraints(model: Model) -> None:
             f'The name {longest} in the database is longer than {MAX_IDENTIFIER_CHARACTERS} '
             'characters: choose shorter names.'
         )
+
+
+def check_definitions(files: Mapping[Path, str], model: Model) -> None:
+    """Ensure that the modules of a feature define each function and class once.
+
+    :param files: the generated files by path.
+    :raises UsageError: if a field makes a name that another line or module defines already.
+    """
+    project = Path('project', model.feature.snake)
+    existing = [path.read_text(encoding='utf-8') for path in (ROOT / project).rglob('*.py')]
+    known = {name for text in existing for name in Module(text).defined()}
+    generated = [
+        text
+        for path, text in files.items()
+        if path.suffix == '.py' and (path.is_relative_to(project) or path.stem == 'factories')
+    ]
+    for name in (name for text in generated for name in Module(text).defined()):
+        if name in known and name not in MERGED_FUNCTIONS:
+            named = [f for f in model.fields if f.words.pascal in name or f.name in name]
+            subject = f'Field {named[0].name!r}' if named else f'Model {model.name.pascal!r}'
+            raise click.UsageError(f'{subject}: the generated code defines {name} already.')
+        known.add(name)
 
 
 def check_new_files(paths: Iterable[Path], topic: Words) -> None:

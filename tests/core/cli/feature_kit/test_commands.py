@@ -54,6 +54,18 @@ class TestFeatureNew:
             (['zz_bills', '--fields', 'count:int'], 'the generated code uses this name'),
             (['zz_bills', '--fields', 'zz_bill:int'], 'the generated code uses this name'),
             (['zz_bills', '--fields', 'a:enum(name,b)'], 'cannot contain mro or name or value'),
+            (
+                ['zz_bills', '--fields', 'row:enum(a,b)'],
+                "Field 'row': the generated code defines ZzBillRow already",
+            ),
+            (['zz_bills', '--fields', 'schema:enum(a,b)'], 'defines ZzBillSchema already'),
+            (['zz_bills', '--fields', 'view:enum(a,b)'], 'defines ZzBillView already'),
+            (['zz_bills', '--fields', 'not_found:enum(a,b)'], 'defines ZzBillNotFound already'),
+            (['zz_bills', '--fields', 'factory:enum(a,b)'], 'defines ZzBillFactory already'),
+            (
+                ['zz_bills', '--fields', 'a:str:unique a_taken:enum(a,b)'],
+                'defines ZzBillATaken already',
+            ),
             (['zz_bills', '--fields', 'a:money'], "the type 'money' is unknown"),
             (['zz_bills', '--fields', 'a:ref(zz_none)'], "no feature or table 'zz_none'"),
             (['zz_bills', '--fields', 'a:ref(core)'], 'core has no table to refer to'),
@@ -65,6 +77,13 @@ class TestFeatureNew:
         assert result.exit_code == 2
         *_, line = result.stderr.splitlines()
         assert reason in line
+
+    def test_accepts_other_fields(self, cli):
+        arguments = ['zz_bills', '--fields', 'row:str schema:int state:enum(a,b) user:ref(users)']
+
+        result = cli.invoke(args=['feature', 'new', *arguments])
+
+        assert 'the command did not reject its arguments' in str(result.exception)
 
     @pytest.mark.parametrize('name', ['file', 'use', 'rooms'])
     def test_accepts_names_that_only_resemble_others(self, app, name):
@@ -101,6 +120,15 @@ class TestFeatureAdd:
 
         assert result.exit_code == 2
         assert reason in result.stderr.splitlines()[-1]
+
+    def test_names_the_model_if_the_feature_has_its_names(self, cli):
+        arguments = ['users', '--model', 'UserNotFound', '--plural', 'zz_bills']
+
+        result = cli.invoke(args=['feature', 'add', *arguments])
+
+        assert "Model 'UserNotFound': the generated code defines UserNotFound already" in (
+            result.stderr
+        )
 
 
 class TestFeatureList:
