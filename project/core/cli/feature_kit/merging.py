@@ -5,9 +5,9 @@
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Definition = ast.ClassDef | ast.FunctionDef
 LISTS = ('__all__', 'requires')
@@ -70,7 +70,7 @@ def merge_modules(ours: str, theirs: str) -> str:
     :raises MergeImpossible: if code must be added by hand.
     """
     known, new = Module(ours), Module(theirs)
-    edits = [*_imports(known, new), *_lists(known, new), *_statements(known, new)]
+    edits = [*_statements(known, new), *_imports(known, new), *_lists(known, new)]
     content = known.bytes
     for start, end, text in sorted(edits, reverse=True):
         content = content[:start] + text.encode() + content[end:]
@@ -130,17 +130,52 @@ def _extended(module: Module, node: ast.ImportFrom, names: list[str]) -> Edit:
 
 
 def _lists(known: Module, new: Module) -> Iterator[Edit]:
-    """Yield the edits that add elements to `__all__` and `requires`, and entries to `tables`."""
+    """Add elements to lists and tuples of names, and entries to the dictionary `tables`.
+
+    :raises MergeImpossible: if one is not a literal, and lacks an element.
+    """
     ours, theirs = _assigned(known), _assigned(new)
     for name in ours.keys() & theirs.keys():
-        before = ast.literal_eval(ours[name])
-        added = [each for each in ast.literal_eval(theirs[name]) if each not in before]
-        if added:
+        wanted = ast.literal_eval(theirs[name])
+        before = _literal(ours[name], (list, tuple))
+        if before is None:
+            _ensure_contained(wanted, known, f'{name} is not a list of texts', map(repr, wanted))
+        elif added := [each for each in wanted if each not in before]:
             text = repr(type(before)([*before, *added]))
             yield Edit(known.start_of(ours[name]), known.end_of(ours[name]), text)
-    for ours_dict, theirs_dict in zip(_tables(known), _tables(new), strict=False):
-        text = repr(ast.literal_eval(ours_dict) | ast.literal_eval(theirs_dict))
-        yield Edit(known.start_of(ours_dict), known.end_of(ours_dict), text)
+    functions = known.definitions()
+    for name, node in new.definitions().items():
+        if name in functions and (tables := _tables(node)):
+            entries = ast.literal_eval(tables)
+            value = _tables(functions[name])
+            former = _literal(value, (dict,))
+            if value is None or former is None:
+                reason = f'the argument `tables` of {name} is not a dictionary of texts'
+                lines = (f'{key!r}: {entry!r}' for key, entry in entries.items())
+                _ensure_contained(entries, known, reason, lines)
+            elif not entries.keys() <= former.keys():
+                yield Edit(known.start_of(value), known.end_of(value), repr(former | entries))
+
+
+def _literal(node: ast.expr | None, types: tuple[type, ...]) -> Any:
+    """Return the value of a literal of one of the types, or None for another expression."""
+    try:
+        value = ast.literal_eval(node) if node else None
+    except ValueError:
+        return None
+    return value if isinstance(value, types) else None
+
+
+def _ensure_contained(
+    texts: Iterable[str], module: Module, reason: str, lines: Iterable[str]
+) -> None:
+    """Ensure that a module contains texts, because they cannot be added.
+
+    :raises MergeImpossible: if one is missing.
+    """
+    nodes = ast.walk(module.tree)
+    if not set(texts) <= {node.value for node in nodes if isinstance(node, ast.Constant)}:
+        raise MergeImpossible(f'{reason}: add by hand: {", ".join(lines)}')
 
 
 def _assigned(module: Module) -> dict[str, ast.expr]:
@@ -151,12 +186,13 @@ def _assigned(module: Module) -> dict[str, ast.expr]:
     }
 
 
-def _tables(module: Module) -> Iterator[ast.Dict]:
-    """Yield the dictionaries passed as `tables=`: `register_personal_data` has this argument."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.keyword) and node.arg == 'tables':
-            assert isinstance(node.value, ast.Dict)  # noqa: S101 - for the type checker
-            yield node.value
+def _tables(definition: Definition) -> ast.expr | None:
+    """Return the tables with personal data that the decorator of a function declares."""
+    for decorator in definition.decorator_list:
+        for node in ast.walk(decorator):
+            if isinstance(node, ast.keyword) and node.arg == 'tables':
+                return node.value
+    return None
 
 
 def _statements(known: Module, new: Module) -> Iterator[Edit]:
@@ -170,17 +206,21 @@ def _statements(known: Module, new: Module) -> Iterator[Edit]:
         if not isinstance(ours, ast.FunctionDef) or not isinstance(other, ast.FunctionDef):
             continue
         added = list(_missing(ours, other))
-        if not all(map(_is_initialization, added)):
-            _ensure_same_end(name, ours, other, added)
+        if all(map(_is_initialization, added)):
+            continue
+        _ensure_same_end(name, ours, other, added)
         last = ours.body[-1]
         ends = isinstance(last, ast.Return)
         position = known.start_of(last) if ends else known.end_of(last)
         assigned = {n.id for n in ast.walk(ours) if isinstance(n, ast.Name) and _is_stored(n)}
-        for statement in added:
-            # A second initialization would overwrite the results of the existing statements.
-            if _is_initialization(statement) and (not ends or assigned & _targets(statement)):
-                continue
-            text = ast.unparse(statement)
+        # A second initialization would overwrite the results of the existing statements.
+        texts = [
+            ast.unparse(each)
+            for each in added
+            if not _is_initialization(each) or (ends and not assigned & _targets(each))
+        ]
+        if texts:
+            text = '\n    '.join(texts)
             yield Edit(position, position, f'{text}\n    ' if ends else f'\n    {text}')
 
 

@@ -96,12 +96,14 @@ class TestMergeModules:
         )
 
     def test_keeps_a_function_that_contains_the_calls_in_another_form(self):
-        ours = (
-            '"""Services."""\n\n\ndef erase(user_id):\n    """Erase all."""\n'
-            '    return erase_invoices(user_id) | erase_payments(user_id)\n'
-        )
+        body = '    return erase_invoices(user_id) | erase_payments(user_id)\n'
+        ours = f'{OURS.partition("    more =")[0]}{body}'
+        theirs = THEIRS.replace('    more |=', '    more = False\n    more |=')
 
-        assert ours.partition('def ')[2] in merge_modules(ours, THEIRS)
+        merged = merge_modules(ours, theirs)
+
+        assert merged.count('erase_payments') == 1
+        assert 'more = False' not in merged
 
     def test_adds_no_docstring_and_no_second_initialization(self):
         theirs = THEIRS.replace('    more |=', '    more = False\n    more |=')
@@ -112,3 +114,29 @@ class TestMergeModules:
         assert 'more = False' not in merged
         assert '"""Erase."""' not in merged
         assert merged.index('more |= erase_payments') < merged.index('return more')
+
+    @pytest.mark.parametrize(
+        ('literal', 'other', 'reason'),
+        [
+            ("['invoices']", "['invoices', *others]", '__all__ is not a list of texts'),
+            ("['invoices']", 'others', '__all__ is not a list of texts'),
+            ("{'billing_invoices': 'a.json'}", 'TABLES', 'the argument `tables` of erase is not'),
+            ("tables={'billing_invoices': 'a.json'}", 'TABLES', 'the argument `tables` of erase'),
+            (", tables={'billing_invoices': 'a.json'}", '', 'the argument `tables` of erase is'),
+            ("{'billing_invoices'", "{**more, 'billing_invoices'", 'the argument `tables` of'),
+        ],
+    )
+    def test_raises_if_a_list_or_dictionary_is_not_a_literal(self, literal, other, reason):
+        with pytest.raises(MergeImpossible) as error:
+            merge_modules(OURS.replace(literal, other), THEIRS)
+
+        assert str(error.value).startswith(reason)
+        assert 'add by hand: ' in str(error.value)
+        assert 'payments' in str(error.value)
+
+    def test_accepts_other_expressions_that_contain_the_elements(self):
+        ours = OURS.replace("['invoices']", "['payments', *others]").replace(
+            "tables={'billing_invoices'", "tables={**more, 'billing_payments': 'b.json', 'x'"
+        )
+
+        assert "['payments', *others]" in merge_modules(ours, THEIRS)
