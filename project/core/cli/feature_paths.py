@@ -8,6 +8,12 @@ from pathlib import Path
 # with the feature.
 TEST_FOLDERS = ('tests', 'benchmarks')
 
+# Folders of tests across features, whose helper modules are not needed elsewhere.
+HELPER_FOLDERS = (
+    'tests/integration', 'tests/servers', 'tests/journeys', 'tests/reliability', 'tests/asvs',
+    'benchmarks',
+)  # fmt: skip
+
 
 def paths_of_feature(name: str, root: Path) -> list[Path]:
     """Return the files and folders to delete with a feature, relative to `root`, sorted.
@@ -33,11 +39,61 @@ def dependents(name: str, root: Path) -> list[Path]:
     module that needs `files`. A module that only uses URLs, commands or tables of the feature
     declares this: `requires = ('files',)`.
     """
-    modules = {
+    return sorted(_find_dependents(name, _read_modules(root)))
+
+
+def shared_dependents(name: str, root: Path) -> dict[Path, str]:
+    """Return the modules that need a feature but must stay, and one use of the feature in each.
+
+    These are modules in the folders of other features, and modules without tests that tests of
+    other parts may use. A helper of `HELPER_FOLDERS` may go with a feature.
+    """
+    modules = _read_modules(root)
+    found = _find_dependents(name, modules)
+    needed = {f'project.{name}', f'tests.{name}', *map(_module_name, found)}
+    return {
+        path: min(use for use in modules[path] if _is_any_in(needed, {use}))
+        for path in sorted(found)
+        if _is_of_other_feature(path, root) or not _may_go(path, found, name, modules)
+    }
+
+
+def _is_of_other_feature(path: Path, root: Path) -> bool:
+    folder, owner = path.parts[:2]
+    return folder == 'tests' and owner != 'core' and (root / 'project' / owner).is_dir()
+
+
+def _may_go(path: Path, found: set[Path], name: str, modules: dict[Path, set[str]]) -> bool:
+    """Return whether no test that stays may need a module that needs a feature."""
+    if path.name in ('conftest.py', '__init__.py'):
+        tests = {
+            each
+            for each in modules
+            if path.parent in each.parents and each.name.startswith('test_')
+        }
+        return bool(tests) and tests <= found
+    if path.name.startswith('test_') or _is_helper(path):
+        return True
+    importers = [each for each, uses in modules.items() if _is_any_in({_module_name(path)}, uses)]
+    return bool(importers) and all(
+        _is_helper(each) or Path('tests', name) in each.parents for each in importers
+    )
+
+
+def _is_helper(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in HELPER_FOLDERS)
+
+
+def _read_modules(root: Path) -> dict[Path, set[str]]:
+    """Return the names that each test module uses, by its path relative to the repository."""
+    return {
         path.relative_to(root): _uses(path, root)
         for folder in TEST_FOLDERS
         for path in (root / folder).rglob('*.py')
     }
+
+
+def _find_dependents(name: str, modules: dict[Path, set[str]]) -> set[Path]:
     needed = {f'project.{name}', f'tests.{name}'}
     own = Path('tests', name)
     found: set[Path] = set()
@@ -48,7 +104,7 @@ def dependents(name: str, root: Path) -> list[Path]:
     }:
         found |= more
         needed |= {_module_name(path) for path in more}
-    return sorted(found)
+    return found
 
 
 def _is_any_in(needed: set[str], uses: set[str]) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from project.core.cli.feature_paths import dependents, paths_of_feature
+from project.core.cli.feature_paths import dependents, paths_of_feature, shared_dependents
 from tests.removed_features import COMMANDS, removed_features
 from tests.repository_copy import ROOT
 
@@ -98,3 +98,46 @@ class TestDependents:
             for folder in {path.parent for path in found if path.name == 'conftest.py'}:
                 tests = {path.relative_to(ROOT) for path in (ROOT / folder).rglob('test_*.py')}
                 assert sorted(tests - found)[:3] == [], f'{folder}/conftest.py needs {feature}'
+
+
+class TestSharedDependents:
+    @pytest.mark.parametrize(
+        'path',
+        [
+            'client', 'conftest', 'integration/conftest', 'integration/__init__', 'users/test_a',
+            'users/conftest', 'core/helper', 'feature_template/models',
+        ],
+    )  # fmt: skip
+    def test_returns_modules_that_must_stay_with_their_import(self, repository, path):
+        root = repository(
+            'project/boats/__init__.py', 'project/users/__init__.py', 'tests/integration/test_b.py',
+            **{path: 'from project.boats import service'},
+        )  # fmt: skip
+
+        assert shared_dependents('boats', root) == {
+            Path(f'tests/{path}.py'): 'project.boats.service'
+        }
+
+    def test_returns_a_module_that_tests_of_other_parts_import(self, repository):
+        modules = {'core/test_a': 'import tests.client', 'boats/test_b': 'import tests.client'}
+        root = repository('project/boats/__init__.py', client='import project.boats', **modules)
+
+        assert shared_dependents('boats', root) == {Path('tests/client.py'): 'project.boats'}
+
+    def test_returns_no_tests_and_no_helpers_of_tests_across_features(self, repository):
+        code = 'import project.boats'
+        root = repository(
+            'project/boats/__init__.py', 'project/core/__init__.py',
+            **{
+                'test_a': code, 'core/test_a': code, 'integration/helper': code,
+                'asvs/conftest': code, 'asvs/test_a': code, 'boats/conftest': code,
+                'writes': code, 'servers/test_a': 'from tests.writes import write',
+            },
+        )  # fmt: skip
+
+        assert shared_dependents('boats', root) == {}
+
+    @pytest.mark.slow('reads all test modules')
+    def test_returns_none_for_the_features_of_this_repository(self):
+        for feature in set(COMMANDS) - removed_features():
+            assert shared_dependents(feature, ROOT) == {}

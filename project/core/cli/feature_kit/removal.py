@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from project.core.cli.feature_paths import paths_of_feature
+from project.core.cli.feature_paths import paths_of_feature, shared_dependents
 from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
 from project.core.features import find_features
 
@@ -59,7 +59,8 @@ class Removal:
 def planned_removal(name: str) -> Removal:
     """Return the files and tables that the removal of a feature deletes. Deletes nothing.
 
-    :raises ClickException: if the feature does not exist, or other features require it.
+    :raises ClickException: if the feature does not exist, or if other features or shared test
+        modules need it.
     """
     repository.ensure_repository()
     features = find_features()
@@ -71,6 +72,12 @@ def planned_removal(name: str) -> Removal:
         raise click.ClickException(
             f'{", ".join(dependents)} {"require" if len(dependents) > 1 else "requires"} {name}: '
             'remove them first, or delete the name from their `requires`'
+        )
+    if shared := shared_dependents(name, ROOT):
+        uses = '; '.join(f'{path} uses {use}' for path, use in shared.items())
+        raise click.ClickException(
+            f'nothing was removed: tests that stay may need these modules: {uses}: '
+            'delete these imports first'
         )
     migrations = Path('migrations', 'versions', name)
     code = [path for path in paths_of_feature(name, ROOT) if path != migrations]

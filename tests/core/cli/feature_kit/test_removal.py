@@ -1,6 +1,7 @@
 """Removal of features."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from click import ClickException
@@ -64,3 +65,11 @@ class TestPlannedRemoval:
             planned_removal('zz_missing')
 
         assert "there is no feature 'zz_missing'; the features are users" in error.value.message
+
+    def test_names_the_shared_modules_that_import_the_feature(self, monkeypatch):
+        monkeypatch.setattr(removal, 'find_features', lambda: [Feature('zz_bills', ())])
+        shared = {Path('tests/client.py'): 'project.zz_bills'}
+        monkeypatch.setattr(removal, 'shared_dependents', lambda name, root: shared)
+
+        with pytest.raises(ClickException, match=r'tests/client\.py uses project\.zz_bills'):
+            planned_removal('zz_bills')
