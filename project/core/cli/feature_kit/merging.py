@@ -7,9 +7,11 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from textwrap import fill
 from typing import Any, NamedTuple
 
 Definition = ast.ClassDef | ast.FunctionDef
+LIST_CHARACTERS = 80
 LISTS = ('__all__', 'requires')
 
 
@@ -141,7 +143,7 @@ def _lists(known: Module, new: Module) -> Iterator[Edit]:
         if before is None:
             _ensure_contained(wanted, known, f'{name} is not a list of texts', map(repr, wanted))
         elif added := [each for each in wanted if each not in before]:
-            text = repr(type(before)([*before, *added]))
+            text = _on_lines(repr(type(before)([*before, *added])))
             yield Edit(known.start_of(ours[name]), known.end_of(ours[name]), text)
     functions = known.definitions()
     for name, node in new.definitions().items():
@@ -155,6 +157,17 @@ def _lists(known: Module, new: Module) -> Iterator[Edit]:
                 _ensure_contained(entries, known, reason, lines)
             elif not entries.keys() <= former.keys():
                 yield Edit(known.start_of(value), known.end_of(value), repr(former | entries))
+
+
+def _on_lines(text: str) -> str:
+    """Return a long list of names on several lines, for modules that ruff does not format."""
+    if len(text) <= LIST_CHARACTERS:
+        return text
+    names = fill(
+        text[1:-1], LIST_CHARACTERS, initial_indent=' ' * 4, subsequent_indent=' ' * 4,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f'{text[0]}\n{names},\n{text[-1]}'
 
 
 def _literal(node: ast.expr | None, types: tuple[type, ...]) -> Any:

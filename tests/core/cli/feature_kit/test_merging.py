@@ -140,3 +140,12 @@ class TestMergeModules:
         )
 
         assert "['payments', *others]" in merge_modules(ours, THEIRS)
+
+    def test_keeps_the_lines_of_a_long_list_short(self):
+        names = [f'name_{number}' for number in range(30)]
+        ours = f'"""Names."""\n\n__all__ = {names!r}  # fmt: skip\n'
+
+        merged = merge_modules(ours, '"""Names."""\n\n__all__ = [\'added\']\n')
+
+        assert max(map(len, merged.splitlines())) < 100
+        assert ast.literal_eval(ast.parse(merged).body[1].value) == [*names, 'added']
