@@ -73,6 +73,9 @@ def render(text: str, model: Model) -> str:
     text = select_lines(
         text, model.fields, lambda field, unit: adapt_lines(field, unit, model.references)
     )
+    if model.feature.snake == 'users' and 'import ModelFactory' in text:
+        # The module itself defines this factory.
+        text = text.replace('from tests.users.factories import UserFactory\n', '')
     text = text.replace(REQUIRES, f'requires = {tuple(model.requires)!r}')
     text = rename(_without_topic(text) if model.plural == model.feature else text, model)
     return DOCSTRING.sub(lambda match: _wrapped(match[0]), text)

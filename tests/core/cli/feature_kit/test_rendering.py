@@ -54,6 +54,11 @@ class TestRenderFiles:
         assert "URL = '/api/v1/orders'\n" in files['tests/orders/routes/test_orders.py']
         assert 'add_command' not in files['project/orders/cli/orders.py']
 
+    def test_does_not_import_a_factory_from_its_own_module(self):
+        files = rendered('users', 'badge', 'name:str')
+
+        assert 'import UserFactory' not in files['tests/users/factories.py']
+
     def test_declares_optional_fields_everywhere(self):
         files = rendered('orders', 'order', 'due:date:optional')
 
