@@ -50,12 +50,19 @@ def shared_dependents(name: str, root: Path) -> dict[Path, str]:
     """
     modules = _read_modules(root)
     found = _find_dependents(name, modules)
-    needed = {f'project.{name}', f'tests.{name}', *map(_module_name, found)}
-    return {
-        path: min(use for use in modules[path] if _is_any_in(needed, {use}))
+    own = {f'project.{name}', f'tests.{name}'}
+    needed = own | {_module_name(path) for path in found}
+    shared = {
+        path: min(
+            (use for use in modules[path] if _is_any_in(needed, {use})),
+            key=lambda use: (not _is_any_in(own, {use}), use),
+        )
         for path in sorted(found)
         if _is_of_other_feature(path, root) or not _may_go(path, found, name, modules)
     }
+    # The others need only one of these modules, and stay if it stays.
+    direct = {path: use for path, use in shared.items() if _is_any_in(own, {use})}
+    return direct or shared
 
 
 def _is_of_other_feature(path: Path, root: Path) -> bool:

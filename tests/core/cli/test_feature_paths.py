@@ -124,6 +124,12 @@ class TestSharedDependents:
 
         assert shared_dependents('boats', root) == {Path('tests/client.py'): 'project.boats'}
 
+    def test_omits_modules_that_only_import_a_shared_module(self, repository):
+        modules = {'conftest': 'import tests.client', 'users/conftest': 'import tests.client'}
+        root = repository('project/users/a.py', client='import project.boats', **modules)
+
+        assert shared_dependents('boats', root) == {Path('tests/client.py'): 'project.boats'}
+
     def test_returns_no_tests_and_no_helpers_of_tests_across_features(self, repository):
         code = 'import project.boats'
         root = repository(
