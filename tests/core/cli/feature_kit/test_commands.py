@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from project.core.cli.feature_kit import repository
+from project.core.cli.feature_kit import removal, repository
 from project.core.cli.feature_kit.validation import check_feature_name
+from project.core.features import Feature
 
 
 @pytest.fixture(autouse=True)
