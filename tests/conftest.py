@@ -195,8 +195,10 @@ def undeclared_hashing(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture
-def var(tmp_path: Path) -> Path:
+def var(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The folder with the objects and public files of the test."""
+    # Otherwise `isolation` has already chosen another folder.
+    assert 'tmp_path' in request.node.fixturenames, 'the test must name `var` or `tmp_path` itself'
     return tmp_path
 
 

@@ -144,6 +144,7 @@ class TestMaxDownloads(links.TestMaxDownloads):
     test_is_not_exceeded_by_concurrent_requests = None
 
 
+@pytest.mark.usefixtures('var')  # `through_nginx`, which the tests request later, needs it
 class TestOffloadedResponse:
     CONTENT = bytes(range(256)) * 400
 
