@@ -187,7 +187,7 @@ class TestContracts:
     @pytest.fixture(scope='class')
     @classmethod
     def complaints(cls, tmp_path_factory):
-        """The output of import-linter by contract, for a copy with all these violations."""
+        """By contract, the output of import-linter for a copy of the project with all `IMPORTS`."""
         copy = copy_repository(tmp_path_factory.mktemp('breaches'))
         for feature, requires in PLANTED.items():
             (copy / 'project' / feature).mkdir()

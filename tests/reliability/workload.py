@@ -62,9 +62,9 @@ class Effect(Base):
 
 @task(attempts=100, backoff=timedelta(milliseconds=200), time_limit=timedelta(seconds=10))
 def leave_mark(number: int, milliseconds: int) -> None:
-    """Sleep, then add an effect.
+    """Sleep, then insert a row that proves the run.
 
-    Idempotent: a second run has no effect, because effect and completion are one transaction.
+    A second run inserts no second row: the row and the end of the task are one transaction.
     """
     with atomic():
         db.session.add(Run(number=number))

@@ -84,7 +84,7 @@ def _front_of(part: QueuePart, limit: int, max_per_owner: int) -> list[UUID]:
 
 
 def _queued_by_owner(part: QueuePart) -> defaultdict[int, int]:
-    """Return how many tasks of a queue part are in the broker, by owner."""
+    """For a part of a queue, return the number of tasks in the broker by the id of their owner."""
     # This query reads the tasks of all parts that are in the broker, which are few. With a
     # condition on the part, SQLite would scan all waiting tasks of the part.
     columns = (OutboxTask.queue, OutboxTask.slot, OutboxTask.owner_id)

@@ -166,9 +166,10 @@ def _claim_ready(lease: UUID, queues: Sequence[Queue]) -> ClaimedTask | None:
 
 @cache
 def _claim_of_parts(parts: tuple[QueuePart, ...]) -> Any:
-    """Return the statement that claims the next ready task of these queue parts.
+    """Return the statement that claims the next ready task of these parts of queues.
 
-    It is cached, because building it takes longer than executing it.
+    A part has all tasks of a queue that need the same concurrency limit. The statement is cached,
+    because building it takes longer than executing it.
     """
     # The database evaluates these subqueries in order, until one returns an id.
     first = func.coalesce(*(next_ready(part).scalar_subquery() for part in parts), None)

@@ -1,6 +1,6 @@
 """Values that all processes share in the database, each under a name.
 
-The write probe is a regular test write that shows whether the database accepts writes.
+One of them is the write probe: a health check writes it to see whether the database accepts writes.
 """
 
 from datetime import timedelta
