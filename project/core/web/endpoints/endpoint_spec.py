@@ -93,7 +93,7 @@ class EndpointSpec:
 
     @property
     def _may_stream(self) -> bool:
-        """Return whether users may send bodies; the number of concurrent ones is limited per user."""
+        """Return whether users may send bodies. Their concurrent number is limited per user."""
         has_body = bool(self.body or self.form or self.consumes)
         return has_body and self.allow.kind != 'public'
 
