@@ -3,11 +3,15 @@
 They call the same functions that use the settings in production.
 """
 
+from threading import Event
+from types import SimpleNamespace
+
 import pytest
 
 from config.testing import TestingConfig
 from project.core import config_checks
 from project.core.config_checks import find_faults, find_warnings
+from project.core.security import password_hashing
 from project.core.security.password_hashing import estimate_hash_seconds
 
 GOOD = {
@@ -136,3 +140,14 @@ class TestEstimateHashSeconds:
 
         assert done == ['hash']
         assert 0 < seconds[0] == seconds[1]
+
+    def test_does_not_count_the_time_for_which_the_process_waits(self, monkeypatch):
+        """On a busy machine, a process waits for the CPU; the service must start all the same."""
+        waiting = SimpleNamespace(hash=lambda password: Event().wait(0.2))
+        monkeypatch.setattr(password_hashing, '_hasher_of', lambda *cost: waiting)
+        estimate_hash_seconds.cache_clear()
+
+        seconds = estimate_hash_seconds(8, 1)
+        estimate_hash_seconds.cache_clear()
+
+        assert seconds < 0.1

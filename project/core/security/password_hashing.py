@@ -58,16 +58,17 @@ def needs_rehash(stored_hash: str) -> bool:
 
 @cache
 def estimate_hash_seconds(memory: int, rounds: int) -> float:
-    """Return how many seconds a hash of this cost takes on this machine.
+    """Return how many seconds of CPU time a hash of this cost takes on this machine.
 
-    One round with at most 64 MiB is measured. The time is proportional to rounds and memory.
+    One round with at most 64 MiB is measured. The time is proportional to rounds and memory. It is
+    CPU time, so that a service also starts on a machine that is busy at this moment.
 
     :param memory: in KiB.
     """
     measured = min(memory, MEASURED_MEMORY_KIB)
-    begin = time.perf_counter()
+    begin = time.process_time()
     _hasher_of(measured, 1, 1).hash('')
-    return (time.perf_counter() - begin) * rounds * memory / measured
+    return (time.process_time() - begin) * rounds * memory / measured
 
 
 def _hashing_slot() -> AbstractContextManager[None]:
