@@ -38,7 +38,7 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def print_targets(outcomes: list[Outcome], *, is_quick: bool) -> None:
-    """Print each target: the wanted ratio of ours to the naive implementation, and the measured."""
+    """Print the wanted and the measured ratio of each target, ours to the naive implementation."""
     rows = [['target', 'wanted', 'found', '']]
     for outcome in outcomes:
         for judgement in outcome.judgements():

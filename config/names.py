@@ -18,7 +18,7 @@ MIN_SIMILARITY_WITHIN_PREFIX = 0.6
 SERVICE_LINK_PATTERN = re.compile(r'\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)')
 
 
-# Read before the configuration, or by libraries.
+# Variables that are read before the configuration is loaded, or that libraries read.
 ENVIRONMENT_ONLY = {
     'APP_CONFIG_FILE', 'APP_ENV', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'GUNICORN_CMD_ARGS',
 }  # fmt: skip

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, TypeDecorator
 from project.core.database import engines
 from project.core.database.migrations import is_kept, tables
 from project.core.database.session import db
+from project.core.registration import owner_of_name
 
 config = context.config
 extension = current_app.extensions['migrate']
@@ -31,8 +32,10 @@ def feature_of(table: str) -> str:
     known = tables()
     if table in known:
         return known[table]
-    prefixes = [name for name in current_heads() if table == name or table.startswith(f'{name}_')]
-    return max(prefixes, key=len)
+    owner = owner_of_name(table, current_heads())
+    if owner is None:
+        raise SystemExit(f'The table {table} must begin with the name of its feature.')
+    return owner
 
 
 def current_heads() -> dict[str, str]:

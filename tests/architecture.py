@@ -21,7 +21,6 @@ from jinja2.meta import find_undeclared_variables
 from config.base import Config
 from project.core.mail.rendering import duration, program
 
-COMMITS = 'project/core/database/session.py'
 UNSCOPED_PERMISSIONS = ('project/core/security/principal.py', 'project/core/web/endpoints/guard.py')
 RETIRED_WORDS = Path(__file__).with_name('retired_words.txt')
 VAGUE = {'util', 'utils', 'helper', 'helpers', 'common', 'manager', 'managers', 'misc'}
@@ -54,17 +53,6 @@ SLOW = {
     'hash_password', 'verify_password', 'render_mail', 'urlopen', 'create_connection', 'SMTP',
     'sleep', 'receive', 'create_staged',
 }  # fmt: skip
-
-
-def commits_elsewhere(root: Path) -> list[str]:
-    """Return the calls of `commit` and `rollback` outside of the module `COMMITS`."""
-    return [
-        f'{path}:{call.lineno}: {ast.unparse(call.func)}'
-        for path, tree in modules(root)
-        if path != COMMITS
-        for call in calls(tree)
-        if isinstance(call.func, ast.Attribute) and call.func.attr in ('commit', 'rollback')
-    ]
 
 
 def services_that_know_requests(root: Path) -> list[str]:
@@ -288,7 +276,6 @@ def linux_only_calls(root: Path) -> list[str]:
 
 CHECKS = (
     linux_only_calls,
-    commits_elsewhere,
     services_that_know_requests,
     modules_without_a_word,
     handlers_without_a_word,

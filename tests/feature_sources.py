@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from project.core.features import find_features
+from project.core.registration import owner_of_name
 from tests.architecture import parse
 
 
@@ -40,8 +41,7 @@ class Features:
 
     def owner(self, name: str) -> str | None:
         """Return the feature to which a name belongs, or None: `files` for `files_tags`."""
-        owners = [f for f in self.names if name == f or name.startswith(f'{f}_')]
-        return max(owners, key=len, default=None)
+        return owner_of_name(name, self.names)
 
     def owner_of_module(self, module: str) -> str | None:
         """Return the feature of a module, or None: `users` for `tests.users.factories`."""

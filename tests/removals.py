@@ -1,7 +1,7 @@
 """The command `python -m tests.removals [FEATURE[+FEATURE] …]`: remove features from a copy.
 
 The command copies the repository, removes the features as docs/features.md describes, and then runs
-all checks, the remaining tests and the service. Each argument is one run, in a copy of its own;
+all checks, the remaining tests and the service. Each argument is one run, in a new copy;
 `files+auth` removes two features in one run. Without arguments, there is one run for each feature
 that no other feature requires, and a run that removes all of these together. The exit code is 1 if
 a step of a run fails.
@@ -20,7 +20,6 @@ from signal import SIGTERM
 
 import requests
 
-from project.core.cli.feature_paths import paths_of_feature
 from project.core.features import find_features
 from tests.service import free_port
 
@@ -75,9 +74,7 @@ def faults_without(names: Sequence[str]) -> Iterator[str]:
         run(copy, 'flask db upgrade')
         for name in names:
             run(copy, f'flask db downgrade {name}@base')
-        for name in names:
-            for path in paths_of_feature(name, copy):
-                delete(copy / path)
+            run(copy, f'flask feature remove {name} --confirm')
         sys.stdout.write(f'\n== without {" and ".join(names)}\n')
         for step, (command, remedy) in STEPS.items():
             start = time.monotonic()
@@ -141,14 +138,6 @@ def _replace_root(path: Path, copy: Path) -> None:
     path.unlink()
     path.write_bytes(content.replace(bytes(ROOT), bytes(copy)))
     path.chmod(mode)
-
-
-def delete(path: Path) -> None:
-    """Delete a file, or a folder with its content."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def environment(**settings: str) -> dict[str, str]:

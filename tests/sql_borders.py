@@ -24,6 +24,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import session
 
 from project.core.features import PROJECT, find_features
+from project.core.registration import owner_of_name
 from tests.sql_tables import tables_in
 
 TESTS = Path(__file__).resolve().parent
@@ -72,8 +73,7 @@ def required_by() -> dict[str, frozenset[str]]:
 @cache
 def owner_of(table: str) -> str | None:
     """Return the feature with whose name the name of a table begins, or None, as for `core_…`."""
-    owners = [name for name in required_by() if table == name or table.startswith(f'{name}_')]
-    return max(owners, key=len, default=None)
+    return owner_of_name(table, required_by())
 
 
 @cache
@@ -84,7 +84,7 @@ def owners_in(sql: str) -> frozenset[str]:
 
 @cache
 def package_of(filename: str) -> str | None:
-    """Return what a source file belongs to.
+    """Return the package of a source file.
 
     :returns: the name of a feature for files in `project/<feature>/`; 'core' for `project/core/`;
         'tests' for all files in `tests/`; None for all other files.

@@ -5,7 +5,7 @@ The service does not start after such an error. Its message names both owners.
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Generic, TypeVar
@@ -67,20 +67,22 @@ def require_prefix(kind: str, name: str, *, owner: str) -> None:
     words = re.findall(r'[a-z0-9]+', name.lower())
     wanted = feature_of(owner).split('_')
     if words[: len(wanted)] != wanted:
-        other = _owner_of_prefix(words)
-        theirs = f'; its prefix belongs to {other}' if other else ''
+        packages = [path.parent.name for path in PROJECT.glob('*/__init__.py')]
+        other = owner_of_name('_'.join(words), packages)
+        theirs = f'; its prefix belongs to project.{other}' if other else ''
         raise RegistrationError(
             f'{kind} {name!r} of {owner} must begin with {feature_of(owner)!r}{theirs}'
         )
 
 
-def _owner_of_prefix(words: list[str]) -> str | None:
-    """Return the package with whose name a name begins, or None; the longest one of several."""
-    for length in range(len(words), 0, -1):
-        name = '_'.join(words[:length])
-        if (PROJECT / name / '__init__.py').is_file():
-            return f'project.{name}'
-    return None
+def owner_of_name(name: str, owners: Iterable[str]) -> str | None:
+    """Return the longest of the owners with which a name begins: `files` for `files_tags`.
+
+    :param owners: names of features, or also `core`.
+    :returns: None if the name begins with none of them.
+    """
+    found = [owner for owner in owners if name == owner or name.startswith(f'{owner}_')]
+    return max(found, key=len, default=None)
 
 
 def feature_of(module: str) -> str:

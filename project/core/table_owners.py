@@ -14,6 +14,7 @@ from project.core.registration import (
     Registry,
     feature_of,
     is_in_project,
+    owner_of_name,
     require_prefix,
 )
 
@@ -59,13 +60,13 @@ def table_owners(metadata: MetaData, mappers: Iterable[Mapper[object]]) -> dict[
         if not is_known or feature_of(models.owner_of(name)) != feature_of(module):
             models.register(name, None, owner=module)
     known = {name: models.owner_of(name) for name in models.values}
-    features = sorted((feature.name for feature in find_features()), key=len, reverse=True)
+    packages = ('core', *(feature.name for feature in find_features()))
     for name in metadata.tables:
         if name not in known:
-            owners = [f for f in (*features, 'core') if name == f or name.startswith(f'{f}_')]
-            if not owners:
+            owner = owner_of_name(name, packages)
+            if owner is None:
                 raise RegistrationError(
                     f'table {name!r} must begin with the name of its feature: no feature has it'
                 )
-            known[name] = f'project.{owners[0]}'
+            known[name] = f'project.{owner}'
     return known

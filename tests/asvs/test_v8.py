@@ -22,7 +22,7 @@ DOCS = Path(__file__).parents[2] / 'docs'
 
 TUS = {'Tus-Resumable': '1.0.0'}
 
-# Fields that responses contain, but that no client can set.
+# Fields of responses that no client can set.
 PROTECTED = [
     'id', 'roles', 'status', 'version', 'created_at', 'updated_at', 'permissions', 'last_login',
     'avatar', 'profile_image', 'owner_id', 'user_id', 'sha256', 'size', 'type', 'is_admin',
@@ -31,7 +31,7 @@ PROTECTED = [
 
 @pytest.fixture
 def eve(make_person):
-    """Return a second user, who has just logged in."""
+    """Return a second user with a new session."""
     person = make_person('eve')
     person.log_in()
     return person

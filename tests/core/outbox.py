@@ -58,7 +58,7 @@ def change(task_id: UUID, **values: Any) -> None:
 
 
 def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
-    """Turn a due task into a dead letter."""
+    """Make a dead letter of a due task."""
     lease = uuid4()
     assert leases.claim(task_id, lease)
     leases.dead_letter(task_id, lease, reason)

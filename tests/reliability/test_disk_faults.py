@@ -231,7 +231,7 @@ class Trial:
         self.wrong += [f'{where}: {what} ({status}, {outcome})' for what in found]
 
     def _misleading(self, response: requests.Response | None, fault: Fault) -> list[str]:
-        """Return what is wrong with the response to a failed upload."""
+        """Return the faults of the response to a failed upload."""
         if response is None or not fault.statuses:
             is_right = response is None and not fault.statuses
             return (

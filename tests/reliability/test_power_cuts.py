@@ -63,7 +63,7 @@ class Acknowledgement:
 
 
 class Client:
-    """A client that uploads until a request fails, and records what was acknowledged."""
+    """A client that uploads until a request fails, and records the acknowledged files."""
 
     def __init__(self, service: ServiceUnderTest, token: str) -> None:
         self.url = service.url
@@ -225,7 +225,7 @@ def processes_of(service: ServiceUnderTest) -> list[int]:
 
 
 def upload_until_the_cut(both: Disks, disk: FaultInjector | None = None) -> list[Acknowledgement]:
-    """Run uploads and cut the power at a random time; return what was acknowledged."""
+    """Run uploads and cut the power at a random time; return the acknowledged files."""
     var = both.database.at
     with service_under_test(var, 'sqlite', **(disk.settings if disk else {})) as service:
         create_users(service, 'ada')

@@ -57,7 +57,7 @@ class Credential(Base):
 
     @classmethod
     def find_hash(cls, user_id: int) -> str | None:
-        """Return the hash of a user's password, also if it has expired; None if there is none."""
+        """Return the hash of a user's password, even an expired one; None without a password."""
         found = PASSWORD_HASH_OF_USER.first(user_id=user_id)
         return found.password_hash if found else None
 

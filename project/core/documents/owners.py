@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from project.core.registration import owner_of_name
+
 CORE = 'core'
 
 
@@ -27,5 +29,4 @@ class Owners:
 
     def of_setting(self, name: str) -> str:
         """Return the feature whose name is the prefix of a setting, otherwise `core`."""
-        prefixes = [owner for owner in self.names if name.startswith(f'{owner.upper()}_')]
-        return max(prefixes, key=len, default=CORE)
+        return owner_of_name(name.lower(), self.names) or CORE

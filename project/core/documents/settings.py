@@ -11,8 +11,8 @@ from .owners import Owners
 class SettingDescription(NamedTuple):
     """A setting, as the page of its feature shows it.
 
-    :param name: its environment variable, or its key if it has none.
-    :param default: the default in production as text; empty if there is none.
+    :param name: its environment variable, or its key if no variable sets it.
+    :param default: the default in production as text; empty for a setting without a default.
     """
 
     name: str

@@ -217,7 +217,7 @@ class PollingWorker(StoppingWorker):
 def receive(sock: Any) -> bytes | None:
     """Return the bytes that have arrived at a socket, without waiting.
 
-    :returns: None if there are none yet; b'' if the connection has ended.
+    :returns: None before the first byte; b'' if the connection has ended.
     """
     try:
         return bytes(sock.recv(READ_CHUNK_BYTES))

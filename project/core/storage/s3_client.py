@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-# Limits for the requests of a health check. There is no retry, because the check itself is
-# repeated.
+# Limits for the requests of a health check. A failed request is not
+# repeated, because the check itself is.
 PROBE_LIMITS = {
     'connect_timeout': 0.9,
     'read_timeout': 0.9,

@@ -124,10 +124,8 @@ def task(
 
     :param name: the name of the task in the outbox; default: `<feature>.<function>`. If you rename
         a function, pass the old name: tasks with this name may still wait.
-    :raises ValueError: if the task could never run: an argument does not exist, or it has a
-        schedule and needs arguments.
-    :raises RegistrationError: if the name is registered already, or has the prefix of another
-        feature; names both modules.
+    :raises ValueError: if an argument does not exist, or a task with a schedule needs arguments.
+    :raises RegistrationError: if the name belongs to another module; names both modules.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:

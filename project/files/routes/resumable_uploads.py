@@ -258,7 +258,7 @@ def integer_header(header: str) -> int:
 
 
 def checksum_header() -> tus.Checksum | None:
-    """Return the checksum in the request headers, or None if there is none.
+    """Return the checksum in the request headers, or None without such a header.
 
     :raises ChecksumUnknown: if it is malformed, or its algorithm is not supported.
     """

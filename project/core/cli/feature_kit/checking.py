@@ -1,4 +1,4 @@
-"""All checks of one feature, each in a process of its own."""
+"""All checks of one feature, each in a separate process."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ class Check:
 class Outcome(NamedTuple):
     """The result of a check.
 
-    :param output: the printed faults; None if there are none.
+    :param output: the printed faults; None if the check has passed.
     """
 
     feature: str

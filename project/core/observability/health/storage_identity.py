@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 
 
 def find_marker(url: str) -> str | None:
-    """Return the key of the marker of the storage at a URL, or None if there is no marker yet.
+    """Return the key of the marker of the storage at a URL, or None before the marker exists.
 
     :raises ServiceUnavailable: if the storage does not belong to the database.
     """

@@ -130,7 +130,7 @@ class UploadTarget(Protocol):
         """Append a block, or raise to reject the upload."""
 
     def seek(self, offset: int, /) -> object:
-        """Set the position to the first byte. Called once, after the last block."""
+        """Set the position to the first byte. The parser calls this once, after the last block."""
 
     def close(self) -> None:
         """Release the target at the end of the request."""

@@ -39,7 +39,7 @@ class TestFeatureNew:
             (['tasks'], 'the setting TASKS_BROKER_URL has this prefix already'),
             (['storage'], 'the setting STORAGE_'),
             (['http'], 'the setting HTTP_PROXY has this prefix already'),
-            (['files_trash'], 'the setting FILES_TRASH_LIFETIME has this prefix already'),
+            (['users_avatar'], 'the setting USERS_AVATAR_MAX_SIZE has this prefix already'),
             (['users_roles'], 'the table users_roles has this prefix already'),
             (['roles'], 'the permission roles:read has this prefix already'),
             (['zz_movies'], "The singular of 'zz_movies' is ambiguous: name the model with --mod"),

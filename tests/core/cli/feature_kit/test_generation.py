@@ -19,6 +19,6 @@ class TestDescribedModel:
         assert (model.name.pascal, model.table, model.url) == (name, table, f'/api/v1{url}')
 
     def test_does_not_require_its_own_feature(self, app):
-        model = described_model('users', ModelOptions('Badge', None, 'name:str'), ('files',))
+        model = described_model('users', ModelOptions('Badge', None, 'name:str'), ())
 
-        assert model.requires == ['files']
+        assert model.requires == []

@@ -1,4 +1,4 @@
-"""Access rules: who may call a route, as the route declares."""
+"""Access rules: the callers that the declaration of a route allows."""
 
 import pytest
 

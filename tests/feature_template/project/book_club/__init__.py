@@ -1,4 +1,4 @@
-"""Book club: rows of users, each in a table of its own.
+"""Book club: rows of users, with a table for each model.
 
 Owns the tables `book_club_…`, `/book-club` and `flask book-club`. Erases the rows of deleted users.
 """
