@@ -42,6 +42,12 @@ class TestDeclarations:
         with pytest.raises(ValueError, match=r'zz_a.py declares FILES_QUOTA: .* begin with ZZ_A_'):
             features.declarations('Settings', folder)
 
+    def test_rejects_a_module_without_settings(self, declare):
+        folder = declare(zz_a='class Setting:\n    ZZ_A_SIZE = 1\n')
+
+        with pytest.raises(ValueError, match=r'zz_a.py declares no class Settings'):
+            features.declarations('TestingSettings', folder)
+
     def test_belongs_to_a_feature_that_exists(self):
         declared = {path.stem for path in features.FOLDER.glob('*.py')} - {'__init__'}
 

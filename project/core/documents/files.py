@@ -121,7 +121,7 @@ def _files_without_feature() -> list[Path]:
     names = all_owners().names
     return [
         path
-        for path in sorted(features_folder().glob('*'))
+        for path in sorted(features_folder().glob('[!.]*'))
         if path.name != FOLDER_PAGE and path.name.partition('.')[0] not in names
     ]
 

@@ -93,6 +93,11 @@ class TestApiCheck:
             'run `rm docs/features/boats.md`\n'
         )
 
+    def test_ignores_files_of_editors(self, cli, root):
+        (root / 'docs' / 'features' / '.users.md.swp').write_text('')
+
+        assert cli.invoke(args=['api', 'check']).exit_code == 0
+
     def test_names_a_page_with_damaged_markers(self, cli, root):
         damage(root / 'docs' / 'features' / 'users.md')
 
