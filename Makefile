@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types sentences contracts documents coverage bench soak mutants lock
+.PHONY: help install run test sure format lint types sentences contracts documents tools coverage bench soak mutants lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -26,6 +26,8 @@ help:  ## List the targets
 	@echo 'Installing the packages for tests …'
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
+
+tools: install .venv/tested  ## Also install the packages for tests, checks and `flask feature`
 
 .env:
 	@umask 077; printf '# Development. Every variable: .env.example\nAPP_ENV=development\n' > $@
@@ -70,8 +72,7 @@ contracts: .venv/tested
 documents: .venv/tested  ## Check the generated documents in docs/features; `make documents WRITE=1` writes them
 	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)
 
-# This run includes the tests of migrations.
-coverage: .venv/tested
+coverage: .venv/tested  ## Run the suite, and fail if it executes less than 95 % of the code
 	@rm -f .coverage .coverage.*
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
@@ -79,6 +80,7 @@ bench: .venv/tested  ## Measure ratios against a naive reference, on PostgreSQL
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers killed at work, removed features
+	@$(MAKE) --no-print-directory coverage
 	@test ! -d project/auth || FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q -s -m servers \
 	    tests/servers/test_openapi_fuzz.py
 	@SOAK=1 $(BIN)/python -m pytest -q -s -m servers tests/reliability

@@ -9,7 +9,6 @@ a step of a run fails.
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,11 @@ from signal import SIGTERM
 import requests
 
 from project.core.features import find_features
+from tests.complete_copy import copy_repository, copy_virtual_environment
 from tests.service import free_port
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 START_TIMEOUT_SECONDS = 60
 SHOWN_LINES = 60
-MAX_SCRIPT_BYTES = 100_000
 
 # The command of each step that must succeed after the removal, and the remedy if it fails.
 STEPS = {
@@ -71,6 +68,7 @@ def faults_without(names: Sequence[str]) -> Iterator[str]:
     """Remove features from a copy of the repository; yield each step that fails, with a remedy."""
     with tempfile.TemporaryDirectory() as folder:
         copy = copy_repository(Path(folder) / 'copy')
+        copy_virtual_environment(copy)
         run(copy, 'flask db upgrade')
         for name in names:
             run(copy, f'flask db downgrade {name}@base')
@@ -91,53 +89,6 @@ def faults_without(names: Sequence[str]) -> Iterator[str]:
             yield f'make run failed: {fault}'
         else:
             sys.stdout.write(f'{"make run":15}         ok\n')
-
-
-def copy_repository(copy: Path) -> Path:
-    """Copy all files that git does not ignore to a new folder; return the folder."""
-    listed = subprocess.run(
-        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.split('\0'):
-        if name and (ROOT / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    copy_virtual_environment(copy)
-    return copy
-
-
-def copy_virtual_environment(copy: Path) -> None:
-    """Copy the virtual environment, and change its paths so that it runs the code of the copy."""
-    venv = copy / '.venv'
-    shutil.copytree(BIN.parent, venv, symlinks=True, copy_function=_link)
-    for pattern in ('pyvenv.cfg', 'bin/*', 'lib/*/site-packages/*editable*'):
-        for path in venv.glob(pattern):
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < MAX_SCRIPT_BYTES:
-                _replace_root(path, copy)
-    for path in venv.glob('lib/*/site-packages/__pycache__/*editable*'):
-        path.unlink()
-    # The Makefile compares these files: without them, it would install the packages again.
-    for name in ('installed', 'tested'):
-        (venv / name).touch()
-
-
-def _link(source: str, target: str) -> None:
-    """Create a hard link, or a copy on another file system."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def _replace_root(path: Path, copy: Path) -> None:
-    """Replace the path of the repository in a file by that of the copy."""
-    content = path.read_bytes()
-    mode = path.stat().st_mode
-    # Writing to a hard link would change the original file.
-    path.unlink()
-    path.write_bytes(content.replace(bytes(ROOT), bytes(copy)))
-    path.chmod(mode)
 
 
 def environment(**settings: str) -> dict[str, str]:

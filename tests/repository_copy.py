@@ -28,7 +28,7 @@ for command in json.loads(sys.argv[1]):
 """
 
 
-def copy_repository(folder: Path) -> Path:
+def copy_code(folder: Path) -> Path:
     """Copy the code into a folder; return the path of the copy."""
     copy = folder / 'copy'
     copy.mkdir()
@@ -45,7 +45,7 @@ def copy_repository(folder: Path) -> Path:
 @contextmanager
 def migrated_copy(folder: Path) -> Iterator[Path]:
     """Copy the code, add a migrated SQLite database, and yield the path of the copy."""
-    copy = copy_repository(folder)
+    copy = copy_code(folder)
     (copy / 'var').mkdir()
     with prepared_database('sqlite', 'copy', copy / 'var', migrate):
         yield copy
@@ -81,12 +81,6 @@ def flask(copy: Path, *commands: str, then: str = '') -> str:
     """
     arguments = json.dumps([command.split(' ', 3) for command in commands])
     return python(copy, '-c', COMMANDS + then, arguments)
-
-
-def python_files(root: Path) -> dict[str, str]:
-    """Return the source text of each Python module in a repository, by path."""
-    paths = (root / 'project').rglob('*.py')
-    return {str(path.relative_to(root)): path.read_text(encoding='utf-8') for path in paths}
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 from tests import architecture
-from tests.repository_copy import ROOT, copy_repository, lint_imports
+from tests.repository_copy import ROOT, copy_code, lint_imports
 
 CONTRACTS = [
     contract['name']
@@ -181,7 +181,7 @@ class TestContracts:
     @classmethod
     def complaints(cls, tmp_path_factory):
         """By contract, the output of import-linter for a copy of the project with all `IMPORTS`."""
-        copy = copy_repository(tmp_path_factory.mktemp('breaches'))
+        copy = copy_code(tmp_path_factory.mktemp('breaches'))
         for feature, requires in PLANTED.items():
             (copy / 'project' / feature).mkdir()
             for step in ('__init__', *STEPS):

@@ -12,7 +12,7 @@ from sqlalchemy import inspect
 from project.core.database.migrations import features, migrate, tables
 from project.core.database.session import Base, db
 from project.core.features import find_features
-from tests.repository_copy import copy_repository, flask, migrated_copy
+from tests.repository_copy import copy_code, flask, migrated_copy
 from tests.separate_app import application, migrated_application, run_on
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,7 +190,7 @@ class TestBranches:
         assert labels == dict.fromkeys(features(), 1)
 
     def test_are_counted_twice_if_a_feature_has_two_heads(self, tmp_path, script):
-        copy = copy_repository(tmp_path)
+        copy = copy_code(tmp_path)
         revision = script.get_revision(f'{TOP}@head').revision
         for name in ('one', 'other'):
             (copy / f'migrations/versions/{TOP}/{name}.py').write_text(

@@ -9,7 +9,6 @@ it exits with code 1.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
-from .mutants import ROOT, Mutant, load_mutants
+from tests.complete_copy import copy_repository
 
-COPIED = ('project', 'config', 'migrations', 'docs', 'tests', 'wsgi.py', 'pyproject.toml')
+from .mutants import Mutant, load_mutants
+
 TESTS_FAILED = 1  # pytest's exit code; others are errors of the command or of the collection
 
 
@@ -40,18 +40,6 @@ def main(rows: list[str]) -> int:
     report = [*undetected, f'{len(chosen) - len(undetected)} of {len(chosen)} mutants detected.']
     sys.stdout.write('\n'.join(report) + '\n')
     return 1 if undetected or not chosen else 0
-
-
-def copy_repository(folder: Path) -> Path:
-    """Copy the files that the tests need to a folder; return the folder."""
-    folder.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
-        else:
-            shutil.copy2(source, folder / name)
-    return folder
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Long tests of `flask feature`, which `make soak` runs on copies of the repository.
 
-`test_generated_features.py` has the short form, which `.ci/run` runs.
+`.ci/run` only makes, checks and removes the features of docs/features.md.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from project.core.cli.feature_kit.fields import EXAMPLES
-from project.core.cli.feature_kit.repository import NOT_COPIED, ROOT
+from tests.complete_copy import commit_copy, git
 
 # Values of `--fields` for the features that the tests create, with all types and options.
 ALL_FIELDS = ' '.join(
@@ -35,15 +35,8 @@ class Repository:
     """A copy of the repository with an SQLite database. In git, its branch is `topic`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / 'copy'
-        shutil.copytree(ROOT, self.folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
-        for name in ('.gitignore', '.env.example', '.ci'):
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, self.folder / name)
-        self.git('init', '-q', '-b', 'main')
-        self.commit('Begin')
-        self.git('checkout', '-q', '-b', 'topic')
+        self.folder = commit_copy(folder / 'copy')
+        git(self.folder, 'checkout', '--quiet', '-b', 'topic')
 
     def run(self, *arguments: str, environment: str = 'development', code: int = 0) -> str:
         """Run a module of Python, and return its output."""
@@ -68,17 +61,10 @@ class Repository:
         """Run a `flask` command, and return its output."""
         return self.run('flask', *arguments, code=code)
 
-    def git(self, *arguments: str) -> str:
-        """Run git, and return its output."""
-        identity = ('-c', 'user.name=Ada', '-c', 'user.email=ada@example.com')
-        command = ['git', *identity, *arguments]
-        ended = subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
-        return ended.stdout
-
     def commit(self, message: str) -> None:
         """Commit all files."""
-        self.git('add', '--all')
-        self.git('commit', '-q', '-m', message)
+        git(self.folder, 'add', '--all')
+        git(self.folder, 'commit', '--quiet', '--message', message)
 
 
 @pytest.fixture
@@ -112,7 +98,7 @@ class TestFeatureNew:
         assert 'zz_orders' in subprocess_error(repository, 'feature', 'remove', 'zz_billing')
         repository.flask('feature', 'remove', 'zz_orders')
         repository.flask('feature', 'remove', 'zz_billing')
-        assert repository.git('status', '--short') == ''
+        assert git(repository.folder, 'status', '--short') == ''
         repository.flask('db', 'check')
 
     @pytest.mark.timeout(3600)
@@ -155,18 +141,18 @@ class TestFeatureRemove:
     def test_needs_two_calls_for_a_feature_on_the_main_branch(self, repository):
         repository.flask('feature', 'new', 'zz_orders')
         repository.commit('Add orders')
-        repository.git('branch', '-f', 'main')
+        git(repository.folder, 'branch', '-f', 'main')
         repository.flask('db', 'upgrade')
 
         output = repository.flask('feature', 'remove', 'zz_orders', code=1)
         assert 'flask db downgrade zz_orders@base' in output
         repository.flask('feature', 'remove', 'zz_orders', '--confirm', code=1)
-        assert repository.git('status', '--short') == ''
+        assert git(repository.folder, 'status', '--short') == ''
 
         repository.flask('db', 'downgrade', 'zz_orders@base')
         repository.flask('feature', 'remove', 'zz_orders', '--confirm')
         repository.commit('Remove orders')
-        assert repository.git('diff', '--stat', 'main~1', 'topic') == ''
+        assert git(repository.folder, 'diff', '--stat', 'main~1', 'topic') == ''
 
     @pytest.mark.timeout(600)
     def test_keeps_tables_on_request(self, repository):
