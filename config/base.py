@@ -32,6 +32,8 @@ class CoreConfig:
 
     # If true, the service does not start with weak secrets, debug mode or other insecure values.
     STRICT = False
+    # If true, commands may delete all data, and responses have figures for developers.
+    DEVELOPMENT = False
 
     SECRET_KEY = secret(
         'The key that signs and encrypts, at least 32 random bytes: `flask secret-key`. Required '

@@ -7,6 +7,7 @@ from .settings import with_default
 class DevelopmentConfig(Config):
     """Settings for development: SQLite, blobs and mails in `var/`, and readable logs."""
 
+    DEVELOPMENT = True
     SECRET_KEY = with_default(Config, 'SECRET_KEY', 'development-only-never-use-this-one')
     SQLALCHEMY_DATABASE_URI = with_default(
         Config, 'SQLALCHEMY_DATABASE_URI', 'sqlite:///var/development.sqlite'

@@ -12,6 +12,7 @@ from project.core.clock import now, rfc3339
 from project.core.database.session import Base, db
 from project.core.web.maintenance import maintenance
 
+from . import development_database
 from .api_documents import api_cli
 from .feature_kit import feature_cli
 from .jobs import jobs_cli
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
     """Add the core's command groups, and the variables of `flask shell`."""
     for group in (maintenance_cli, jobs_cli, mail_cli, api_cli, secrets_cli, feature_cli):
         app.cli.add_command(group)
+    development_database.init_app(app)
     app.shell_context_processor(shell_context)
 
 

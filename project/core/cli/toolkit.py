@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from marshmallow import ValidationError
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from project.core.email_addresses import normalize_email_address
 from project.core.errors import ApiError, ServiceUnavailable
@@ -92,7 +92,14 @@ class ErrorReportingMixin:
             raise click.ClickException(str(failure)) from failure
         except (OperationalError, ProgrammingError) as error:
             reason = str(error.orig).splitlines()[0]
-            raise click.ClickException(f'{reason} (is the database up, and upgraded?)') from error
+            hint = _unknown_migrations() or 'is the database up, and upgraded?'
+            raise click.ClickException(f'{reason} ({hint})') from error
+        except IntegrityError as error:
+            # A column of an unknown migration may require a value.
+            if (migrations := _unknown_migrations()) is None:
+                raise
+            reason = str(error.orig).splitlines()[0]
+            raise click.ClickException(f'{reason} ({migrations})') from error
         except BrokenPipeError:
             raise  # stdout was closed, for example by `| head`: Click exits silently.
         except OSError as error:
@@ -161,6 +168,17 @@ def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
         for thing in things:
             yield thing
             progress.advance(task)
+
+
+def _unknown_migrations() -> str | None:
+    """Return one line about migrations that this code lacks, or None."""
+    # Imported here: only a failed command needs it.
+    from project.core.development.unknown_revisions import explain_unknown_revisions
+
+    # The command has left its application context.
+    app = click.get_current_context().ensure_object(ScriptInfo).load_app()
+    with app.app_context():
+        return explain_unknown_revisions()
 
 
 def _reason(error: OSError) -> str:

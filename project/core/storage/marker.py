@@ -12,6 +12,8 @@ from .base import Storage
 from .staging import StagedObject
 
 MARKER_PREFIX = 'marker'
+# The name of the value in the database that contains the id.
+ID_NAME = 'storage_marker'
 
 # Functions that return up to ten keys of objects that must be in the storage, by name.
 storage_samples: Registry[Callable[[], list[str]]] = Registry('storage sample')

@@ -1,7 +1,5 @@
 """Removal of features: their code, tests, pages and migrations, and their tables."""
 
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ import click
 from project.core.cli.feature_paths import paths_of_feature, shared_dependents
 from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
 from project.core.features import find_features
+from project.core.git_repository import run_git
 
 from . import repository
 from .repository import ROOT
@@ -98,13 +97,7 @@ def is_on_main_branch(name: str, root: Path = ROOT) -> bool:
 
 def _git(root: Path, *arguments: str) -> str:
     """Return the output of git, or an empty text if it fails or is not installed."""
-    program = shutil.which('git')
-    if program is None or not (root / '.git').exists():
-        return ''
-    ended = subprocess.run(  # noqa: S603 - the arguments are those of this module
-        [program, *arguments], cwd=root, capture_output=True, text=True
-    )
-    return ended.stdout.strip() if ended.returncode == 0 else ''
+    return (run_git(*arguments, root=root) or '').strip()
 
 
 def undo_feature(removal: Removal) -> None:

@@ -14,6 +14,7 @@ from project.core.database.migrations import migrate
 from project.core.database.session import db
 from project.core.database.shared_values import SharedValue
 from project.core.database.write_probe import probe_write
+from project.core.development.unknown_revisions import explain_unknown_revisions
 from project.core.errors import InsufficientStorage
 from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
 from project.core.storage import storage
@@ -53,14 +54,20 @@ def _database_failure(error: SQLAlchemyError) -> CheckResult:
 def check_migrations() -> CheckResult:
     """Compare the migrations of the database with those of the code.
 
-    :returns: `ok`, `behind` or `ahead`; `unknown` if the database fails.
+    :returns: `ok`, `behind` or `ahead`; `unknown` if the database fails. In development, the
+        details name the git branch of unknown migrations.
     """
     try:
         with db.engine.connect() as connection:
             heads = set(MigrationContext.configure(connection).get_current_heads())
     except SQLAlchemyError as error:
         return CheckResult('unknown', reason=reason_of(error))
-    return CheckResult(migration_state(heads))
+    state = migration_state(heads)
+    if state == 'ok' or not current_app.config['DEVELOPMENT']:
+        return CheckResult(state)
+    if reason := explain_unknown_revisions():
+        return CheckResult(state, {'reason': reason}, reason)
+    return CheckResult(state, reason='flask db upgrade')
 
 
 def migration_state(heads: set[str]) -> str:

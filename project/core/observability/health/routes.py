@@ -85,8 +85,14 @@ def readyz() -> Response | dict[str, object]:
     states = READINESS.get().current()
     if all(found.severity != 'unready' for found in states.values()):
         return report(states)
-    message = ', '.join(f'{found.name}: {found.state}' for found in by_importance(states))
+    message = ', '.join(_stated(found) for found in by_importance(states))
     return api_error(message, 503, {'Retry-After': str(RETRY_AFTER_SECONDS)})
+
+
+def _stated(found: DependencyState) -> str:
+    """Return the name and the state of a dependency, and the reason that clients may read."""
+    reason = found.result.details.get('reason')
+    return f'{found.name}: {found.state}' + (f' ({reason})' if reason else '')
 
 
 def report(states: Mapping[str, DependencyState]) -> dict[str, object]:

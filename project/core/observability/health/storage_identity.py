@@ -18,11 +18,16 @@ from project.core.database.shared_values import find_value, has_value_below, ins
 from project.core.errors import ServiceUnavailable
 from project.core.health_checks import CheckResult
 from project.core.storage import STORAGE, FallbackStorage, Storage, storage
-from project.core.storage.marker import has_other_marker, marker_key, put_marker, storage_samples
+from project.core.storage.marker import (
+    ID_NAME,
+    has_other_marker,
+    marker_key,
+    put_marker,
+    storage_samples,
+)
 from project.core.stored_objects import object_kinds
 from project.core.stored_objects.collection import IDENTIFY_STORAGE
 
-ID_NAME = 'storage_marker'
 LOCATION_PREFIX = 'storage_location/'
 
 

@@ -1,0 +1,159 @@
+"""`flask db prune`, `reset` and `seed`, and a clear error for migrations of another git branch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from flask_migrate import upgrade
+from flask_migrate.cli import db as db_commands
+
+from project.core.development import database_reset, object_deletion, seeding, unknown_revisions
+
+from .toolkit import Command
+
+MAX_SEED = 2**31 - 1
+
+# The errors of `project.core.development`, whose messages are one line.
+ERRORS = (
+    database_reset.DatabaseInUse,
+    seeding.SeedImpossible,
+    object_deletion.StorageOfOthers,
+    unknown_revisions.RevisionNotFound,
+)
+
+# The commands of Flask-Migrate that fail if the database has an unknown revision.
+NEED_KNOWN_REVISIONS = ('check', 'current', 'downgrade', 'migrate', 'upgrade')
+
+size_option = click.option(
+    '--size',
+    type=click.Choice(['small', 'large']),
+    default='small',
+    show_default=True,
+    help='The number of rows: about 100, or some thousands.',
+)
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands to `flask db`."""
+    for command in (db_prune, db_reset, db_seed):
+        db_commands.add_command(command)
+    if not hasattr(db_commands.callback, 'ensures_known_revisions'):
+        db_commands.callback = _ensuring_known_revisions(db_commands.callback)
+
+
+def _ensuring_known_revisions(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return the function of the group `flask db`, with a check before each subcommand."""
+    assert callback is not None  # noqa: S101 - for the type checker
+
+    @wraps(callback)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = callback(*args, **kwargs)
+        if click.get_current_context().invoked_subcommand in NEED_KNOWN_REVISIONS:
+            ensure_known_revisions()
+        return result
+
+    call.ensures_known_revisions = True  # type: ignore[attr-defined]
+    return call
+
+
+@with_appcontext
+def ensure_known_revisions() -> None:
+    """Ensure that this code has all migrations of the database.
+
+    :raises ClickException: if it does not; names the git branch and the remedies in one line.
+    """
+    if message := unknown_revisions.explain_unknown_revisions():
+        raise click.ClickException(message)
+
+
+def _ensure_development(command: str, *, allows_testing: bool = False) -> None:
+    config = current_app.config
+    if not (config['DEVELOPMENT'] or (allows_testing and config['TESTING'])):
+        raise click.ClickException(f'flask db {command} works in development only (APP_ENV)')
+
+
+@click.command('prune', cls=Command)
+@with_appcontext
+def db_prune() -> None:
+    """Undo the migrations that this git branch does not have.
+
+    The files of the migrations are read from the branch that has them. Only in development.
+    """
+    _ensure_development('prune')
+    if not unknown_revisions.find_unknown_revisions():
+        click.echo('The database has only migrations of this branch.')
+        return
+    with _one_line_errors():
+        undone = unknown_revisions.undo_unknown_migrations()
+    click.echo(f'Undone: {", ".join(undone)}. Next: flask db upgrade')
+
+
+@click.command('reset', cls=Command)
+@click.option('--yes', is_flag=True, help='Do not ask for confirmation.')
+@click.option('--seed', 'seeds', is_flag=True, help='Then run `flask db seed`.')
+@size_option
+@with_appcontext
+def db_reset(yes: bool, seeds: bool, size: str) -> None:
+    """Delete all tables, stored objects and mails of the development database, and migrate again.
+
+    Tables of unknown migrations are deleted, too. Other databases are not changed. The service must
+    not run.
+    """
+    _ensure_development('reset')
+    if (database := database_reset.name_of_database()) is None:
+        raise click.ClickException('the database is in memory: it is empty after each start')
+    places = [database, current_app.config['STORAGE_URL'], str(object_deletion.mail_folder() or '')]
+    with _one_line_errors():
+        if seeds:
+            seeding.import_seeding()
+        database_reset.ensure_unused()
+        object_deletion.ensure_own_storage()
+        if not yes:
+            click.confirm(f'Delete everything in {", ".join(filter(None, places))}?', abort=True)
+        # The objects first: if the command is interrupted, their marker still belongs to the
+        # database.
+        objects, mails = object_deletion.delete_objects(), object_deletion.delete_mails()
+        database_reset.ensure_unused()
+    database_reset.delete_everything()
+    click.echo(f'Deleted the database, objects: {objects}, mails: {mails}.')
+    upgrade(revision='heads')
+    click.echo('Migrated an empty database.')
+    if seeds:
+        _seed(1, size)
+
+
+@click.command('seed', cls=Command)
+@click.option(
+    '--seed',
+    'number',
+    type=click.IntRange(0, MAX_SEED),
+    default=1,
+    show_default=True,
+    help='The same number creates the same names and contents.',
+)
+@size_option
+@with_appcontext
+def db_seed(number: int, size: str) -> None:
+    """Create users, files and other rows for development, and print the logins.
+
+    Each feature creates its rows in `tests/<feature>/seed.py`. Only in development and testing.
+    """
+    _ensure_development('seed', allows_testing=True)
+    _seed(number, size)
+
+
+def _seed(number: int, size: str) -> None:
+    with _one_line_errors():
+        click.echo(seeding.seed_database(number, is_large=size == 'large'))
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except ERRORS as error:
+        raise click.ClickException(str(error)) from error

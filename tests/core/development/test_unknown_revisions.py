@@ -1,0 +1,152 @@
+"""Migrations that the database has and the code lacks."""
+
+import subprocess
+
+import pytest
+
+from project.core.database.session import db
+from project.core.development.unknown_revisions import (
+    explain_unknown_revisions,
+    find_unknown_revisions,
+)
+from tests.repository_copy import migrated_copy, python
+from tests.separate_app import application
+
+# The migrations of a git branch: a new feature, and a change of the core's last migration.
+NEW_FEATURE = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = 'zzfirst'
+down_revision = None
+branch_labels = ('zz_planted',)
+depends_on = None
+
+
+def upgrade():
+    op.create_table('zz_planted', sa.Column('id', sa.Integer(), primary_key=True))
+
+
+def downgrade():
+    op.drop_table('zz_planted')
+"""
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = 'zzsecond'
+down_revision = '{head}'
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.create_table('core_zz_planted', sa.Column('id', sa.Integer(), primary_key=True))
+
+
+def downgrade():
+    op.drop_table('core_zz_planted')
+"""
+UPGRADE = """
+from flask_migrate import upgrade
+from wsgi import create_app
+
+with create_app().app_context():
+    upgrade(revision='heads')
+"""
+# On the other branch: every command names the branch, and `flask db prune` undoes the migrations.
+COMMANDS = """
+from sqlalchemy import inspect
+from project.core.database.session import db
+from wsgi import create_app
+
+app = create_app()
+runner = app.test_cli_runner()
+for arguments in ('upgrade', 'current', 'check', 'prune', 'check'):
+    result = runner.invoke(args=['db', arguments])
+    print(result.exit_code, result.output.strip())
+with app.app_context():
+    print([name for name in inspect(db.engine).get_table_names() if 'zz' in name])
+"""
+MESSAGE = (
+    'the database has migrations that this code lacks: migrations/versions/zz_planted/first.py, '
+    'migrations/versions/core/second.py (git branch topic); to undo them: flask db prune; '
+    'to delete all data: flask db reset'
+)
+
+
+@pytest.fixture
+def app_with_unknown_revision(tmp_path):
+    """Yield an application whose database has a migration that no git branch has."""
+    with application(tmp_path, 'unknown') as app:
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32))')
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('zzunknown')")
+        yield app
+
+
+class TestFindUnknownRevisions:
+    def test_returns_the_revision_without_a_migration(self, app_with_unknown_revision):
+        assert find_unknown_revisions() == ['zzunknown']
+
+
+class TestExplainUnknownRevisions:
+    @pytest.mark.parametrize(
+        ('is_development', 'remedy'),
+        [
+            (True, 'to delete all data: flask db reset'),
+            (False, 'run the version of the code that has them'),
+        ],
+    )
+    def test_names_the_remedy(self, app_with_unknown_revision, monkeypatch, is_development, remedy):
+        monkeypatch.setitem(app_with_unknown_revision.config, 'DEVELOPMENT', is_development)
+
+        message = explain_unknown_revisions()
+
+        assert message.endswith(f'that this code lacks: zzunknown (on no git branch); {remedy}')
+
+    def test_is_the_error_of_commands_of_alembic(self, app_with_unknown_revision):
+        result = app_with_unknown_revision.test_cli_runner().invoke(args=['db', 'upgrade'])
+
+        assert result.exit_code == 1
+        assert result.output == f'Error: {explain_unknown_revisions()}\n'
+
+
+@pytest.mark.servers
+class TestUndoUnknownMigrations:
+    def test_undoes_the_migrations_of_another_git_branch(self, tmp_path):
+        with migrated_copy(tmp_path) as copy:
+            self.commit_branch(copy)
+            python(copy, '-c', UPGRADE)
+            self.git(copy, 'switch', '-q', 'main')
+
+            lines = python(copy, '-c', COMMANDS).splitlines()
+
+        assert lines[:3] == [f'1 Error: {MESSAGE}'] * 3
+        assert lines[3] == '0 Undone: zzfirst, zzsecond. Next: flask db upgrade'
+        assert 'No new upgrade operations detected.' in lines
+        assert lines[-1] == '[]'
+
+    def commit_branch(self, copy):
+        """Commit the copy on `main`, and two migrations on the branch `topic`, which stays on."""
+        self.git(copy, 'init', '-q', '-b', 'main')
+        self.git(copy, 'add', 'project', 'migrations', 'config', 'wsgi.py')
+        self.git(copy, 'commit', '-q', '-m', 'Begin')
+        self.git(copy, 'switch', '-q', '-c', 'topic')
+        versions = copy / 'migrations' / 'versions'
+        texts = [path.read_text() for path in (versions / 'core').glob('*.py')]
+        revisions = {text.partition("\nrevision = '")[2].partition("'")[0] for text in texts}
+        [head] = [
+            each
+            for each in revisions
+            if not any(f"down_revision = '{each}'" in text for text in texts)
+        ]
+        (versions / 'zz_planted').mkdir()
+        (versions / 'zz_planted' / 'first.py').write_text(NEW_FEATURE)
+        (versions / 'core' / 'second.py').write_text(NEXT.format(head=head))
+        self.git(copy, 'add', 'migrations')
+        self.git(copy, 'commit', '-q', '-m', 'Add migrations')
+
+    def git(self, copy, *arguments):
+        identity = ('-c', 'user.name=x', '-c', 'user.email=x@example.com')
+        subprocess.run(['git', *identity, *arguments], cwd=copy, check=True)
