@@ -72,6 +72,8 @@ def adapt_lines(field: Field, text: str, references: Mapping[str, Reference]) ->
 def _refer(text: str, target: Reference, *, is_optional: bool) -> str:
     """Return lines that refer to users, changed so that they refer to the target table."""
     is_of_user = target.table == USERS.table
+    if 'world.users' in text and not is_of_user:
+        return ''  # The factory creates the row of another table.
     if 'delete_batch' in text or '_id_of_the_user' in text:
         # Code deletes rows that refer to a deleted user. The foreign keys to other tables do this
         # themselves (`ondelete`), so no lines are needed.
