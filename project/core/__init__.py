@@ -19,6 +19,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     from . import images, mail, storage, task_workers, throttling  # noqa: F401
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
+    from .development import server_timing
     from .observability import health, logging
     from .security.authentication import NO_AUTHENTICATION
     from .tasks import notifications
@@ -47,7 +48,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     # request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
     # This order matters: `logging` starts its timer first, and logs the final response last.
-    for part in (logging, headers, maintenance):
+    for part in (logging, server_timing, headers, maintenance):
         part.init_app(app)
     guard.init_app(app, authentication or NO_AUTHENTICATION)
     rate_limits.init_app(app)
