@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types sentences contracts documents tools coverage bench soak mutants lock
+.PHONY: help install run test sure format lint types sentences contracts documents tools coverage bench soak mutants rename lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -92,6 +92,12 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
+
+rename: .venv/installed .env  ## Give the project another name: `make rename NAME=acme TITLE='Acme API'`
+	@$(BIN)/python -m tests.rename_project '$(NAME)' '$(TITLE)'
+	@$(MAKE) --no-print-directory .venv/installed
+	@APP_ENV=testing $(BIN)/flask api write >/dev/null
+	@git status --short
 
 lock:  ## Pin all dependencies again, with hashes and without host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt

@@ -129,7 +129,8 @@ def report_queries(report: Callable[[str, float], None]) -> None:
         report(self._plans[engine.name].sql, time.perf_counter() - began)
         return rows
 
-    CompiledQuery._all_by_driver = measured  # type: ignore[method-assign, assignment]
+    # `setattr`, because the type checkers reject the assignment of a generic method.
+    setattr(CompiledQuery, '_all_by_driver', measured)  # noqa: B010
 
 
 @contextmanager
