@@ -95,7 +95,7 @@ mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check
 
 rename: .venv/installed .env  ## Give the project another name: `make rename NAME=acme TITLE='Acme API'`
 	@$(BIN)/python -m tests.rename_project '$(NAME)' '$(TITLE)'
-	@$(MAKE) --no-print-directory .venv/installed
+	@$(MAKE) --no-print-directory --silent .venv/installed
 	@APP_ENV=testing $(BIN)/flask api write >/dev/null
 	@git status --short
 
