@@ -40,6 +40,7 @@ run: install  ## Migrate and serve on :8000
 	@echo 'Serving on http://localhost:$(or $(PORT),8000) – stop with Ctrl-C. Next, in another terminal:'
 	@echo '  read and try the API:  http://localhost:$(or $(PORT),8000)/api/v1/docs'
 	@test ! -d project/auth || echo '  create the first user: $(BIN)/flask create-user ada --email ada@example.com --admin'
+	@echo '  create example data:   make tools && $(BIN)/flask db seed'
 	@echo '  see the sent mails:    ls var/mail'
 	@echo
 	@exec $(BIN)/gunicorn -c config/gunicorn.py 'wsgi:create_app()'

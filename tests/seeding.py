@@ -34,7 +34,7 @@ class World:
     """The created rows, and the source of random choices.
 
     :param random: a generator with a fixed start. The same start makes the same choices.
-    :param is_large: whether to create some thousands of rows instead of about 100.
+    :param is_large: whether to create some thousands of rows instead of about 200.
     :param users: the created active users. Other features create rows for them.
     :param logins: the users that the command prints.
     :param hints: commands to try, in the order of the features.

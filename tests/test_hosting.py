@@ -1,4 +1,4 @@
-"""The hooks of pre-commit, and the workflow of the hosting site: they only call our own commands."""
+"""The hooks of pre-commit and the workflow of the hosting site only call our own commands."""
 
 import os
 import re

@@ -22,7 +22,7 @@ KINDS = ('md', 'csv', 'txt', 'json', 'html')
 def seed_files(world: World) -> None:
     """Create files of all users. Some have several versions, a share link, or are in the trash."""
     for user in world.users:
-        for number in range(world.random.randint(2, world.count(6, 14))):
+        for number in range(world.random.randint(2, world.count(6, 9))):
             name = f'{_words(world, 2, "-")}-{number + 1}.{world.random.choice(KINDS)}'
             tags = world.random.sample(TAGS, world.random.randint(0, 3))
             is_trashed = world.random.random() < 0.15

@@ -68,10 +68,10 @@ def seed_members(world: World) -> None:
 
 
 def seed_further_members(world: World) -> None:
-    """Create 300 more members in a large world, without logins in the printed table."""
+    """Create 150 more members in a large world, without logins in the printed table."""
     names = [*product(FIRST_NAMES, LAST_NAMES)]
     world.random.shuffle(names)
-    for number, (first, last) in enumerate(names[: world.count(0, 300)]):
+    for number, (first, last) in enumerate(names[: world.count(0, 150)]):
         user = UserFactory(
             username=f'member{number}', email=f'member{number}@example.com', name=f'{first} {last}',
             created_at=_joined(world),

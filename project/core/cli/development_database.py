@@ -33,7 +33,7 @@ size_option = click.option(
     type=click.Choice(['small', 'large']),
     default='small',
     show_default=True,
-    help='The number of rows: about 100, or some thousands.',
+    help='The number of rows: about 200, or some thousands (a minute).',
 )
 
 
