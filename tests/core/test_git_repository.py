@@ -8,7 +8,7 @@ from project.core.git_repository import FileOnBranch, find_on_branches, read_fil
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path, monkeypatch):
     """Create a repository: the file `notes/a.py` is on the branch `topic` and not on `main`."""
 
     def git(*arguments):
@@ -23,7 +23,11 @@ def repository(tmp_path):
     (tmp_path / 'notes' / 'a.txt').write_text("revision = 'abc'\n")
     git('add', '.')
     git('commit', '-q', '-m', 'Add notes')
+    # The remote branch is newer.
+    monkeypatch.setenv('GIT_COMMITTER_DATE', '2090-01-01T00:00:00Z')
+    git('commit', '-q', '--allow-empty', '-m', 'Change nothing')
     git('update-ref', 'refs/remotes/origin/topic', 'topic')
+    git('reset', '-q', '--hard', 'HEAD~1')
     git('switch', '-q', 'main')
     return tmp_path
 
