@@ -59,6 +59,17 @@ class TestCheckMigrations:
             advance()
 
             assert check_migrations().state == 'ahead'
+            assert check_migrations().details == {}
+
+    def test_names_the_unknown_migration_in_development(self, service, monkeypatch):
+        monkeypatch.setitem(service.config, 'DEVELOPMENT', True)
+        with service.app_context():
+            advance()
+
+            found = check_migrations()
+
+        assert found.state == 'ahead'
+        assert 'migrations that this code lacks: of-tomorrow' in found.details['reason']
 
     def test_is_behind_when_one_branch_is_behind_and_another_is_ahead(self, service, monkeypatch):
         heads = ScriptDirectory.get_heads

@@ -73,6 +73,12 @@ class TestReadyz:
         assert data(response)['migrations'] == 'ahead'
         assert data(response)['degraded'] == []
 
+    def test_returns_the_public_reason_of_a_failure(self, ready, only):
+        result = CheckResult('behind', {'reason': 'git branch topic'})
+        only(migrations=HealthCheck(function=lambda: result, is_critical=True))
+
+        assert ready().json['message'] == 'migrations: behind (git branch topic)'
+
     def test_returns_503_when_the_storage_is_down(self, service, ready, tmp_path):
         (tmp_path / 'file').touch()
         service.extensions['storage'].spool = tmp_path / 'file'
