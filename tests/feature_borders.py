@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from project.core.database.sql_tables import SQL_PATTERN, tables_in
 from tests.feature_sources import Module, called, calls, features_of, nodes, texts
 from tests.name_origins import origins_of
-from tests.sql_tables import SQL_PATTERN, tables_in
 
 # These modules may import features by computed names.
 IMPORT_FEATURES = ('project/core/features.py', 'project/core/documents/files.py')
