@@ -48,6 +48,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     pass
 """
+# Columns whose index and constraints need a second migration, which commits immediately.
+LARGE_TABLE_COLUMNS = """
+    zz_planted_index: Mapped[str | None] = mapped_column(index=True)
+    zz_planted_name: Mapped[str | None] = mapped_column(unique=True)
+    zz_planted_key: Mapped[int | None] = mapped_column(__import__('sqlalchemy').ForeignKey('users.id'))
+"""
 PLANTED = """
 
 class ZzPlanted(Base):
@@ -296,3 +302,22 @@ class TestSplitByFeature:
             changed = TABLE_PATTERN.search(first_model(copy / 'project' / name).read_text())[1]
             assert 'zz_planted_column' in code
             assert changed_tables(copy, path) == {changed, f'{name}_zz_planted'}
+
+    @pytest.mark.slow('generates migrations in a copy of the repository')
+    def test_writes_the_safe_form_of_indexes_and_constraints(self, tmp_path):
+        with migrated_copy(tmp_path) as copy:
+            before = set((copy / 'migrations/versions').glob('*/*.py'))
+            path = first_model(copy / 'project' / TOP)
+            added = TABLE_PATTERN.sub(rf'\g<0>{LARGE_TABLE_COLUMNS}', path.read_text(), count=1)
+            path.write_text(added)
+
+            commands = ('db migrate -m change', 'db upgrade', 'db check')
+            flask(copy, *commands, f'db downgrade {TOP}@-2', 'db upgrade', 'db check')
+
+            found = set((copy / 'migrations/versions').glob('*/*.py')) - before
+            [first] = [p for p in found if p.name.endswith('_change.py')]
+            [second] = [p for p in found if p.name.endswith('_change_without_locks.py')]
+            assert len(found) == 2
+            assert 'postgresql_not_valid=True' in first.read_text()
+            for part in ('concurrently=True', 'UNIQUE USING INDEX', 'VALIDATE CONSTRAINT'):
+                assert part in second.read_text()

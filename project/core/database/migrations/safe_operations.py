@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import render_op_text
+from alembic.autogenerate.render import render_op
 from alembic.operations import ops
+from sqlalchemy.dialects import postgresql
 
-INDENT = '    '
+AUTOCOMMIT = 'with op.get_context().autocommit_block():'
 IF_POSTGRESQL = "if op.get_context().dialect.name == 'postgresql':"
 
 
@@ -105,9 +106,12 @@ def _validations(operations: list[Any]) -> Iterator[ValidateConstraintOp]:
             yield ValidateConstraintOp(operation.source_table, str(operation.constraint_name))
 
 
+# In the lists below, Alembic indents the lines after a colon, until an empty line.
+
+
 @renderers.dispatch_for(ConcurrentIndexOp)
 def _render_index(context: AutogenContext, operation: ConcurrentIndexOp) -> list[str]:
-    return _autocommit(render_op_text(context, operation.index))
+    return [AUTOCOMMIT, *render_op(context, operation.index), '']
 
 
 @renderers.dispatch_for(UniqueIndexConstraintOp)
@@ -117,27 +121,23 @@ def _render_unique(context: AutogenContext, operation: UniqueIndexConstraintOp) 
     index = ops.CreateIndexOp(
         name, table, list(added.columns), unique=True, postgresql_concurrently=True
     )
-    sql = f'ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}'
-    constraint = render_op_text(context, ops.ModifyTableOps(table, [added]))
+    sql = f'ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} UNIQUE USING INDEX '
     return [
-        '\n'.join(
-            [
-                IF_POSTGRESQL,
-                *(INDENT + line for line in _autocommit(render_op_text(context, index))),
-                f'{INDENT}op.execute({sql!r})',
-                'else:',
-                *(INDENT + line for line in constraint.splitlines()),
-            ]
-        )
+        IF_POSTGRESQL,
+        *_render_index(context, ConcurrentIndexOp(index)),
+        f'op.execute({sql + _quoted(name)!r})',
+        'else:',
+        *render_op(context, ops.ModifyTableOps(table, [added])),
+        '',
     ]
 
 
 @renderers.dispatch_for(ValidateConstraintOp)
 def _render_validation(_context: AutogenContext, operation: ValidateConstraintOp) -> list[str]:
-    sql = f'ALTER TABLE {operation.table} VALIDATE CONSTRAINT {operation.name}'
-    return [f'{IF_POSTGRESQL}\n{INDENT}op.execute({sql!r})']
+    table, name = _quoted(operation.table), _quoted(operation.name)
+    sql = f'ALTER TABLE {table} VALIDATE CONSTRAINT {name}'
+    return [IF_POSTGRESQL, f'op.execute({sql!r})', '']
 
 
-def _autocommit(text: str) -> list[str]:
-    lines = (INDENT + line for line in text.splitlines())
-    return ['with op.get_context().autocommit_block():', *lines]
+def _quoted(name: str) -> str:
+    return postgresql.dialect().identifier_preparer.quote(name)
