@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from project.core.database import engines
 from project.core.database.migrations import autogeneration, running
@@ -22,7 +23,7 @@ def split_by_feature(_context: Any, _revision: Any, directives: list[Any]) -> No
 
 
 def run_migrations() -> None:
-    """Run the migrations, each in its own transaction."""
+    """Run the migrations while no other process does."""
     with db.engine.connect() as connection, running.exclusive(connection):
         connection.execution_options(**engines.write_execution_options(db.engine))
         context.configure(
@@ -34,13 +35,16 @@ def run_migrations() -> None:
             transaction_per_migration=True,
             **extension.configure_args,
         )
-        running.run_with_retries(connection, run_in_transactions)
+        running.run_with_retries(connection, lambda: run_in_transactions(connection))
 
 
-def run_in_transactions() -> None:
-    """Run the migrations that the database does not have yet."""
-    with context.begin_transaction():
-        context.run_migrations()
+def run_in_transactions(connection: Connection) -> None:
+    """Run the migrations that the database does not have yet, each in its own transaction."""
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.rollback()
 
 
 if context.is_offline_mode():

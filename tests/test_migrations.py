@@ -52,7 +52,7 @@ def downgrade() -> None:
 LARGE_TABLE_COLUMNS = """
     zz_planted_index: Mapped[str | None] = mapped_column(index=True)
     zz_planted_name: Mapped[str | None] = mapped_column(unique=True)
-    zz_planted_key: Mapped[int | None] = mapped_column(__import__('sqlalchemy').ForeignKey('users.id'))
+    zz_planted_key: Mapped[int | None] = mapped_column(sqlalchemy.ForeignKey('users.id'))
 """
 PLANTED = """
 
@@ -309,7 +309,7 @@ class TestSplitByFeature:
             before = set((copy / 'migrations/versions').glob('*/*.py'))
             path = first_model(copy / 'project' / TOP)
             added = TABLE_PATTERN.sub(rf'\g<0>{LARGE_TABLE_COLUMNS}', path.read_text(), count=1)
-            path.write_text(added)
+            path.write_text(added.replace('\n\n', '\n\nimport sqlalchemy\n', 1))
 
             commands = ('db migrate -m change', 'db upgrade', 'db check')
             flask(copy, *commands, f'db downgrade {TOP}@-2', 'db upgrade', 'db check')

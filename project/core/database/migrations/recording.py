@@ -44,7 +44,7 @@ class Recording:
 def record(migration: Script) -> Recording:
     """Run the upgrade of a migration without a database, and return its statements."""
     driver = _Driver()
-    with _engine(driver).connect() as connection:
+    with _recorder(driver).connect() as connection:
         try:
             run_on_connection(migration.module.upgrade, connection)
         except Exception as error:
@@ -64,7 +64,7 @@ def run_on_connection(
         function()
 
 
-def _engine(driver: '_Driver') -> Engine:
+def _recorder(driver: '_Driver') -> Engine:
     dialect = _Dialect()  # type: ignore[no-untyped-call]
     dialect.dbapi = driver  # type: ignore[assignment]
     pool = NullPool(lambda: driver, dialect=dialect)  # type: ignore[arg-type]

@@ -25,13 +25,13 @@ from .repeatable_statements import is_concurrent, make_repeatable
 # An arbitrary number, which identifies the lock and must never change.
 ADVISORY_LOCK = 7201
 
-# The time in which a transaction must get all its locks. A request that waits behind it still
-# responds within 2 s.
-LOCK_TIMEOUT_SECONDS = 1.5
+# The time in which a transaction must get all its locks. So a request that waits behind it responds
+# within 2 s.
+LOCK_TIMEOUT_SECONDS = 1.0
 # A transaction that has worked for a longer time before it needs a further lock waits this long.
 MIN_LOCK_TIMEOUT_SECONDS = 0.1
 MAX_WAIT_SECONDS = 600
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 8.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 8.0
 
 # lock_not_available, or a conflict with another transaction.
 REPEATED_ERRORS = {'55P03', *engines.POSTGRESQL_CONFLICTS}
@@ -40,6 +40,8 @@ REPEATED_ERRORS = {'55P03', *engines.POSTGRESQL_CONFLICTS}
 @contextmanager
 def exclusive(connection: Connection) -> Iterator[None]:
     """Run the block while no other process runs migrations, with the settings for migrations.
+
+    The block must end its transactions.
 
     :raises CommandError: if another process still runs migrations after `MAX_WAIT_SECONDS`.
     """
@@ -53,6 +55,7 @@ def run_with_retries(connection: Connection, run: Callable[[], object]) -> None:
 
     Completed migrations are not repeated, because each one is a transaction.
 
+    :param run: runs the migrations; rolls its transaction back if it raises an error.
     :raises CommandError: if a table is still locked after `MAX_WAIT_SECONDS`.
     """
     deadline = time.monotonic() + MAX_WAIT_SECONDS
@@ -66,7 +69,6 @@ def run_with_retries(connection: Connection, run: Callable[[], object]) -> None:
                 if getattr(error.orig, 'sqlstate', None) not in REPEATED_ERRORS:
                     raise
                 reason = str(error.orig).splitlines()[0]
-            connection.rollback()
             if not pauses.wait():
                 raise CommandError(
                     f'{reason} (waited for {MAX_WAIT_SECONDS} s). Later migrations did not run. '
@@ -99,18 +101,17 @@ class _Pauses:
 @contextmanager
 def _lock_postgresql(connection: Connection) -> Iterator[None]:
     execute = connection.exec_driver_sql
-    execute('SET statement_timeout = 0')
     # A process that waited in `pg_advisory_lock` would have an open snapshot. CREATE INDEX
     # CONCURRENTLY in the other process would wait for it: a deadlock.
     try:
-        _wait_for_others(
-            lambda: bool(execute(f'SELECT pg_try_advisory_lock({ADVISORY_LOCK})').scalar())
-        )
-        connection.commit()
+        with connection.begin():
+            execute('SET statement_timeout = 0')
+            _wait_for_others(
+                lambda: bool(execute(f'SELECT pg_try_advisory_lock({ADVISORY_LOCK})').scalar())
+            )
         yield
     finally:
         # The connection returns to the pool.
-        connection.rollback()
         connection.execution_options(isolation_level='AUTOCOMMIT')
         execute('SELECT pg_advisory_unlock_all()')
         execute('RESET ALL')
@@ -120,13 +121,12 @@ def _lock_postgresql(connection: Connection) -> Iterator[None]:
 def _lock_sqlite(connection: Connection) -> Iterator[None]:
     # SQLite alters a table by copying it. When the old table is dropped, no rows of other tables
     # must be deleted.
-    connection.exec_driver_sql('PRAGMA foreign_keys = OFF')
+    with connection.begin():
+        connection.exec_driver_sql('PRAGMA foreign_keys = OFF')
     try:
         with _locked_folder(connection.engine):
-            connection.commit()
             yield
     finally:
-        connection.rollback()
         connection.execution_options(isolation_level='AUTOCOMMIT')
         # SQLAlchemy would begin a transaction, in which SQLite ignores this PRAGMA.
         driver: Any = connection.connection.driver_connection

@@ -140,4 +140,5 @@ def _render_validation(_context: AutogenContext, operation: ValidateConstraintOp
 
 
 def _quoted(name: str) -> str:
-    return postgresql.dialect().identifier_preparer.quote(name)
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return str(dialect.identifier_preparer.quote(name))
