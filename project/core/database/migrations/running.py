@@ -93,8 +93,8 @@ class _Pauses:
         if not self.is_printed:
             click.echo(f'{self.message}, for up to {MAX_WAIT_SECONDS} s.', err=True)
             self.is_printed = True
-        time.sleep(min(self.seconds, remaining))
-        self.seconds = min(self.seconds * 1.5, MAX_PAUSE_SECONDS)
+        time.sleep(min(self.seconds, MAX_PAUSE_SECONDS, remaining))
+        self.seconds *= 1.5
         return True
 
 
