@@ -110,7 +110,10 @@ def checks_of(name: str) -> Iterator[Check]:
         'pyright', ('-m', 'pyright', '--pythonpath', sys.executable, f'project/{name}'),
         'correct the types above',
     )  # fmt: skip
-    yield Check('migrations', ('-c', MIGRATIONS), "flask db upgrade; flask db migrate -m 'reason'")
+    yield Check(
+        'migrations', ('-c', MIGRATIONS),
+        "change the migrations above; or, if a model was changed: flask db migrate -m 'reason'",
+    )  # fmt: skip
     yield Check('documents', ('-c', DOCUMENTS), 'flask api write')
     yield Check(
         'tests', ('-m', 'pytest', '-q', '-p', 'no:schemathesis', f'tests/{name}'),

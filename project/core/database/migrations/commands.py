@@ -79,7 +79,7 @@ def check(directory: str | None) -> None:
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
-        raise click.ClickException(f'{len(faults)} faults of migrations, see docs/features.md')
+        raise click.ClickException(f'faults of migrations: {len(faults)}; see docs/features.md')
     flask_migrate.check(directory)
 
 
