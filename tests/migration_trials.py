@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
@@ -32,6 +33,10 @@ def try_migrations(
     if is_sqlite:
         connection.exec_driver_sql('PRAGMA foreign_keys = OFF')
         connection.commit()
+    else:
+        # A prepared statement fails after a migration has changed the type of a column.
+        driver: Any = connection.connection.driver_connection
+        driver.prepare_threshold = None
     connection.execution_options(**write_execution_options(connection.engine))
     tried = []
     for migration in in_order(script):
