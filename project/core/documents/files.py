@@ -14,6 +14,7 @@ import orjson
 
 from project.core.features import find_features
 
+from .api_changes.announcements import SUFFIX
 from .commands import command_rows
 from .openapi import join_documents, split_document
 from .owners import Owners
@@ -122,7 +123,10 @@ def _files_without_feature() -> list[Path]:
     return [
         path
         for path in sorted(features_folder().glob('[!.]*'))
-        if path.name != FOLDER_PAGE and path.name.partition('.')[0] not in names
+        if path.name != FOLDER_PAGE
+        # `flask api diff` checks these files. A removed feature may have one.
+        and not path.name.endswith(SUFFIX)
+        and path.name.partition('.')[0] not in names
     ]
 
 

@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from project.core.app_values import AppValue
 from project.core.security.permissions import permission_descriptions
 from project.core.value_codec import encode
+from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint_spec import (
     ENDPOINT_SPECS,
     SAFE_METHODS,
@@ -149,11 +150,29 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
         ],
         'responses': _responses(rule, method, spec),
         **_security(spec),
+        **({'x-rate-limit': spec.limit} if spec.limit else {}),
     }
+    if spec.deprecated:
+        operation |= _deprecation(app, spec.deprecated, operation['description'])
     if body := _body(spec):
         # A raw body may be empty, so it is not required.
         operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
+
+
+def _deprecation(app: Flask, deprecation: Deprecation, description: str) -> dict[str, Any]:
+    """Return the keys of a deprecated operation; they replace those of the same name."""
+    text = f'Deprecated since {deprecation.since}. It may be removed from {deprecation.sunset} on.'
+    found: dict[str, Any] = {
+        'deprecated': True,
+        'x-deprecated-since': str(deprecation.since),
+        'x-sunset': str(deprecation.sunset),
+    }
+    if deprecation.successor:
+        [successor, *_] = app.url_map.iter_rules(deprecation.successor)
+        found['x-successor'] = openapi_path(successor)
+        text += f' Use `{found["x-successor"]}` instead.'
+    return {**found, 'description': f'{text}\n\n{description}'}
 
 
 def _tag(rule: Rule) -> str:
@@ -165,7 +184,13 @@ def _security(spec: EndpointSpec) -> dict[str, Any]:
     allow = spec.allow
     if allow.kind == 'public':
         return {'security': []}
-    wanted = {'x-permission': allow.permission, 'x-scope': allow.scope, 'x-fresh': allow.fresh}
+    wanted = {
+        'x-permission': allow.permission,
+        'x-scope': allow.scope,
+        'x-fresh': allow.fresh,
+        # Owners of the resource need no permission.
+        'x-own': allow.own is not None,
+    }
     return {
         'security': [{'bearer': []}],
         **{name: value for name, value in wanted.items() if value},
