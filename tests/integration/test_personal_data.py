@@ -30,6 +30,7 @@ from project.auth.service.email_changes import send_email_change
 from project.auth.service.invitations import send_invitation
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
+from project.core.deprecated_calls import Call, add_requests
 from project.core.tasks import registry
 from project.core.tasks.outbox import OutboxTask
 from project.files.models import Upload
@@ -130,6 +131,8 @@ def full_account() -> Any:
     create_link(principal_of(user), FileFactory(owner=user).id)
     with atomic():
         db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
+    call = Call('GET /old', now().date(), user.id, '', 'curl')
+    add_requests(call, 1, now())
     add_missing_rows(user)
     return user
 

@@ -6,6 +6,7 @@ from project.core.documents import files
 from project.core.documents.api_changes.announcements import SUFFIX
 from project.core.documents.api_changes.releases import ReleaseInvalid
 from project.core.documents.api_changes.report import ApiReport, entry_for
+from project.core.documents.pages import PageInvalid
 from project.core.documents.release_files import current_report, make_release
 from project.core.web.responses.jsend import to_json
 
@@ -44,11 +45,12 @@ def api_release(version: str) -> None:
     """Store the documents of a release in docs/releases/VERSION.
 
     These are the OpenAPI document, the database schema and the newest migrations. VERSION must be
-    newer than all releases, stand in pyproject.toml, and have a dated section in CHANGELOG.md.
+    newer than all releases. It must be the version in pyproject.toml, and CHANGELOG.md must have a
+    section with its date.
     """
     try:
         paths = make_release(version)
-    except ReleaseInvalid as fault:
+    except (PageInvalid, ReleaseInvalid) as fault:
         raise click.ClickException(str(fault)) from fault
     for path in paths:
         click.echo(f'Wrote {path.relative_to(files.ROOT)}.')

@@ -2,7 +2,9 @@
 
 import pytest
 
+from project.core.clock import now
 from project.core.database.session import atomic, db, in_atomic
+from project.core.deprecated_calls import Call, add_requests, list_callers
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.users import service
 from project.users.errors import LastAdmin, PrivilegeEscalation, UserChanged, UserNotFound
@@ -223,3 +225,14 @@ class TestResumeErasures:
         run_pending_tasks(app)
 
         assert rows() == [other.id]
+
+    def test_deletes_counts_that_were_written_after_the_erasure(self):
+        user = UserFactory()
+        moment = now()
+        for user_id in (user.id, user.id + 1):
+            call = Call('GET /old', moment.date(), user_id, '', 'curl')
+            add_requests(call, 1, moment)
+
+        resume_erasures()
+
+        assert [row.user_id for row in list_callers()] == [user.id]

@@ -97,6 +97,11 @@ def feature_of(operation: Mapping[str, Any]) -> str:
     return CORE if tag == CORE_TAG else tag
 
 
+def features_of_document(document: Document) -> set[str]:
+    """Return the features that have routes in a document."""
+    return {feature_of(operation) for _, operation in _operations(document)}
+
+
 def _operations(document: Document) -> list[tuple[tuple[str, str], Mapping[str, Any]]]:
     return [
         ((path, method), operation)
