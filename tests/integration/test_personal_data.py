@@ -30,7 +30,7 @@ from project.auth.service.email_changes import send_email_change
 from project.auth.service.invitations import send_invitation
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
-from project.core.deprecated_calls import Call, add_requests
+from project.core.deprecated_calls.rows import Call, add_requests
 from project.core.tasks import registry
 from project.core.tasks.outbox import OutboxTask
 from project.files.models import Upload

@@ -80,7 +80,7 @@ class TestApiCheck:
             f'{FILES[0]} is stale: run `flask api write`',
             f'{FILES[1]} is missing: run `flask api write`',
         ]
-        assert result.stderr == 'Error: documents that differ from the code: 2\n'
+        assert result.stderr == 'Error: faults in the documents or the API: 2\n'
 
     def test_names_documents_of_a_feature_that_does_not_exist(self, cli, root):
         (root / 'docs' / 'features' / 'boats.md').write_text('# Boats\n')

@@ -4,7 +4,8 @@ import pytest
 
 from project.core.clock import now
 from project.core.database.session import atomic, db, in_atomic
-from project.core.deprecated_calls import Call, add_requests, list_callers
+from project.core.deprecated_calls import list_callers
+from project.core.deprecated_calls.rows import Call, add_requests
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.users import service
 from project.users.errors import LastAdmin, PrivilegeEscalation, UserChanged, UserNotFound

@@ -14,7 +14,7 @@ from pathlib import Path
 from .changes import Change
 from .operations import sunset_of
 from .releases import ReleaseInvalid
-from .schemas import Document
+from .schema_values import Document
 
 SUFFIX = '.breaking.toml'
 

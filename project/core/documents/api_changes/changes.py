@@ -7,7 +7,7 @@ from typing import Any
 
 from .differences import Difference
 from .operations import OperationComparison
-from .schemas import Document
+from .schema_values import Document
 
 # The tag of routes that no feature defines, such as `/healthz`.
 CORE_TAG, CORE = 'service', 'core'

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 from limits import parse
 
 from .differences import Difference, Direction
-from .schemas import Document, SchemaComparison, resolved
+from .schema_values import Document, resolved
+from .schemas import SchemaComparison
 
 Operation: TypeAlias = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import TypeAlias
 
-from .schemas import Document
+from .schema_values import Document
 
 VERSION_PATTERN = re.compile(r'(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)', re.ASCII)
 OPENAPI_FILE = 'openapi.json'

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .announcements import SUFFIX, Reasons, read_reasons, reason_to_accept
 from .changes import Change, compare_documents
 from .releases import newest_release, read_openapi
-from .schemas import Document
+from .schema_values import Document
 
 MAX_SHOWN_ROUTES = 3
 

@@ -1,19 +1,23 @@
 """Comparison of two JSON Schemas, by the values that each of them accepts."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from .differences import Difference, Direction
-
-Schema: TypeAlias = Mapping[str, Any]
-Document: TypeAlias = Mapping[str, Any]
+from .schema_values import (
+    Document,
+    Schema,
+    accepted_types,
+    accepted_values,
+    name_of,
+    resolved,
+    shown,
+)
 
 # A higher value of these keywords accepts fewer values, respectively more values.
 LOWER_BOUNDS = ('minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties')
 UPPER_BOUNDS = ('maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties')
-TYPES = frozenset({'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'})
 # These keywords do not restrict values.
 ANNOTATIONS = {
     'title', 'description', 'example', 'examples', 'deprecated', 'readOnly', 'writeOnly',
@@ -24,7 +28,6 @@ COMPARED = {
     *LOWER_BOUNDS, *UPPER_BOUNDS, 'type', 'enum', 'const', 'not', 'default', 'items', 'properties',
     'required', 'additionalProperties', 'anyOf', 'oneOf',
 }  # fmt: skip
-SCHEMA_PREFIX = '#/components/schemas/'
 
 
 class SchemaComparison(NamedTuple):
@@ -74,8 +77,8 @@ class SchemaComparison(NamedTuple):
 
     def _compare_values(self, old: Schema, new: Schema) -> Iterator[Difference]:
         """Compare the keywords that restrict a value, except those of its parts."""
-        yield from self._compare_sets('type', _types(old), _types(new))
-        yield from self._compare_sets('enum', _enum(old), _enum(new))
+        yield from self._compare_sets('type', accepted_types(old), accepted_types(new))
+        yield from self._compare_sets('enum', accepted_values(old), accepted_values(new))
         for keyword in sorted({*old, *new} - COMPARED - ANNOTATIONS):
             if not keyword.startswith('x-'):
                 before, after = old.get(keyword), new.get(keyword)
@@ -105,10 +108,12 @@ class SchemaComparison(NamedTuple):
 
     def _compare_not(self, old: Any, new: Any) -> Iterator[Difference]:
         if all(set(each or {'enum': []}) == {'enum'} for each in (old, new)):
-            before, after = (_enum(each or {'enum': []}) or frozenset() for each in (old, new))
+            before, after = (
+                accepted_values(each or {'enum': []}) or frozenset() for each in (old, new)
+            )
             narrower, wider = bool(after - before), bool(before - after)
-            shown = (', '.join(sorted(s)) or None for s in (before, after))
-            yield from self._changed('excluded values', *shown, narrower=narrower, wider=wider)
+            texts = (', '.join(sorted(s)) or None for s in (before, after))
+            yield from self._changed('excluded values', *texts, narrower=narrower, wider=wider)
         else:
             yield from self._changed('not', old, new, narrower=True, wider=True)
 
@@ -123,7 +128,7 @@ class SchemaComparison(NamedTuple):
         self, keyword: str, old: Any, new: Any, *, narrower: bool, wider: bool
     ) -> Iterator[Difference]:
         if old != new:
-            text = f'{keyword} {_shown(old)} became {_shown(new)}'
+            text = f'{keyword} {shown(old)} became {shown(new)}'
             yield Difference(text, self.direction.breaks(narrower=narrower, wider=wider))
 
     def _compare_branches(self, old: Schema, new: Schema) -> Iterator[Difference]:
@@ -137,7 +142,7 @@ class SchemaComparison(NamedTuple):
                         yield each.at(f'{keyword} {number}')
                 continue
             olds, news = (
-                None if branches is None else frozenset(_shown(branch) for branch in branches)
+                None if branches is None else frozenset(shown(branch) for branch in branches)
                 for branches in (before, after)
             )
             yield from self._compare_sets(keyword, olds, news)
@@ -182,63 +187,5 @@ class SchemaComparison(NamedTuple):
         elif before != after:
             narrower = before is True or after is False
             # Clients ignore unknown properties of responses (docs/api.md), so this is compatible.
-            text = f'additionalProperties {_shown(before)} became {_shown(after)}'
+            text = f'additionalProperties {shown(before)} became {shown(after)}'
             yield Difference(text, self.direction.breaks(narrower=narrower, wider=False))
-
-
-def name_of(schema: Schema) -> str | None:
-    """Return the name of the schema in `components` to which a `$ref` refers."""
-    reference: str = schema.get('$ref', '')
-    is_named = reference.startswith(SCHEMA_PREFIX)
-    return reference.removeprefix(SCHEMA_PREFIX) if is_named else None
-
-
-def resolved(part: Schema, document: Document) -> Schema:
-    """Return a part of a document in which a `$ref` and an `allOf` of one schema are replaced."""
-    while True:
-        if '$ref' in part:
-            found: Any = document
-            for key in part['$ref'].removeprefix('#/').split('/'):
-                found = found[key]
-            part = {**found, **{key: value for key, value in part.items() if key != '$ref'}}
-        elif len(part.get('allOf', ())) == 1:
-            part = {**part['allOf'][0], **{k: v for k, v in part.items() if k != 'allOf'}}
-        else:
-            return part
-
-
-def _types(schema: Schema) -> frozenset[str] | None:
-    declared = schema.get('type')
-    if declared is None:
-        # Constants have a type, even if the schema does not name it.
-        values = _values(schema)
-        return None if values is None else frozenset(t for v in values for t in _types_of(v))
-    names = frozenset([declared] if isinstance(declared, str) else declared)
-    return names | {'integer'} if 'number' in names else names
-
-
-def _types_of(value: object) -> tuple[str, ...]:
-    names: dict[type, tuple[str, ...]] = {
-        bool: ('boolean',), int: ('integer',), float: ('number', 'integer'), str: ('string',),
-        list: ('array',), dict: ('object',), type(None): ('null',),
-    }  # fmt: skip
-    return names[type(value)]
-
-
-def _enum(schema: Schema) -> frozenset[str] | None:
-    values = _values(schema)
-    return None if values is None else frozenset(_shown(value) for value in values)
-
-
-def _values(schema: Schema) -> list[object] | None:
-    if 'const' in schema:
-        return [schema['const']]
-    found: list[object] | None = schema.get('enum')
-    return found
-
-
-def _shown(value: object) -> str:
-    """Return a value for a message."""
-    if value is None:
-        return '(none)'
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

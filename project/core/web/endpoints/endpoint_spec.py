@@ -64,8 +64,7 @@ class EndpointSpec:
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
-    :param deprecated: since when the endpoint is deprecated, its sunset date and its successor;
-        None if it is not deprecated.
+    :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
     """
 
     allow: Access

@@ -26,6 +26,7 @@ from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timest
 from project.core.web.responses.headers import EXPOSED_HEADERS
 
 from .headers import has_ranges, header_parameters, response_headers
+from .operation_keys import access_keys, deprecation_keys
 
 URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
@@ -149,52 +150,29 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
             *header_parameters(rule, method, spec),
         ],
         'responses': _responses(rule, method, spec),
-        **_security(spec),
-        **({'x-rate-limit': spec.limit} if spec.limit else {}),
+        **access_keys(spec),
     }
     if spec.deprecated:
-        operation |= _deprecation(app, spec.deprecated, operation['description'])
+        operation |= deprecation_keys(
+            spec.deprecated, _successor(app, spec.deprecated), operation['description']
+        )
     if body := _body(spec):
         # A raw body may be empty, so it is not required.
         operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
 
 
-def _deprecation(app: Flask, deprecation: Deprecation, description: str) -> dict[str, Any]:
-    """Return the keys of a deprecated operation; they replace those of the same name."""
-    text = f'Deprecated since {deprecation.since}. It may be removed from {deprecation.sunset} on.'
-    found: dict[str, Any] = {
-        'deprecated': True,
-        'x-deprecated-since': str(deprecation.since),
-        'x-sunset': str(deprecation.sunset),
-    }
-    if deprecation.successor:
-        [successor, *_] = app.url_map.iter_rules(deprecation.successor)
-        found['x-successor'] = openapi_path(successor)
-        text += f' Use `{found["x-successor"]}` instead.'
-    return {**found, 'description': f'{text}\n\n{description}'}
+def _successor(app: Flask, deprecation: Deprecation) -> str | None:
+    """Return the path of the successor of a deprecated operation."""
+    if deprecation.successor is None:
+        return None
+    [rule, *_] = app.url_map.iter_rules(deprecation.successor)
+    return openapi_path(rule)
 
 
 def _tag(rule: Rule) -> str:
     parts = rule.endpoint.split('.')
     return parts[1] if len(parts) > 2 else 'service'
-
-
-def _security(spec: EndpointSpec) -> dict[str, Any]:
-    allow = spec.allow
-    if allow.kind == 'public':
-        return {'security': []}
-    wanted = {
-        'x-permission': allow.permission,
-        'x-scope': allow.scope,
-        'x-fresh': allow.fresh,
-        # Owners of the resource need no permission.
-        'x-own': allow.own is not None,
-    }
-    return {
-        'security': [{'bearer': []}],
-        **{name: value for name, value in wanted.items() if value},
-    }
 
 
 def _url_parameters(rule: Rule, spec: EndpointSpec) -> list[dict[str, Any]]:
