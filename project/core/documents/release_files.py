@@ -94,6 +94,7 @@ def _release_texts(report: ApiReport) -> dict[str, str]:
     heads = migration_heads()
     texts['migrations.txt'] = ''.join(f'{feature} {revision}\n' for feature, revision in heads)
     if report.base:
+        no_changes = 'none\n'
         lines = ''.join(f'{judged}\n' for judged in report.changes)
-        texts['api_changes.txt'] = f'Changes since {report.base}:\n\n{lines or "none"}'
+        texts['api_changes.txt'] = f'Changes since {report.base}:\n\n{lines or no_changes}'
     return texts
