@@ -6,8 +6,9 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from project.core.web.openapi.document import GENERATED, openapi_path, specification
+from project.core.web.openapi.document import GENERATED, specification
 from project.core.web.responses.headers import EXPOSED_HEADERS
+from project.core.web.routing import openapi_path
 
 PREFIX = '/api/v1'
 

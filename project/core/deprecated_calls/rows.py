@@ -39,7 +39,7 @@ class DeprecatedCall(Base):
     __tablename__ = 'core_deprecated_calls'
     __table_args__ = (Index(None, 'day'), Index(None, 'user_id'))
 
-    # Method and URL rule, such as `GET /api/v1/files/<uuid:file_id>`.
+    # Method and URL rule, such as `GET /api/v1/files/{file_id}`.
     route: Mapped[str] = mapped_column(String(255), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     # A user, ANONYMOUS or OTHER_CALLERS.

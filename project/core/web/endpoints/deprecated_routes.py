@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from project.core.app_values import AppValue
 from project.core.deprecated_calls import CallBuffer, caller_of
 from project.core.request_context import current_request_context
+from project.core.web.routing import openapi_path
 
 from .access import current_or_none
 from .deprecation import Deprecation
@@ -66,7 +67,7 @@ def _add_headers(response: Response, deprecation: Deprecation) -> None:
 
 
 def deprecations() -> dict[str, date]:
-    """Return the sunset date of each deprecated route, such as `GET /api/v1/files/<id>`."""
+    """Return the sunset date of each deprecated route, such as `GET /api/v1/files/{file_id}`."""
     return {
         _shown(method, rule): found.sunset
         for (_, method), rule, found in _deprecated(current_app)
@@ -130,7 +131,7 @@ def _arguments(app: Flask, endpoint: str) -> set[str]:
 
 
 def _shown(method: str, rule: Rule) -> str:
-    return f'{method} {rule.rule}'
+    return f'{method} {openapi_path(rule)}'
 
 
 def _midnight(day: date) -> datetime:

@@ -1,7 +1,6 @@
 """Generation of the OpenAPI document (OpenAPI 3.1) from the endpoint specs."""
 
 import inspect
-import re
 from typing import Any, NamedTuple, cast
 
 from apispec import APISpec
@@ -24,11 +23,11 @@ from project.core.web.endpoints.endpoint_spec import (
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
 from project.core.web.responses.headers import EXPOSED_HEADERS
+from project.core.web.routing import URL_ARGUMENT_PATTERN, openapi_path
 
 from .headers import has_ranges, header_parameters, response_headers
 from .operation_keys import access_keys, deprecation_keys
 
-URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
     'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
     'uuid': {'type': 'string', 'format': 'uuid'},
@@ -107,11 +106,6 @@ def _build(app: Flask) -> Generated:
             schema['required'] = list(schema['properties'])
     modules = {name: key[0].__module__ for key, name in marshmallow.converter.refs.items()}
     return Generated(document, modules)
-
-
-def openapi_path(rule: Rule) -> str:
-    """Return the path of a rule as OpenAPI writes it: `/users/{user_id}`."""
-    return URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)
 
 
 def documented_methods(rule: Rule, app: Flask | None = None) -> set[str]:

@@ -113,7 +113,7 @@ class TestAnnounceDeprecation:
             headers = {**bearer(token), 'User-Agent': 'acme-sync/1.2 (host 7)'}
             client.get('/boats/7/old', headers=headers)
 
-        route = 'GET /boats/<int:boat_id>/old'
+        route = 'GET /boats/{boat_id}/old'
         assert counts(app) == {
             (route, 0, '', 'acme-sync'): 1,
             (route, 5, '', 'acme-sync'): 2,
@@ -139,7 +139,7 @@ class TestValidateDeprecations:
         with pytest.raises(DeprecationInvalid) as caught:
             kernel(boats(**changes))
 
-        assert str(caught.value).startswith('GET /boats/<int:boat_id>/old is deprecated, but ')
+        assert str(caught.value).startswith('GET /boats/{boat_id}/old is deprecated, but ')
         assert fault in str(caught.value)
 
     def test_rejects_a_successor_with_another_argument(self, kernel):

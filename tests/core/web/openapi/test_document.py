@@ -15,10 +15,11 @@ from project.core.web.endpoints.access import owner_or, public, requires
 from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import declared_methods
-from project.core.web.openapi.document import URL_ARGUMENT_PATTERN, specification
+from project.core.web.openapi.document import specification
 from project.core.web.requests.fields import EmailAddress, OtpCode, PinCode, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.headers import Header
+from project.core.web.routing import URL_ARGUMENT_PATTERN
 
 
 class BoatTaken(Conflict):
