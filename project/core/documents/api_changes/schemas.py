@@ -103,19 +103,30 @@ class SchemaComparison(NamedTuple):
         """Compare sets of accepted values. None means that all values are accepted."""
         narrower = new is not None and (old is None or bool(old - new))
         wider = old is not None and (new is None or bool(new - old))
-        before, after = (None if s is None else ', '.join(sorted(s)) for s in (old, new))
-        yield from self._changed(keyword, before, after, narrower=narrower, wider=wider)
+        if old is None or new is None:
+            before, after = (None if s is None else ', '.join(sorted(s)) for s in (old, new))
+            yield from self._changed(keyword, before, after, narrower=narrower, wider=wider)
+        elif old != new:
+            parts = (('without', old - new), ('also', new - old))
+            text = ' and '.join(f'{word} {", ".join(sorted(s))}' for word, s in parts if s)
+            is_breaking = self.direction.breaks(narrower=narrower, wider=wider)
+            yield Difference(f'{keyword} {text}', is_breaking)
 
     def _compare_not(self, old: Any, new: Any) -> Iterator[Difference]:
-        if all(set(each or {'enum': []}) == {'enum'} for each in (old, new)):
-            before, after = (
-                accepted_values(each or {'enum': []}) or frozenset() for each in (old, new)
-            )
-            narrower, wider = bool(after - before), bool(before - after)
-            texts = (', '.join(sorted(s)) or None for s in (before, after))
-            yield from self._changed('excluded values', *texts, narrower=narrower, wider=wider)
-        else:
+        """Compare excluded values, such as reserved usernames."""
+        if any(set(each or {'enum': []}) != {'enum'} for each in (old, new)):
             yield from self._changed('not', old, new, narrower=True, wider=True)
+            return
+        before, after = (
+            accepted_values(each or {'enum': []}) or frozenset() for each in (old, new)
+        )
+        for word, values, narrower in (
+            ('excludes', after - before, True),
+            ('no longer excludes', before - after, False),
+        ):
+            if values:
+                is_breaking = self.direction.breaks(narrower=narrower, wider=not narrower)
+                yield Difference(f'{word} {", ".join(sorted(values))}', is_breaking)
 
     def _compare_default(self, old: Schema, new: Schema) -> Iterator[Difference]:
         """Compare the defaults of requests: a client that omits the value gets another result."""
