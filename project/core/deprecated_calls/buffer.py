@@ -17,7 +17,7 @@ from .rows import ANONYMOUS, MAX_AGENT_CHARACTERS, Call, add_requests
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 10
-# If a process has counted so many different callers, it writes them earlier.
+# A process with counts of this number of callers writes them earlier.
 MAX_BUFFERED_CALLERS = 500
 
 # The first product of a User-Agent, such as `python-requests` in `python-requests/2.32`.
