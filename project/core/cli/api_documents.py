@@ -15,7 +15,7 @@ api_cli = FeatureGroup('api', help='Document the API, and compare it with releas
 
 @api_cli.command('write')
 def api_write() -> None:
-    """Write the page and the OpenAPI document of each feature, and openapi.json.
+    """Write the page and the OpenAPI document of each feature, and openapi.json, if changed.
 
     The files of the features are in docs/features. openapi.json contains all features; git ignores
     it.
@@ -24,8 +24,9 @@ def api_write() -> None:
     files.features_folder().mkdir(parents=True, exist_ok=True)
     try:
         for path, text in (files.generated_files() | joined).items():
-            path.write_text(text, encoding='utf-8')
-            click.echo(f'Wrote {path.relative_to(files.ROOT)}.')
+            if not path.exists() or path.read_text(encoding='utf-8') != text:
+                path.write_text(text, encoding='utf-8')
+                click.echo(f'Wrote {path.relative_to(files.ROOT)}.')
     except PageInvalid as fault:
         raise click.ClickException(str(fault)) from fault
 

@@ -41,6 +41,8 @@ def migration_heads() -> list[tuple[str, str]]:
 
     A feature has several of them only until its branches are merged.
     """
-    script = ScriptDirectory.from_config(migrate.get_config())  # pyright: ignore[reportArgumentType] - Flask-Migrate has its own Config
+    # At run time, Flask-Migrate's `Config` inherits Alembic's. Its type stubs lack the base class.
+    config = migrate.get_config()
+    script = ScriptDirectory.from_config(config)  # pyright: ignore[reportArgumentType]
     revisions = [script.get_revision(head) for head in script.get_heads()]
     return sorted((min(r.branch_labels, default='core'), r.revision) for r in revisions if r)

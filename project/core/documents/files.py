@@ -19,7 +19,15 @@ from .commands import command_rows
 from .openapi import join_documents, split_document
 from .owners import Owners
 from .pages import PageInvalid, markdown_table, new_page, with_blocks
-from .registries import counter_rows, mail_rows, model_rows, permission_rows, task_rows
+from .registries import (
+    counter_rows,
+    key_rows,
+    mail_rows,
+    model_rows,
+    permission_rows,
+    task_rows,
+    token_rows,
+)
 from .routes import ROUTE_COLUMNS, route_rows
 from .settings import setting_rows
 
@@ -56,6 +64,12 @@ BLOCKS = (
     Block('Commands', ('command', 'effect', 'options'), command_rows),
     Block('Tables', ('table', 'purpose'), model_rows),
     Block('Permissions', ('permission', 'meaning', 'holders'), permission_rows),
+    Block('Tokens', ('prefix', 'token of'), token_rows),
+    Block(
+        'Data under SECRET_KEY',
+        ('data', 'effect if its key is removed', 'how to keep it'),
+        key_rows,
+    ),
     Block('Tasks', ('task', 'purpose', 'queue', 'runs', 'attempts'), task_rows),
     Block('Mails', ('mail', 'subject'), mail_rows),
     Block(

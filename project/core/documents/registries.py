@@ -1,4 +1,4 @@
-"""Rows for the generated tables of models, permissions, tasks, mails and attempt counters.
+"""Rows for the generated tables of models, permissions, tokens, tasks, mails and attempt counters.
 
 Each function yields the rows of one table, each with its owner, from the registry of the things.
 """
@@ -10,7 +10,9 @@ from datetime import timedelta
 from project.core.database.session import Base
 from project.core.features import PROJECT
 from project.core.mail.previews import mail_templates
+from project.core.security.key_usage import encrypted_values, expiring_values
 from project.core.security.permissions import registered_permissions
+from project.core.security.tokens import token_kinds, token_owners
 from project.core.tasks.registry import registered_tasks
 from project.core.throttling import DAY, attempt_counters
 
@@ -30,6 +32,12 @@ def permission_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...
         holders = 'all users' if permission.is_default else 'roles that include it'
         row = (f'`{name}`', permission.meaning, holders)
         yield owners.of_module(permission.owner), row
+
+
+def token_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and prefix and meaning, of each kind of tokens."""
+    for prefix, kind in token_kinds().items():
+        yield owners.of_module(token_owners()[prefix]), (f'`{prefix}_`', kind.meaning)
 
 
 def task_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
@@ -61,6 +69,20 @@ def counter_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]
         yield owners.of_module(counter.owner), row
 
 
+def key_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and name, effect of a lost key and remedy, of all data under `SECRET_KEY`."""
+    for encrypted in encrypted_values():
+        row = (encrypted.name, encrypted.effect, '`flask secrets rotate`')
+        yield owners.of_module(encrypted.used_in), row
+    for values in expiring_values():
+        kept = (
+            f'waiting for {_hours(values.lifetime)}'
+            if values.lifetime
+            else 'nothing; they do not expire'
+        )
+        yield owners.of_module(values.used_in), (values.name, values.effect, kept)
+
+
 def _summary(definition: object) -> str:
     """Return the first paragraph of a docstring on one line."""
     return ' '.join((inspect.getdoc(definition) or '').partition('\n\n')[0].split())
@@ -75,6 +97,10 @@ def _schedule_text(rule: str) -> str:
     if minutes == 1:
         return 'every minute'
     return f'every {minutes:g} minutes' if minutes > 1 else rule
+
+
+def _hours(period: timedelta) -> str:
+    return f'{period / timedelta(hours=1):g} hours'
 
 
 def _duration(period: timedelta) -> str:

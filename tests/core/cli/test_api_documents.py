@@ -33,6 +33,7 @@ class TestApiWrite:
         written = [*(f'docs/features/{name}' for name in names), 'openapi.json']
         assert result.output.splitlines() == [f'Wrote {name}.' for name in written]
         assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
+        assert cli.invoke(args=['api', 'write']).output == ''
 
     def test_creates_a_page_that_begins_with_the_docstring_of_the_package(self, cli, root):
         page = root / 'docs' / 'features' / 'users.md'
