@@ -141,7 +141,7 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
     :param paths: the files and folders to delete.
     :param texts: the texts of new files by path.
     """
-    texts = {**(texts or {}), **_announcement(removal.name)}
+    texts = {**(texts or {}), **removal_announcement(removal.name)}
     # A feature may already have a file of accepted changes. The new text replaces it.
     paths = [path for path in paths if path not in texts]
     with repository.copied_repository() as copy:
@@ -156,7 +156,7 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
         repository.delete(ROOT, paths)
 
 
-def _announcement(name: str) -> dict[Path, str]:
+def removal_announcement(name: str) -> dict[Path, str]:
     """Return the file that accepts the removal of a feature's routes, if a release has them.
 
     Otherwise `flask api diff` would reject the removal.
