@@ -3,18 +3,21 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from flask import Blueprint
+from flask import Blueprint, Response
 from flask.views import MethodView
 
-from project.core.errors import Conflict
+from project.core.errors import Conflict, TooManyRequests
 from project.core.web.endpoints.access import authenticated, public
 from project.core.web.endpoints.deprecated_routes import (
     BUFFER,
     DeprecationInvalid,
+    _add_headers,
     deprecations,
 )
 from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.large_responses import CLAIM_RESPONSE, LARGE_RESPONSE_BYTES
+from project.core.web.responses.jsend import api_success
 from tests.core.apps import bearer, principal
 
 SINCE, SUNSET = date(2026, 12, 1), date(2027, 6, 1)
@@ -22,6 +25,10 @@ HEADERS = {
     'Deprecation': f'@{int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())}',
     'Sunset': 'Tue, 01 Jun 2027 00:00:00 GMT',
 }
+
+
+# The id of a boat with a large response.
+LARGE = 99
 
 
 class BoatSunk(Conflict):
@@ -39,11 +46,16 @@ def boats(allow=public, **changes):
         """Show a boat."""
 
     @blueprint.get('/<int:boat_id>/old')
-    @endpoint(allow=allow, errors=[BoatSunk], deprecated=Deprecation(**{**known, **changes}))
+    @endpoint(
+        allow=allow,
+        errors=[BoatSunk, TooManyRequests],
+        deprecated=Deprecation(**{**known, **changes}),
+    )
     def boat_show_old(boat_id):
         """Show a boat."""
         if boat_id == 0:
             raise BoatSunk
+        return Response(b'x' * LARGE_RESPONSE_BYTES * 2) if boat_id == LARGE else None
 
     return blueprint
 
@@ -83,6 +95,19 @@ class TestAnnounceDeprecation:
         assert response.status_code == 503
         assert response.headers['Sunset'] == HEADERS['Sunset']
 
+    def test_adds_headers_to_a_rejected_large_response(self, old_boats):
+        """The function that replaces the response runs before this one."""
+
+        def reject(client):
+            raise TooManyRequests(1)
+
+        response = old_boats.test_client().get(
+            f'/boats/{LARGE}/old', environ_overrides={CLAIM_RESPONSE: reject}
+        )
+
+        assert response.status_code == 429
+        assert response.headers['Sunset'] == HEADERS['Sunset']
+
     def test_adds_no_headers_to_other_routes(self, old_boats):
         response = old_boats.test_client().get('/boats/7')
 
@@ -90,9 +115,6 @@ class TestAnnounceDeprecation:
 
     def test_keeps_other_links_and_links_to_the_documentation(self, app):
         with app.test_request_context():
-            from project.core.web.endpoints.deprecated_routes import _add_headers
-            from project.core.web.responses.jsend import api_success
-
             response = api_success()
             response.headers['Link'] = '</next>; rel="next"'
 
