@@ -12,7 +12,7 @@ import pytest
 from project.core.security.tokens import new_token
 from project.users.models import User
 from tests.auth.factories import PASSWORD
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 
 from .conftest import API, SESSIONS, Person
 
@@ -170,7 +170,7 @@ class TestAbuse:
 
         response = ada.call(method, path, body)
 
-        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
+        fails_with(response, 'reauthentication', status=403)
         # A refresh does not count as a fresh login; a reauthentication does.
         ada.refresh()
         assert ada.call(method, path, body).status_code == 403
@@ -212,7 +212,7 @@ class TestAbuse:
 
         response = ada.call(method, path, body)
 
-        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
+        fails_with(response, 'reauthentication', status=403)
         assert User.find_by_username('ada')
 
     def test_v7_6_2_cannot_log_in_by_a_link(self, app, anonymous, mailbox):

@@ -216,10 +216,10 @@ class TestConsume:
 
         assert error.value.headers['Retry-After'] == '1'
 
-    def test_runs_one_statement(self, clock, monkeypatch, assert_max_queries):
+    def test_runs_one_statement(self, clock, monkeypatch, queries):
         monkeypatch.setattr(throttling, 'randbelow', lambda _: 1)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             spend()
 
     def test_admits_no_more_than_the_limit_of_concurrent_attempts(self, durable):

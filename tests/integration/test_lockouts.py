@@ -11,8 +11,8 @@ from limits import parse
 from project.auth.service import confirm_totp, log_in, start_totp_enrolment
 from project.core.clock import now
 from tests.auth.factories import PASSWORD, account
-from tests.auth.pins import other_than, pin_in
-from tests.client import data
+from tests.auth.pins import other_than
+from tests.kit.responses import data
 from tests.users.factories import AdminFactory, principal_of
 
 API = '/api/v1/auth'
@@ -67,8 +67,7 @@ def request_pin(send, mailbox):
 
     def request_pin(address=OWN_IP_ADDRESS):
         assert send('POST', '/password-resets', address, email=ADA).status_code == 202
-        subject = 'Your code for a new password'
-        return pin_in([mail for mail in mailbox() if mail['Subject'] == subject][-1])
+        return mailbox.latest('password_reset').code
 
     return request_pin
 
@@ -154,7 +153,7 @@ class TestRegistrations:
         def register(username, email, password=PASSWORD, address=OWN_IP_ADDRESS):
             body = {'username': username, 'email': email, 'password': password}
             assert send('POST', '/accounts', address, **body).status_code == 202
-            return mailbox()[-1]
+            return mailbox.latest()
 
         return register
 
@@ -163,7 +162,7 @@ class TestRegistrations:
         """Return a function that confirms Ada's registration."""
 
         def verify(mail):
-            body = {'email': ADA, 'pin': pin_in(mail), 'password': PASSWORD}
+            body = {'email': ADA, 'pin': mail.code, 'password': PASSWORD}
             return send('PUT', '/verifications', **body)
 
         return verify
@@ -194,7 +193,7 @@ class TestRegistrations:
 def test_invitation_can_be_accepted_after_wrong_codes(send, mailbox, as_user, app):
     body = {'email': 'eve@example.com', 'password': PASSWORD, 'username': 'eve'}
     as_user(AdminFactory()).post(f'{API}/invitations', json={'email': 'eve@example.com'})
-    code = pin_in(mailbox()[-1])
+    code = mailbox.latest().code
     for _ in range(30):
         assert send('PUT', '/invitations', code='A' * 16, **body).status_code == 422
 

@@ -18,6 +18,7 @@ from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.users.service import disable_user
 from tests.auth.factories import PASSWORD, account
+from tests.kit.clients import bearer_client
 from tests.separate_app import application
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
@@ -103,13 +104,6 @@ def key_of(user, *scopes):
     return create_key(principal_of(user), name='key', scopes=wanted)['key']
 
 
-def bearing(app, token):
-    """Return a test client with a bearer token."""
-    client = app.test_client()
-    client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
-    return client
-
-
 def basic_auth(username, password):
     """Return an `Authorization` header with a password; no route accepts it."""
     return f'Basic {b64encode(f"{username}:{password}".encode()).decode()}'
@@ -164,7 +158,7 @@ class TestMatrix:
         assert found == []
 
     def test_agrees_for_a_member(self, as_user):
-        client, other = as_user(UserFactory()), UserFactory()
+        client, other = as_user(), UserFactory()
 
         found = contradictions(
             lambda row: call(client, row, other.id), lambda row: expected(row.member)
@@ -193,8 +187,8 @@ class TestMatrix:
 
         assert found == []
 
-    def test_agrees_for_the_key_of_an_admin_with_every_scope(self, as_user):
-        client = as_user(AdminFactory(), scopes=frozenset(permission_descriptions()))
+    def test_agrees_for_the_key_of_an_admin_with_every_scope(self, as_key):
+        client = as_key(AdminFactory(), scopes=permission_descriptions())
         user = UserFactory()
 
         def wanted(row):
@@ -202,8 +196,8 @@ class TestMatrix:
 
         assert contradictions(lambda row: call(client, row, user.id), wanted) == []
 
-    def test_agrees_for_the_key_of_a_member_with_every_scope(self, as_user):
-        client = as_user(UserFactory(), scopes=frozenset(permission_descriptions()))
+    def test_agrees_for_the_key_of_a_member_with_every_scope(self, as_key):
+        client = as_key(scopes=permission_descriptions())
         user = UserFactory()
 
         def wanted(row):
@@ -211,8 +205,8 @@ class TestMatrix:
 
         assert contradictions(lambda row: call(client, row, user.id), wanted) == []
 
-    def test_agrees_for_a_key_without_scopes(self, as_user):
-        client, user = as_user(AdminFactory(), scopes=frozenset()), UserFactory()
+    def test_agrees_for_a_key_without_scopes(self, as_key):
+        client, user = as_key(AdminFactory(), scopes=()), UserFactory()
 
         found = contradictions(
             lambda row: call(client, row, user.id),
@@ -221,14 +215,13 @@ class TestMatrix:
 
         assert found == []
 
-    def test_agrees_for_a_key_with_the_needed_scope_only(self, as_user):
+    def test_agrees_for_a_key_with_the_needed_scope_only(self, as_key):
         member, admin, user = UserFactory(), AdminFactory(), UserFactory()
 
         def verdict(row):
             of_members = 'ok' in row.member
-            client = as_user(
-                member if of_members else admin, scopes=frozenset([row.scope.strip('`')])
-            )
+            owner = member if of_members else admin
+            client = as_key(owner, scopes={row.scope.strip('`')} & permission_descriptions().keys())
             return call(client, row, (member if of_members else user).id)
 
         assert contradictions(verdict, lambda row: '403' if row.scope == '—' else 'ok') == []
@@ -242,7 +235,7 @@ class TestMatrix:
             else key_of(user)
         )
         disable_user(user.id)
-        client = bearing(app, token)
+        client = bearer_client(app, token)
 
         found = contradictions(
             lambda row: call(client, row, user.id), lambda row: expected(row.nobody)
@@ -276,7 +269,9 @@ class TestMatrix:
         if not has_needed:
             scopes = {scope: every - needed for scope, needed in scopes.items()}
         # All routes of a scope can use the same key, because each call is rolled back.
-        clients = {scope: bearing(app, key_of(owner, *held)) for scope, held in scopes.items()}
+        clients = {
+            scope: bearer_client(app, key_of(owner, *held)) for scope, held in scopes.items()
+        }
 
         def verdict(row):
             # Only a fresh login can delete the own user, and an API key has no fresh login.

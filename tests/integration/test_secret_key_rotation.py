@@ -25,8 +25,7 @@ from project.core.database.keyset_pagination import CursorInvalid, PageRequest
 from project.core.tasks.attempts import run_next_task
 from project.users import service as users
 from tests.auth.factories import account
-from tests.auth.pins import pin_in
-from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.kit.tasks import NoWatchdog, run_pending_tasks
 from tests.users.factories import AdminFactory, principal_of
 
 NEW_PASSWORD = 'Difference engine, 1822'
@@ -96,7 +95,7 @@ class TestProcedure:
         cursor, _ = second_page()
         old, new = app.config['SECRET_KEY'], 'new-' * 10
         invite(principal_of(AdminFactory()), email='eve@example.com')
-        code = pin_in(mailbox()[-1])
+        code = mailbox.latest().code
         pin_under_the_old_key(app, user)
 
         set_keys(new, old)  # Step 1.
@@ -109,9 +108,9 @@ class TestProcedure:
         # The mail with the PIN is delivered now. The PIN is invalid, because the waiting time was
         # skipped. A new PIN is valid.
         with pytest.raises(WrongPin):
-            reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+            reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)
         request_reset(user.email)
-        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)
         with pytest.raises(CursorInvalid):
             second_page(cursor)
         # The code of an invitation does not depend on SECRET_KEY.
@@ -129,4 +128,4 @@ class TestProcedure:
         set_keys('new-' * 10, app.config['SECRET_KEY'])
         flask('secrets', 'rotate')
 
-        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)

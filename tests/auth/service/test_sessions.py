@@ -49,7 +49,7 @@ from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of
 from tests.auth.factories import PASSWORD, SessionFactory, account
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
@@ -64,11 +64,11 @@ def attempt(login, password='wrong'):
 
 
 class TestIdentify:
-    def test_returns_the_user_and_their_permissions(self, assert_max_queries):
+    def test_returns_the_user_and_their_permissions(self, queries):
         token, user = new_token('pst'), AdminFactory()
         session = SessionFactory(token=token, user=user)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             principal = identify(token)
 
         assert (principal.user_id, principal.username) == (user.id, user.username)
@@ -78,27 +78,27 @@ class TestIdentify:
         assert principal.scopes is None
 
     @pytest.mark.parametrize('position', [0, 4, 20, 46, 47, 52])
-    def test_rejects_a_typing_error_without_a_query(self, assert_max_queries, position):
+    def test_rejects_a_typing_error_without_a_query(self, queries, position):
         token = new_token('pst')
         SessionFactory(token=token)
         wrong = token[:position] + ('x' if token[position] != 'x' else 'y') + token[position + 1 :]
 
-        with assert_max_queries(0):
+        with queries(max=0):
             assert identify(wrong) is None
 
     @pytest.mark.parametrize(
         'token', ['', 'pst_', 'x', 'pst_' + 'x' * 49, '\N{SNOWMAN}', 'x' * 9999]
     )
-    def test_rejects_a_malformed_token_without_a_query(self, assert_max_queries, token):
-        with assert_max_queries(0):
+    def test_rejects_a_malformed_token_without_a_query(self, queries, token):
+        with queries(max=0):
             assert identify(token) is None
 
     @pytest.mark.parametrize('kind', ['prt', 'pdv'])
-    def test_rejects_tokens_of_other_kinds_without_a_query(self, assert_max_queries, kind):
+    def test_rejects_tokens_of_other_kinds_without_a_query(self, queries, kind):
         token = new_token(kind)
         SessionFactory(token=token)
 
-        with assert_max_queries(0):
+        with queries(max=0):
             assert identify(token) is None
 
     def test_rejects_an_unknown_token(self):
@@ -119,17 +119,17 @@ class TestIdentify:
 
         assert identify(token) is None
 
-    def test_stores_the_time_of_use_at_most_once_a_minute(self, assert_max_queries):
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, queries):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, last_used_at=start)
 
-        with time_machine.travel(start + timedelta(seconds=59), tick=False), assert_max_queries(1):
+        with time_machine.travel(start + timedelta(seconds=59), tick=False), queries(max=1):
             identify(token)
         later = start + timedelta(seconds=61)
-        with time_machine.travel(later, tick=False), assert_max_queries(2) as statements:
+        with time_machine.travel(later, tick=False), queries(max=2) as statements:
             identify(token)
             assert len(statements) == 2
-        with time_machine.travel(later + timedelta(seconds=30), tick=False), assert_max_queries(1):
+        with time_machine.travel(later + timedelta(seconds=30), tick=False), queries(max=1):
             identify(token)
 
         assert db.session.scalars(db.select(Session.last_used_at)).one() == later

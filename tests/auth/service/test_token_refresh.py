@@ -155,8 +155,8 @@ class TestRefreshSession:
         with pytest.raises(WrongRefreshToken):
             refresh_session(last.refresh_token)
 
-    def test_executes_three_statements(self, opened, assert_max_queries):
-        with assert_max_queries(3):
+    def test_executes_three_statements(self, opened, queries):
+        with queries(max=3):
             refresh_session(opened.refresh_token)
 
     def test_raises_inside_a_transaction(self, opened):

@@ -6,10 +6,11 @@ from project.core.database.session import atomic
 from project.core.mail import send_mail
 from project.core.mail.sending import deliver_mail
 from project.core.tasks import PermanentFailure
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.mailbox import mails_in
+from tests.kit.tasks import run_pending_tasks
 
 from ..outbox import rows, travel_forward
-from .sample_mails import HELLO, TO, delivered, send
+from .sample_mails import HELLO, TO, send
 
 PIN = '012345'
 
@@ -20,7 +21,7 @@ def mails(mail_app, tmp_path):
 
     def read():
         run_pending_tasks(mail_app)
-        return delivered(tmp_path / 'mail')
+        return mails_in(tmp_path / 'mail')
 
     return read
 
@@ -29,7 +30,7 @@ class TestSendMail:
     def test_delivers_only_after_the_commit(self, mail_app, mails, tmp_path):
         with atomic():
             send_mail('hello', to=TO, about=None, **HELLO)
-            assert delivered(tmp_path / 'mail') == []
+            assert mails_in(tmp_path / 'mail') == []
 
         [message] = mails()
         assert message['To'] == TO
@@ -150,4 +151,4 @@ class TestDeliverMail:
         for _ in range(2):
             deliver_mail('hello', TO, HELLO, {})
 
-        assert len({message['Message-ID'] for message in delivered(tmp_path / 'mail')}) == 2
+        assert len({message['Message-ID'] for message in mails_in(tmp_path / 'mail')}) == 2

@@ -16,8 +16,8 @@ from project.core.stored_objects import (
     released_objects,
 )
 from project.core.stored_objects.released_objects import ReleasedObject
+from tests.kit.storage import put
 from tests.object_sizes import collect_released
-from tests.storage_io import put
 
 KEYS = [f'avatars/{number}' for number in range(5)]
 

@@ -331,11 +331,11 @@ class TestScheduleEnqueuer:
 
         assert 0 < enqueue_schedules.next_look - time.monotonic() <= 60
 
-    def test_runs_no_statement_while_no_schedule_can_be_due(self, assert_max_queries):
+    def test_runs_no_statement_while_no_schedule_can_be_due(self, queries):
         enqueue_schedules = ScheduleEnqueuer()
         enqueue_schedules()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             enqueue_schedules()
 
 
@@ -358,30 +358,30 @@ class TestLeaseRenewer:
 
         assert row_of(leased).available_at == moment + leases.LEASE_DURATION
 
-    def test_ignores_idle_workers(self, leased, worker, assert_max_queries):
+    def test_ignores_idle_workers(self, leased, worker, queries):
         worker.begin(timedelta(minutes=1))
         worker.end()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             LeaseRenewer([worker, WorkerSlot('other', run_worker())])()
 
-    def test_runs_one_statement_for_any_number_of_busy_workers(self, worker, assert_max_queries):
+    def test_runs_one_statement_for_any_number_of_busy_workers(self, worker, queries):
         workers = [worker, WorkerSlot('other', run_worker())]
         for slot in workers:
             slot.begin(timedelta(minutes=1))
 
-        with assert_max_queries(1):
+        with queries(max=1):
             LeaseRenewer(workers)()
 
-    def test_waits_for_its_interval(self, leased, worker, monkeypatch, assert_max_queries):
+    def test_waits_for_its_interval(self, leased, worker, monkeypatch, queries):
         worker.begin(timedelta(minutes=1))
         renewals = LeaseRenewer([worker])
         renewals()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             renewals()
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        with assert_max_queries(1) as statements:
+        with queries(max=1) as statements:
             renewals()
         assert len(statements) == 1
 

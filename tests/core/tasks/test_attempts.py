@@ -47,7 +47,7 @@ from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.leases import LEASE_DURATION
 from project.core.tasks.queues import mark_ready
 from project.core.tasks.serialization import UNKNOWN_KEY_REASON
-from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.kit.tasks import NoWatchdog, run_pending_tasks
 from tests.tasks import task
 
 from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
@@ -118,11 +118,11 @@ class TestRunNextTask:
         assert fields.pop('ms') >= 0
         assert fields == {'task': 'see', 'id': str(found), 'attempt': 1, 'outcome': 'done'}
 
-    def test_runs_two_statements(self, attempt, assert_max_queries):
+    def test_runs_two_statements(self, attempt, queries):
         enqueue_committed(task(name='nothing')(lambda: None))
         mark_ready()
 
-        with assert_max_queries(2):
+        with queries(max=2):
             attempt()
 
     @time_machine.travel(now(), tick=False)
@@ -608,8 +608,8 @@ class TestCompleteWithTransaction:
             row_of(found).last_error == 'RuntimeError: complete_in_transaction() outside atomic()'
         )
 
-    def test_does_nothing_outside_an_attempt(self, assert_max_queries):
-        with assert_max_queries(0):
+    def test_does_nothing_outside_an_attempt(self, queries):
+        with queries(max=0):
             complete_with_transaction()
 
 

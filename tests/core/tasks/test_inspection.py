@@ -97,12 +97,12 @@ class TestListTasks:
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert PIN not in repr(found)
 
-    def test_runs_as_many_statements_for_50_tasks_as_for_one(self, greet, assert_max_queries):
+    def test_runs_as_many_statements_for_50_tasks_as_for_one(self, greet, queries):
         for _ in range(50):
             enqueue_committed(greet)
 
         # The second statement finds no further rows.
-        with assert_max_queries(2):
+        with queries(max=2):
             assert len(list(list_tasks())) == 50
 
     @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
@@ -249,10 +249,10 @@ class TestTaskStats:
         # A task that waits in the broker still counts as due.
         assert seconds_overdue(stats['other'].oldest) == 7
 
-    def test_runs_one_statement(self, greet, assert_max_queries):
+    def test_runs_one_statement(self, greet, queries):
         enqueue_committed(greet)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             task_stats()
 
 

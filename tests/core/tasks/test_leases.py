@@ -73,11 +73,11 @@ class TestClaimNext:
             'nothing', '{"number":7}', 1,
         )  # fmt: skip
 
-    def test_runs_one_statement(self, nothing, assert_max_queries):
+    def test_runs_one_statement(self, nothing, queries):
         enqueue_committed(nothing)
         mark_ready()
 
-        with assert_max_queries(1):
+        with queries(max=1):
             leases.claim_next(MINE)
 
     def test_gives_concurrent_callers_different_tasks(self, nothing, tmp_path):
@@ -160,12 +160,12 @@ class TestRenew:
 
         assert row_of(taken).available_at == moment + LEASE_DURATION
 
-    def test_extends_several_leases_in_one_statement(self, nothing, taken, assert_max_queries):
+    def test_extends_several_leases_in_one_statement(self, nothing, taken, queries):
         other, third = enqueue_committed(nothing), enqueue_committed(nothing)
         for lease in (THEIRS, uuid4()):
             leases.claim_next(lease)
 
-        with travel_forward(seconds=3) as moment, assert_max_queries(1):
+        with travel_forward(seconds=3) as moment, queries(max=1):
             leases.renew([MINE, THEIRS])
 
         dues = [row_of(found).available_at for found in (taken, other)]

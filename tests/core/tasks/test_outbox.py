@@ -18,7 +18,7 @@ from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import require_task
 from project.core.tasks.serialization import deserialize
 from tests.concurrency import run_concurrently, separate_app
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.tasks import task
 
 from ..outbox import (
@@ -68,13 +68,13 @@ class TestEnqueue:
         assert (row.state, row.attempts, row.lease_id, row.last_error) == ('waiting', 0, None, None)
         assert row.available_at == row.created_at == now()
 
-    def test_runs_one_insert(self, greeting, single, assert_max_queries):
-        with atomic(), assert_max_queries(1) as statements:
+    def test_runs_one_insert(self, greeting, single, queries):
+        with atomic(), queries(max=1) as statements:
             enqueue(greeting, 'ada', pin=PIN)
         assert statements[0].startswith('INSERT INTO core_tasks')
 
         for _ in range(2):
-            with atomic(), assert_max_queries(1):
+            with atomic(), queries(max=1):
                 enqueue(single, 'ada')
 
     def test_raises_outside_a_transaction(self, greeting):

@@ -138,8 +138,8 @@ class TestMarkReady:
 
             assert sum(marked) == 8
 
-    def test_runs_one_select_when_no_task_is_due(self, assert_max_queries):
-        with assert_max_queries(1):
+    def test_runs_one_select_when_no_task_is_due(self, queries):
+        with queries(max=1):
             mark_ready()
 
     def test_marks_a_task_with_an_expired_lease_which_its_process_can_still_renew(self, work):
@@ -232,11 +232,11 @@ class TestMarkAllReady:
         assert mark_all_ready() == ['mail', 'slow']
         assert mark_ready() == 0
 
-    def test_runs_one_select_when_no_task_is_due(self, letter, assert_max_queries):
+    def test_runs_one_select_when_no_task_is_due(self, letter, queries):
         enqueue_committed(letter)
         mark_ready()
 
-        with assert_max_queries(1):
+        with queries(max=1):
             assert mark_all_ready() == ['mail']
 
 

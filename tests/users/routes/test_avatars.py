@@ -41,7 +41,7 @@ class TestAvatarUpdate:
         assert shown['profile_image'] == response.json['data']['profile_image']
 
     def test_detects_the_type_from_the_content_and_not_the_name(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
 
         assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 200
         response = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
@@ -50,20 +50,18 @@ class TestAvatarUpdate:
         assert response.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
 
     def test_rejects_a_decompression_bomb(self, as_user):
-        response = send(as_user(UserFactory()), encoded(Image.new('1', (5001, 5000))).getvalue())
+        response = send(as_user(), encoded(Image.new('1', (5001, 5000))).getvalue())
 
         assert (response.status_code, list(response.json['data'])) == (422, ['file'])
 
     def test_rejects_a_form_without_a_picture(self, as_user):
-        response = as_user(UserFactory()).put(
-            ME, data={'name': 'me'}, content_type='multipart/form-data'
-        )
+        response = as_user().put(ME, data={'name': 'me'}, content_type='multipart/form-data')
 
         assert response.status_code == 422
         assert 'file' in response.json['data']
 
     def test_rejects_a_body_that_is_too_large(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
 
         response = send(client, bytes(6 * 1024 * 1024))
 
@@ -73,7 +71,7 @@ class TestAvatarUpdate:
         noise = encoded(Image.effect_noise((200, 200), 90)).getvalue()
         padded = noise + bytes(5 * 1024 * 1024 - len(noise))
 
-        assert send(as_user(UserFactory()), padded).status_code == 200
+        assert send(as_user(), padded).status_code == 200
 
     def test_returns_503_and_retry_after_if_no_slot_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
@@ -81,13 +79,13 @@ class TestAvatarUpdate:
             images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}
         )
 
-        response = send(as_user(UserFactory()), PICTURE)
+        response = send(as_user(), PICTURE)
 
         assert response.status_code == 503
         assert int(response.headers['Retry-After']) >= 1
 
     def test_returns_503_and_retry_after_if_the_decoder_fails(self, as_user, monkeypatch, tmp_path):
-        client = as_user(UserFactory())
+        client = as_user()
         with monkeypatch.context() as once:
             once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
             response = send(client, PICTURE)
@@ -99,7 +97,7 @@ class TestAvatarUpdate:
 
 class TestAvatarDelete:
     def test_deletes_the_avatar(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
         send(client, PICTURE)
 
         assert client.delete(ME).status_code == 200
@@ -110,7 +108,7 @@ class TestAvatarDelete:
 
 class TestAvatarShow:
     def test_returns_the_own_avatar_for_private_caches_only(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
         send(client, PICTURE)
 
         response = client.get(ME, buffered=True)
@@ -120,7 +118,7 @@ class TestAvatarShow:
         assert decoded(response.data).size == (256, 256)
 
     def test_returns_404_without_an_avatar(self, as_user):
-        response = as_user(UserFactory()).get(ME)
+        response = as_user().get(ME)
 
         assert (response.status_code, list(response.json['data'])) == (404, ['avatar'])
 

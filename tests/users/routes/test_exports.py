@@ -4,8 +4,7 @@ import io
 from uuid import uuid4
 from zipfile import ZipFile
 
-from tests.pending_tasks import run_pending_tasks
-from tests.users.factories import UserFactory
+from tests.kit.tasks import run_pending_tasks
 
 MINE = '/api/v1/users/me/exports'
 
@@ -51,7 +50,7 @@ class TestExportContent:
     def test_returns_404_to_another_user(self, app, as_user, user):
         path = as_user(user).post(MINE).location
         run_pending_tasks(app)
-        other = as_user(UserFactory())
+        other = as_user()
 
         for url in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
             response = other.get(url)

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from project.users import service
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/users'
@@ -38,8 +38,7 @@ class TestUsernameShow:
 
         response = client.get(f'{URL}/{name}')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'username'}
+        fails_with(response, 'username', status=404)
 
 
 class TestUserProfile:
@@ -66,8 +65,7 @@ class TestUserProfile:
     def test_returns_404_for_an_unknown_username(self, client):
         response = client.get(f'{URL}/nobody/profile')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'username'}
+        fails_with(response, 'username', status=404)
 
     def test_returns_404_for_a_disabled_user(self, client):
         UserFactory(username='ada', disabled=True)

@@ -18,7 +18,6 @@ from project.users import service as users
 from project.users.errors import PrivilegeEscalation
 from project.users.models import UserRole
 from tests.auth.factories import account
-from tests.auth.pins import plain
 from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
@@ -50,7 +49,7 @@ class TestCreateKey:
 
         [mail] = mailbox()
         assert mail['Subject'] == 'A new API key'
-        assert 'profile:read' in plain(mail)
+        assert 'profile:read' in mail.text
         assert 'key_created' in db.session.scalars(select(Event.event_type)).all()
 
     @pytest.mark.parametrize(
@@ -109,11 +108,11 @@ class TestRemindOfKey:
 
 
 class TestIdentifyKey:
-    def test_returns_the_owner_limited_to_the_scopes(self, owner, assert_max_queries):
+    def test_returns_the_owner_limited_to_the_scopes(self, owner, queries):
         made = create(owner, scopes=['profile:read', 'profile:write'])
         identify(made['key'])
 
-        with assert_max_queries(1):
+        with queries(max=1):
             found = identify(made['key'])
 
         assert found.user_id == owner.user_id
@@ -156,21 +155,21 @@ class TestIdentifyKey:
         with time_machine.travel(moment):
             assert identify(made['key']) is None
 
-    def test_rejects_a_typing_error_without_a_query(self, owner, assert_max_queries):
+    def test_rejects_a_typing_error_without_a_query(self, owner, queries):
         key = create(owner)['key']
         typed = key[:20] + ('a' if key[20] != 'a' else 'b') + key[21:]
 
-        with assert_max_queries(0):
+        with queries(max=0):
             assert identify(typed) is None
 
-    def test_stores_the_time_of_use_at_most_once_a_minute(self, owner, assert_max_queries):
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, owner, queries):
         made = create(owner)
         with time_machine.travel(now(), tick=False) as clock:
             identify(made['key'])
-            with assert_max_queries(1):
+            with queries(max=1):
                 identify(made['key'])
             clock.shift(61)
-            with assert_max_queries(2) as ran:
+            with queries(max=2) as ran:
                 identify(made['key'])
 
         assert len(ran) == 2

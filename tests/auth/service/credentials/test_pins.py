@@ -21,7 +21,7 @@ from project.auth.service.credentials.pins import (
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.throttling import TooManyAttempts
-from tests.auth.pins import other_than, pin_in
+from tests.auth.pins import other_than
 
 ADA = 'ada@example.com'
 
@@ -73,7 +73,7 @@ class TestMailPin:
 
         assert [mail() for _ in range(4)] == [True, True, False, False]
 
-        assert verify(pin_in(mailbox()[-1]))
+        assert verify(mailbox.latest().code)
 
     def test_sends_one_code_to_each_spelling_of_an_email_address(self, mailbox):
         count_mails(9)
@@ -83,8 +83,8 @@ class TestMailPin:
 
         strangers, own = mailbox()[-2:]
         assert own['To'] == ADA
-        assert verify(pin_in(own))
-        assert verify(pin_in(strangers), email='ADA@example.com')
+        assert verify(own.code)
+        assert verify(strangers.code, email='ADA@example.com')
 
     def test_sends_one_code_to_each_user(self):
         count_mails(9, 'email-change')
@@ -95,7 +95,7 @@ class TestMailPin:
     def test_sends_one_more_mail_after_a_code_was_used(self, mailbox):
         count_mails(9)
         mail()
-        consume(verify(pin_in(mailbox()[-1])))
+        consume(verify(mailbox.latest().code))
 
         assert [mail(), mail()] == [True, False]
 
@@ -105,7 +105,7 @@ class TestMailPin:
         count_mails(9)
 
         assert mail()
-        assert not pin_in(mailbox()[-1]).isdigit()
+        assert not mailbox.latest().code.isdigit()
 
 
 class TestIssuePin:

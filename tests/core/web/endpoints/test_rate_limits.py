@@ -12,8 +12,8 @@ from limits import parse
 
 from project.core.web.endpoints.access import authenticated
 from project.core.web.endpoints.rate_limits import Limiter, database_name
-from tests.client import reasons
 from tests.core.apps import bearer, principal
+from tests.kit.responses import fails_with
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REDIS = os.environ.get('TEST_REDIS_URL', '')
@@ -116,8 +116,7 @@ class TestCountRequest:
 
         response = client.get('/probe')
 
-        assert response.status_code == 429
-        assert reasons(response) == {'rate': ['Too many requests']}
+        fails_with(response, 'rate', status=429, reason='Too many requests')
         wait = int(response.headers['Retry-After'])
         assert 50 <= wait <= 51
         clock.shift(timedelta(seconds=wait - 2))
