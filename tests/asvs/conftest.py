@@ -1,13 +1,11 @@
 """Fixtures for the tests of the security standard OWASP ASVS: users who send requests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 
-from project.core.clock import now
 from tests.auth.factories import PASSWORD, account
 from tests.kit.clients import IsolatedClient
 from tests.kit.mailbox import Mailbox
@@ -78,13 +76,6 @@ def admin(make_person: Callable[..., Person]) -> Person:
     person = make_person('grace', roles=['member', 'admin'])
     assert person.log_in().status_code == 201
     return person
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    """Yield a stopped clock, which only the test moves."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 The user does not log in during the rotation.
 """
 
-from datetime import timedelta
 from uuid import uuid4
 
 import pyotp
 import pytest
-import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.service import (
@@ -90,7 +88,7 @@ def pin_under_the_old_key(app, user):
 
 
 class TestProcedure:
-    def test_keeps_stored_data_usable(self, app, user, totp, set_keys, flask, mailbox):
+    def test_keeps_stored_data_usable(self, app, user, totp, set_keys, flask, mailbox, travel):
         account()
         cursor, _ = second_page()
         old, new = app.config['SECRET_KEY'], 'new-' * 10
@@ -117,7 +115,7 @@ class TestProcedure:
         assert accept_invitation(
             email='eve@example.com', code=code, password=NEW_PASSWORD, username='eve'
         )
-        with time_machine.travel(now() + timedelta(minutes=5), tick=False):
+        with travel(minutes=5):
             assert log_in(user_or_email='ada', password=NEW_PASSWORD, otp=totp.at(now())).token
 
     def test_keeps_pins_valid_while_the_fallback_key_is_set(

@@ -25,6 +25,11 @@ class Mail(EmailMessage):
     name = ''
 
     @property
+    def moment(self) -> str:
+        """Return the time at which the mail was enqueued, as text that sorts by time."""
+        return str(self['Message-ID']).partition('@')[0].rpartition('.')[0]
+
+    @property
     def text(self) -> str:
         """Return the plain text."""
         return text_of(self)
@@ -83,9 +88,12 @@ class Mailbox:
         self._mails: dict[str, Mail] = {}
 
     def __call__(self) -> list[Mail]:
-        """Return all mails, oldest first."""
+        """Return all mails, oldest first; those of the same moment in the order of their arrival.
+
+        If the clock stands still (`travel`), move it between two mails whose order matters.
+        """
         run_pending_tasks(self._app)
-        return [self._mails[key] for key in sorted(self._mails)]
+        return sorted(self._mails.values(), key=lambda mail: mail.moment)
 
     def latest(self, name: str | None = None, *, to: str | None = None) -> Mail:
         """Return the newest mail.

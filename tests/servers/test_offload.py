@@ -19,7 +19,6 @@ from werkzeug.test import run_wsgi_app
 
 from project.core.storage import storage_from_url
 from project.core.web.responses import file_responses
-from tests.files.conftest import clock
 from tests.files.factories import FileFactory
 from tests.files.file_io import store
 from tests.files.routes import test_content as contents
@@ -33,7 +32,6 @@ from .nginx import proxy
 
 pytestmark = pytest.mark.servers
 
-__all__ = ['clock']
 
 URL = '/api/v1/files'
 

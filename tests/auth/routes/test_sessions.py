@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 
 from project.auth.models import Session
 from project.core.clock import now
@@ -79,10 +78,10 @@ class TestSessionCreate:
 
         fails_with(response, field, status=code)
 
-    def test_counts_wrong_passwords_although_it_rejects_them(self, client):
+    def test_counts_wrong_passwords_although_it_rejects_them(self, client, travel):
         account(username='ada', email='ada@example.com')
         start = now()
-        with time_machine.travel(start):
+        with travel(to=start):
             for login in ['ada', 'ADA', 'Ada', 'adA', 'aDA'] * 2:
                 body = {'user_or_email': login, 'password': 'wrong'}
                 assert client.post(SESSIONS, json=body).status_code == 401
@@ -91,7 +90,7 @@ class TestSessionCreate:
 
         fails_with(response, 'attempts', status=429)
         assert 890 <= int(response.headers['Retry-After']) <= 900
-        with time_machine.travel(start + timedelta(minutes=15, seconds=1)):
+        with travel(to=start + timedelta(minutes=15, seconds=1)):
             assert client.post(SESSIONS, json=right).status_code == 201
 
     @pytest.mark.parametrize('form', ['NFC', 'NFD'])

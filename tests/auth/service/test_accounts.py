@@ -6,7 +6,6 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-import time_machine
 
 from project.auth.errors import PasswordTooWeak, WrongCredentials, WrongPassword, WrongPin
 from project.auth.models import Credential, Pin, Registration
@@ -42,9 +41,9 @@ STRANGERS_PASSWORD = 'The password of a stranger'
 
 
 class TestRegister:
+    @pytest.mark.usefixtures('travel')
     def test_stores_a_registration_and_creates_no_user(self):
-        with time_machine.travel(now(), tick=False):
-            register(**ADA, name='Ada')
+        register(**ADA, name='Ada')
 
         waiting = Registration.find_by_username('ada')
         assert (waiting.email, waiting.name) == ('ada@example.com', 'Ada')
@@ -135,8 +134,8 @@ class TestRegister:
 
         assert done == []
 
-    def test_renews_a_pending_registration_with_its_password(self, mailbox):
-        with time_machine.travel(now() - timedelta(hours=23)):
+    def test_renews_a_pending_registration_with_its_password(self, mailbox, travel):
+        with travel(hours=-23):
             register(**ADA)
 
         register(**{**ADA, 'email': 'ADA@example.com'}, name='Ada')
@@ -399,21 +398,21 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_rejects_a_pin_after_ten_minutes(self, registered):
+    def test_rejects_a_pin_after_ten_minutes(self, registered, travel):
         with (
-            time_machine.travel(now() + timedelta(minutes=10, seconds=1)),
+            travel(minutes=10, seconds=1),
             pytest.raises(WrongPin),
         ):
             verify(registered)
 
-    def test_rejects_an_expired_registration(self, mailbox):
+    def test_rejects_an_expired_registration(self, mailbox, travel):
         register(**ADA)
         mailbox()
-        with time_machine.travel(now() + timedelta(hours=23, minutes=55)):
+        with travel(hours=23, minutes=55):
             resend_verification('ada@example.com')
             pin = mailbox()[1].code
 
-        with time_machine.travel(now() + timedelta(hours=24, seconds=1)), pytest.raises(WrongPin):
+        with travel(hours=24, seconds=1), pytest.raises(WrongPin):
             verify(pin)
 
     def test_requires_the_password_of_the_registration(self, registered, mailbox):
@@ -427,26 +426,26 @@ class TestVerifyAccount:
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert User.find_by_username('mallory') is None
 
-    def test_accepts_a_registration_after_many_registrations_by_strangers(self, mailbox):
+    def test_accepts_a_registration_after_many_registrations_by_strangers(self, mailbox, travel):
         strangers = (f'stranger{number}' for number in count())
 
         def plant(times):
             for _ in range(times):
+                travel(seconds=1)
                 register(
                     username=next(strangers), email='ada@example.com', password=STRANGERS_PASSWORD
                 )
 
         # A day begins with its first registration. So the ten registrations of the next day can
         # follow an hour after the last one.
-        with time_machine.travel(now()) as clock:
-            plant(1)
-            clock.shift(timedelta(hours=23))
-            register(**ADA)
-            plant(8)
-            clock.shift(timedelta(hours=1))
-            plant(10)
+        plant(1)
+        travel(hours=23)
+        register(**ADA)
+        plant(8)
+        travel(hours=1)
+        plant(10)
 
-            assert verify(mailbox.latest().code).username == 'ada'
+        assert verify(mailbox.latest().code).username == 'ada'
 
     def test_rejects_a_registration_by_a_stranger(self, mailbox):
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
@@ -541,13 +540,13 @@ class TestCreateAccount:
         assert all(len(password) >= 20 for password in passwords)
         assert log_in(user_or_email='ada2', password=password)
 
-    def test_generates_a_password_that_expires(self):
+    def test_generates_a_password_that_expires(self, travel):
         """ASVS 6.4.1: a generated password expires soon."""
         user, password, expires_at = create_account(username='ada', email='ada@example.com')
         entry = log_in(user_or_email='ada', password=password)
 
         assert timedelta(hours=23) < expires_at - now() <= timedelta(hours=24)
-        with time_machine.travel(expires_at, tick=False):
+        with travel(to=expires_at):
             with pytest.raises(WrongCredentials):
                 log_in(user_or_email='ada', password=password)
             with pytest.raises(WrongPassword):
@@ -560,7 +559,7 @@ class TestCreateAccount:
                 )
 
     @pytest.mark.parametrize('way', ['change', 'reset'])
-    def test_generates_a_password_until_the_user_chooses_one(self, mailbox, way):
+    def test_generates_a_password_until_the_user_chooses_one(self, mailbox, way, travel):
         user, password, expires_at = create_account(username='ada', email='ada@example.com')
 
         if way == 'change':
@@ -570,7 +569,7 @@ class TestCreateAccount:
             pin = mailbox.latest().code
             reset_password(email=user.email, pin=pin, new_password=PASSWORD)
 
-        with time_machine.travel(expires_at + timedelta(days=1), tick=False):
+        with travel(to=expires_at + timedelta(days=1)):
             assert log_in(user_or_email='ada', password=PASSWORD)
 
     def test_creates_an_admin(self):

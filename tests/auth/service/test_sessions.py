@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import func, select
 
 from project.auth.errors import AccountDisabled, EmailNotVerified, SessionNotFound, WrongCredentials
@@ -104,13 +103,13 @@ class TestIdentify:
     def test_rejects_an_unknown_token(self):
         assert identify(new_token('pst')) is None
 
-    def test_rejects_an_expired_token(self):
+    def test_rejects_an_expired_token(self, travel):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, expires_at=start + timedelta(hours=1))
 
-        with time_machine.travel(start + timedelta(minutes=59), tick=False):
+        with travel(to=start + timedelta(minutes=59)):
             assert identify(token)
-        with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
+        with travel(to=start + timedelta(hours=1, seconds=1)):
             assert identify(token) is None
 
     def test_rejects_the_token_of_a_disabled_user(self):
@@ -119,17 +118,17 @@ class TestIdentify:
 
         assert identify(token) is None
 
-    def test_stores_the_time_of_use_at_most_once_a_minute(self, queries):
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, queries, travel):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, last_used_at=start)
 
-        with time_machine.travel(start + timedelta(seconds=59), tick=False), queries(max=1):
+        with travel(to=start + timedelta(seconds=59)), queries(max=1):
             identify(token)
         later = start + timedelta(seconds=61)
-        with time_machine.travel(later, tick=False), queries(max=2) as statements:
+        with travel(to=later), queries(max=2) as statements:
             identify(token)
             assert len(statements) == 2
-        with time_machine.travel(later + timedelta(seconds=30), tick=False), queries(max=1):
+        with travel(to=later + timedelta(seconds=30)), queries(max=1):
             identify(token)
 
         assert db.session.scalars(db.select(Session.last_used_at)).one() == later

@@ -9,7 +9,7 @@ from project.core.tasks import PermanentFailure
 from tests.kit.mailbox import mails_in
 from tests.kit.tasks import run_pending_tasks
 
-from ..outbox import rows, travel_forward
+from ..outbox import rows
 from .sample_mails import HELLO, TO, send
 
 PIN = '012345'
@@ -82,7 +82,7 @@ class TestSendMail:
 
 
 class TestDeliverMail:
-    def test_uses_the_same_message_id_in_all_attempts(self, mail_app, monkeypatch):
+    def test_uses_the_same_message_id_in_all_attempts(self, mail_app, monkeypatch, travel):
         seen = []
 
         def lose(message):
@@ -94,14 +94,14 @@ class TestDeliverMail:
         send()
         task_id = rows()[0].id
         for number in range(3):
-            with travel_forward(hours=number):
+            with travel(hours=number):
                 run_pending_tasks(mail_app)
 
         assert len(seen) == 3
         assert len(set(seen)) == 1
         assert task_id.hex in seen[0][0]
 
-    def test_replaces_the_file_of_an_earlier_attempt(self, mail_app, mails, monkeypatch):
+    def test_replaces_the_file_of_an_earlier_attempt(self, mail_app, mails, monkeypatch, travel):
         deliver = mail_app.extensions['mail']
 
         def lose(message):
@@ -113,7 +113,7 @@ class TestDeliverMail:
         assert len(mails()) == 1
         monkeypatch.setitem(mail_app.extensions, 'mail', deliver)
 
-        with travel_forward(hours=1):
+        with travel(hours=1):
             assert len(mails()) == 1
         assert rows() == []
 

@@ -24,7 +24,7 @@ from tests.kit.mailbox import mails_in, parse_mail, text_of
 from tests.kit.tasks import run_pending_tasks
 from tests.repository_copy import ROOT
 
-from ..outbox import rows, travel_forward
+from ..outbox import rows
 from .sample_mails import TO, hello, send
 
 pytestmark = pytest.mark.usefixtures('mail_app')
@@ -280,7 +280,7 @@ class TestSmtpTransport:
         assert (row.state, row.attempts) == ('waiting', 1)
         assert 'timed out' in row.last_error
 
-    def test_delivers_later_after_a_server_that_hung(self, mail_app, monkeypatch):
+    def test_delivers_later_after_a_server_that_hung(self, mail_app, monkeypatch, travel):
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
             lost = create_transport(f'smtp://127.0.0.1:{port}')
@@ -289,7 +289,7 @@ class TestSmtpTransport:
             run_pending_tasks(mail_app)
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 10)
 
-        with smtp_server() as server, travel_forward(hours=1):
+        with smtp_server() as server, travel(hours=1):
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             monkeypatch.setitem(mail_app.extensions, 'mail', transport)
             run_pending_tasks(mail_app)

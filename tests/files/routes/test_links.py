@@ -133,7 +133,7 @@ class TestLinkDelete:
 
 
 class TestCollectGarbage:
-    def test_deletes_links_a_month_after_their_end(self, ada, client, file, clock):
+    def test_deletes_links_a_month_after_their_end(self, ada, client, file, travel):
         ended = service.create_link(
             principal_of(ada), file.id, expires_at=now() + timedelta(days=1)
         )
@@ -142,10 +142,10 @@ class TestCollectGarbage:
         used = service.create_link(principal_of(ada), file.id, max_downloads=1)
         service.create_link(principal_of(ada), file.id, max_downloads=2)
         fetch(client, used['token'])
-        clock.shift(timedelta(days=29))
+        travel(days=29)
         assert list(service.collect_garbage()) == []
 
-        clock.shift(timedelta(days=3))
+        travel(days=3)
 
         expected = {str(ended['id']), str(used['id'])}
         for dry_run in (True, False):
@@ -164,7 +164,7 @@ class TestShared:
 
     @pytest.mark.parametrize('end', ['trash', 'delete', 'disable', 'erase', 'expire', 'right'])
     def test_returns_404_without_file_owner_or_permission(
-        self, client, anybody, ada, file, clock, monkeypatch, end
+        self, client, anybody, ada, file, travel, monkeypatch, end
     ):
         AdminFactory()
         link = share(client, file, expires_at=(now() + timedelta(hours=1)).isoformat())
@@ -178,7 +178,7 @@ class TestShared:
         elif end == 'erase':
             users.delete_user(ada.id)
         elif end == 'expire':
-            clock.shift(timedelta(hours=1, seconds=1))
+            travel(hours=1, seconds=1)
         else:
             nothing = 'project.users.service.authorization.permissions_of'
             monkeypatch.setattr(nothing, lambda _: frozenset())
@@ -204,7 +204,7 @@ class TestPassword:
         assert anybody.get(f'{SHARED}/{token}').status_code == 403
         assert fetch(anybody, token, X_Link_Password='Open sesame').data == b'Shared bytes.'
 
-    def test_is_locked_after_ten_wrong_passwords(self, client, anybody, file, clock):
+    def test_is_locked_after_ten_wrong_passwords(self, client, anybody, file, travel):
         token = share(client, file, password='Open sesame')['token']
         for _ in range(10):
             assert fetch(anybody, token, X_Link_Password='wrong').status_code == 403
@@ -212,7 +212,7 @@ class TestPassword:
         locked = fetch(anybody, token, X_Link_Password='Open sesame')
 
         fails_with(locked, 'attempts', status=429)
-        clock.shift(timedelta(minutes=15, seconds=1))
+        travel(minutes=15, seconds=1)
         assert fetch(anybody, token, X_Link_Password='Open sesame').status_code == 200
 
     def test_does_not_count_right_passwords(self, client, anybody, file):

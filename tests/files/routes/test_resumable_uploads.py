@@ -260,21 +260,21 @@ class TestChecksum:
 
 
 class TestExpiration:
-    def test_is_postponed_with_each_chunk(self, client, clock):
+    def test_is_postponed_with_each_chunk(self, client, travel):
         created = create(client)
         first = parsedate_to_datetime(created.headers['Upload-Expires'])
-        clock.shift(timedelta(hours=20))
+        travel(hours=20)
 
         after = patch(client, created.location, b'x')
 
         moved = parsedate_to_datetime(after.headers['Upload-Expires'])
         assert timedelta(hours=19) < moved - first < timedelta(hours=21)
-        clock.shift(timedelta(hours=20))
+        travel(hours=20)
         assert head(client, created.location).status_code == 200
 
-    def test_deletes_the_upload_and_releases_its_reservation(self, client, clock, var):
+    def test_deletes_the_upload_and_releases_its_reservation(self, client, travel, var):
         url = create(client, content=CONTENT[:10]).location
-        clock.shift(timedelta(days=1, seconds=1))
+        travel(days=1, seconds=1)
 
         assert head(client, url).status_code == 404
         assert patch(client, url, CONTENT[10:], offset=10).status_code == 404

@@ -204,7 +204,7 @@ class TestPatch:
 
         assert happened == ['partial', 'acknowledged']
 
-    def test_acknowledges_bytes_while_the_chunk_arrives(self, ada, clock, monkeypatch):
+    def test_acknowledges_bytes_while_the_chunk_arrives(self, ada, travel, monkeypatch):
         monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
@@ -213,7 +213,7 @@ class TestPatch:
             def read1(self, _size=-1):
                 shown = service.get_upload(ada.id, upload.id)
                 seen.append((shown.offset, shown.expires_at - now()))
-                clock.shift(timedelta(hours=20))
+                travel(hours=20)
                 return super().read1(10)
 
         service.append(ada.id, upload.id, Slow(CONTENT), offset=0)

@@ -1,11 +1,9 @@
 """HTTP: request a thumbnail of an image. A task makes it; it is deleted with the image."""
 
 import io
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import delete, select, update
 
 from project.core import images
@@ -111,7 +109,7 @@ class TestThumbnailShow:
         # The task has succeeded, so no dead letter is left.
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
-    def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image):
+    def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image, travel):
         show(client, image.id)
         with atomic():
             dead = {'state': DEAD, 'available_at': None, 'started_at': now()}
@@ -120,7 +118,7 @@ class TestThumbnailShow:
         response = show(client, image.id)
         assert (response.status_code, response.headers['Retry-After']) == (503, '600')
 
-        with time_machine.travel(now() + timedelta(minutes=11)):
+        with travel(minutes=11):
             assert show(client, image.id).status_code == 202
         assert db.session.scalars(select(OutboxTask.state)).all() == ['waiting']
 

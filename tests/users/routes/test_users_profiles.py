@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
 from project.users import service
 from tests.kit.responses import data, fails_with
@@ -52,12 +51,12 @@ class TestUserProfile:
             'since_logged_in': None,
         }  # fmt: skip
 
-    def test_counts_the_days_since_the_last_login_across_months(self, client):
+    def test_counts_the_days_since_the_last_login_across_months(self, client, travel):
         user = UserFactory()
-        with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC)):
+        with travel(to=datetime(2026, 1, 31, 12, tzinfo=UTC)):
             service.record_login(user.id)
 
-        with time_machine.travel(datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
+        with travel(to=datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
             profile = data(client.get(f'{URL}/{user.username}/profile'))
 
         assert profile['since_logged_in'] == 1

@@ -5,7 +5,6 @@ import secrets
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
@@ -187,13 +186,13 @@ class TestVerifyPin:
         with pytest.raises(WrongPin):
             verify(pin, 'password-reset')
 
-    def test_rejects_a_pin_after_ten_minutes(self):
+    def test_rejects_a_pin_after_ten_minutes(self, travel):
         pin, issued = issue(), now()
 
-        with time_machine.travel(issued + PIN_LIFETIME - timedelta(seconds=2), tick=False):
+        with travel(to=issued + PIN_LIFETIME - timedelta(seconds=2)):
             assert verify(pin)
         with (
-            time_machine.travel(issued + PIN_LIFETIME + timedelta(seconds=1), tick=False),
+            travel(to=issued + PIN_LIFETIME + timedelta(seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(pin)
@@ -243,9 +242,11 @@ class TestVerifyPin:
             ('2001:db8:1:2::{}', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'),
         ],
     )
-    def test_throttles_a_network_after_25_wrong_pins(self, set_client_ip, inside, last, outside):
+    def test_throttles_a_network_after_25_wrong_pins(
+        self, set_client_ip, inside, last, outside, travel
+    ):
         pin, code, start = issue(), issue('password-reset', mails=3), now()
-        with time_machine.travel(start, tick=False):
+        with travel(to=start):
             for number in range(25):
                 set_client_ip(inside.format(number))
                 with pytest.raises(WrongPin):
@@ -287,13 +288,13 @@ class TestCodes:
     def test_may_be_typed_in_any_case_and_without_dashes(self, typed):
         assert verify(typed(issue(mails=3)))
 
-    def test_expire_after_a_day(self):
+    def test_expire_after_a_day(self, travel):
         code, issued = issue(mails=3), now()
 
-        with time_machine.travel(issued + CODE_LIFETIME - timedelta(seconds=2), tick=False):
+        with travel(to=issued + CODE_LIFETIME - timedelta(seconds=2)):
             assert verify(code)
         with (
-            time_machine.travel(issued + CODE_LIFETIME + timedelta(seconds=1), tick=False),
+            travel(to=issued + CODE_LIFETIME + timedelta(seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(code)
