@@ -182,7 +182,7 @@ class TestGeneral:
     def test_v6_3_1_verifies_no_more_passwords_than_documented(self, make_person, monkeypatch):
         """tests/reliability/test_guessing.py sends 1,000 attempts at once to two web workers."""
         eve, seen = make_person('eve'), []
-        known = eve.log_in().json['data']['device']
+        known = data(eve.log_in())['device']
         real = __import__(
             'project.auth.service.login', fromlist=['verify_password']
         ).verify_password

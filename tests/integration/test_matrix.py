@@ -18,7 +18,8 @@ from project.core.security.permissions import permission_descriptions
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from project.users.service import disable_user
 from tests.auth.factories import PASSWORD, account
-from tests.kit.clients import bearer_client
+from tests.kit.clients import authorized_client, bearer_client
+from tests.kit.responses import reasons
 from tests.separate_app import application
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
@@ -94,7 +95,7 @@ def call(client, row, user_id):
         return str(response.status_code)
     if response.status_code == 404 and '<int:user_id>' in row.rule:
         return '404'
-    fields = set(response.json['data'] or ()) if response.status_code in GUARD else set()
+    fields = set(reasons(response)) if response.status_code in GUARD else set()
     return str(response.status_code) if fields & GUARD.get(response.status_code, set()) else 'ok'
 
 
@@ -249,8 +250,7 @@ class TestMatrix:
         with pytest.raises(EmailNotVerified):
             log_in(user_or_email='ada', password=PASSWORD)
         user = UserFactory()
-        client = app.test_client()
-        client.environ_base['HTTP_AUTHORIZATION'] = basic_auth('ada', PASSWORD)
+        client = authorized_client(app, basic_auth('ada', PASSWORD))
 
         found = contradictions(
             lambda row: call(client, row, user.id), lambda row: expected(row.nobody)
@@ -290,7 +290,7 @@ class TestMatrix:
 
         def verdict(row):
             response = client.open(path_of(row.rule, user.id), method=row.method)
-            return response.status_code, set(response.json['data'])
+            return response.status_code, set(reasons(response))
 
         fresh = [row for row in ROWS if 'freshly' in row.member]
         found = contradictions(verdict, lambda row: (403, {'reauthentication'}), fresh)

@@ -58,12 +58,17 @@ class IsolatedClient(FlaskClient):
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
 
 
-def bearer_client(app: Flask, token: str) -> IsolatedClient:
-    """Return a test client that sends a bearer token."""
+def authorized_client(app: Flask, authorization: str) -> IsolatedClient:
+    """Return a test client that sends an `Authorization` header."""
     client = app.test_client()
-    client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
+    client.environ_base['HTTP_AUTHORIZATION'] = authorization
     assert isinstance(client, IsolatedClient)
     return client
+
+
+def bearer_client(app: Flask, token: str) -> IsolatedClient:
+    """Return a test client that sends a bearer token."""
+    return authorized_client(app, f'Bearer {token}')
 
 
 @pytest.fixture

@@ -16,16 +16,20 @@ def queries() -> Callable[..., AbstractContextManager[list[str]]]:
 
     If the block executes more statements, the test fails and prints them. The block gets the list
     of its statements; `with queries() as statements:` only records them. Savepoints and locks of
-    users are not counted. Raises ValueError for a negative number.
+    users are not counted. `queries(before=function)` calls a function with each statement before it
+    is executed; if it raises an error, the statement fails. Raises ValueError for a negative `max`.
     """
     return record_queries
 
 
 @contextmanager
-def record_queries(*, max: int | None = None) -> Iterator[list[str]]:
+def record_queries(
+    *, max: int | None = None, before: Callable[[str], object] | None = None
+) -> Iterator[list[str]]:
     """Record the statements on the database of the current application.
 
     :param max: the largest allowed number of statements; None for any number.
+    :param before: called with each statement before its execution.
     :raises AssertionError: if there are more. The message contains all statements.
     """
     if max is not None and max < 0:
@@ -38,6 +42,8 @@ def record_queries(*, max: int | None = None) -> Iterator[list[str]]:
         is_lock = 'FROM users' in statement and statement.endswith('FOR NO KEY UPDATE')
         if not is_lock and not statement.startswith(('SAVEPOINT', 'RELEASE', 'ROLLBACK')):
             statements.append(statement)
+            if before:
+                before(statement)
 
     database = db.engines[None]
     event.listen(database, 'before_cursor_execute', record)

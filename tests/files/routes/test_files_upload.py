@@ -359,16 +359,9 @@ class TestFilesPost:
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
     @pytest.mark.parametrize('full', [errno.ENOSPC, errno.EDQUOT])
     def test_returns_507_when_the_disk_is_full(
-        self, client, monkeypatch, incoming, kept, var, full, way
+        self, client, storage_failing, incoming, kept, full, way
     ):
-        class FullDisk(io.FileIO):
-            def write(self, data):
-                raise OSError(full, os.strerror(full))
-
-        with monkeypatch.context() as disk:
-            disk.setattr('pathlib.Path.open', lambda path, mode, **_: FullDisk(path, mode))
-            # The form parser writes to a `TemporaryFile` if the form has no `stream_factory`.
-            disk.setattr('tempfile.TemporaryFile', lambda *_, **__: FullDisk(var / 'full', 'w+'))
+        with storage_failing(after_bytes=300_000, error=OSError(full, os.strerror(full))):
             response = way(client, b'x' * 600_000)
 
         assert response.status_code == 507
@@ -380,13 +373,9 @@ class TestFilesPost:
         assert (incoming(), kept()) == ([], [])
         assert used(client) == 0
 
-    def test_returns_503_when_the_bytes_cannot_be_synced(self, client, monkeypatch, kept):
-        def fail(_descriptor):
-            raise OSError(errno.EIO, 'Input/output error')
-
-        monkeypatch.setattr(os, 'fsync', fail)
-
-        response = raw(client)
+    def test_returns_503_when_the_bytes_cannot_be_synced(self, client, storage_failing, kept):
+        with storage_failing(operations={'prepare'}):
+            response = raw(client)
 
         assert response.status_code == 503
         assert response.json['status'] == 'error'
