@@ -115,8 +115,8 @@ class Mailbox:
         paths: Iterable[str] = self._app.jinja_env.list_templates()
         return {match[1] for path in paths if (match := SUBJECT.fullmatch(path))}
 
-    def note_template(self, _app: Flask, *, template: Any, **_: Any) -> None:
-        """Note the name of the mail that the application renders now."""
+    def recognize(self, _app: Flask, *, template: Any, **_: Any) -> None:
+        """Store the name of the mail that the application renders now."""
         if match := SUBJECT.fullmatch(template.name or ''):
             self._rendered = match[1]
 
@@ -141,5 +141,5 @@ def mailbox(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """
     mailbox = Mailbox(app)
     monkeypatch.setitem(app.extensions, TRANSPORT.name, mailbox.receive)
-    with template_rendered.connected_to(mailbox.note_template, app):
+    with template_rendered.connected_to(mailbox.recognize, app):
         yield mailbox

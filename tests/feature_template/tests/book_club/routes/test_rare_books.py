@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from project.book_club.models import RareBook
+from project.book_club.permissions import READ
 from tests.book_club.factories import RareBookFactory
 from tests.kit.responses import data, fails_with
 from tests.users.factories import UserFactory
@@ -165,6 +166,14 @@ class TestRareBooksPost:
 
         fails_with(response, *INVALID)
 
+    def test_needs_the_scope_of_an_api_key(self, as_key, ada):
+        key = as_key(ada, scopes={READ})
+
+        response = key.post(URL, json=body_for(ada))
+
+        assert key.get(URL).status_code == 200
+        fails_with(response, 'scope', status=403)
+
 
 class TestRareBookGet:
     def test_returns_404_for_a_rare_book_of_another_user(self, client):
@@ -194,7 +203,7 @@ class TestRareBookPatch:
 
         response = client.patch(url, json={}, headers={'If-Match': etag})
 
-        assert response.status_code == 412
+        fails_with(response, 'etag', status=412)
 
 
 class TestRareBookDelete:
