@@ -42,8 +42,8 @@ from project.users.personal_data import personal_data_registry
 from project.users.service import open_export, request_export
 from tests.auth.factories import PASSWORD, account
 from tests.files.factories import FileFactory
+from tests.kit.tasks import run_pending_tasks
 from tests.list_routes import make_rows
-from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 # Names of columns that contain the id of a user, even without a foreign key.
@@ -264,9 +264,9 @@ class TestMakeExport:
         assert (user_rows[0]['username'], user_rows[0]['roles']) == ('ada', ['member'])
         assert not any('..' in name or name.startswith('/') for name in names)
 
-    def test_executes_the_same_number_of_statements_for_many_files(self, user, assert_max_queries):
+    def test_executes_the_same_number_of_statements_for_many_files(self, user, queries):
         def count_statements():
-            with assert_max_queries(1000) as statements:
+            with queries(max=1000) as statements:
                 for part in export_files(user.id):
                     b''.join(part.chunks)
                 return len(statements)

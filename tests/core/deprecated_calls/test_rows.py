@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import time_machine
 from sqlalchemy import func, select
 
 from project.core.database.session import atomic, db
@@ -84,12 +83,12 @@ class TestDeleteCallsExceptOf:
 
 
 class TestDeleteOldCalls:
-    def test_deletes_days_beyond_the_kept_ones(self):
-        with time_machine.travel(NOON, tick=False):
-            for days in (0, KEPT_DAYS - 1, KEPT_DAYS, 300):
-                add_requests(call(day=TODAY - timedelta(days=days)), 1, NOON)
+    def test_deletes_days_beyond_the_kept_ones(self, travel):
+        travel(to=NOON)
+        for days in (0, KEPT_DAYS - 1, KEPT_DAYS, 300):
+            add_requests(call(day=TODAY - timedelta(days=days)), 1, NOON)
 
-            delete_old_calls()
+        delete_old_calls()
 
         days = db.session.scalars(select(DeprecatedCall.day).order_by(DeprecatedCall.day)).all()
         assert [(TODAY - day).days for day in days] == [KEPT_DAYS - 1, 0]

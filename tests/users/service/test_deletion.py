@@ -15,7 +15,7 @@ from project.users.personal_data import PersonalData, personal_data_registry
 from project.users.service.deletion import erase_user, resume_erasures
 from project.users.signals import user_deleted
 from tests.concurrency import run_concurrently, separate_app
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 from tests.users.service.clerks import clerk_with
 from tests.users.service.listed_users import usernames
