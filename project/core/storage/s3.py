@@ -6,6 +6,7 @@ at all, so it is durable after its upload.
 
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,13 @@ class S3Storage(Storage):
         self.write_probe()
         with translate_s3_errors():
             self._new_probe().head_bucket(Bucket=self.bucket)
+
+    def server_time(self) -> float:
+        """Return the time of the S3 server, in whole seconds."""
+        with translate_s3_errors():
+            found = self._new_probe().head_bucket(Bucket=self.bucket)
+        date = found['ResponseMetadata']['HTTPHeaders']['date']
+        return parsedate_to_datetime(date).timestamp()
 
     def has_marker(self, marker: str) -> bool:
         """Return whether the bucket has the marker.
