@@ -226,6 +226,8 @@ def checks_of(kind: type[C]) -> dict[str, C]:
 
 def reason_of(error: BaseException) -> str:
     """Return the type and message of an error, or of its cause, in one line."""
+    if isinstance(error, SystemExit):
+        return str(error.code)
     cause = error.__cause__ or error
     lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
     return f'{type(cause).__name__}: {lines[0]}'

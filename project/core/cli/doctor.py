@@ -1,7 +1,10 @@
 """`flask doctor`. It works with an invalid configuration, and without an application."""
 
 import logging
+import os
 import re
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from project.core.doctor.running import Row
 
 URL_PATTERN = re.compile(r'https?://[^\s/@?#]+(/[^\s?#]*)?')
+# The names of the threads of checks begin with it.
+THREAD_PREFIX = 'doctor '
 STATE_WIDTH = max(map(len, State)) + 2
 
 
@@ -55,10 +60,29 @@ def doctor_command(
         finally:
             logging.disable(logging.NOTSET)
         _print(rows, as_json=as_json)
-        if failed := sum(row.state is State.FAILED for row in rows):
+        failed = sum(row.state is State.FAILED for row in rows)
+        if failed and is_any_running():
+            _end_process(f'Error: failed checks: {failed}')
+        if failed:
             raise click.ClickException(f'failed checks: {failed}')
 
     return doctor
+
+
+def is_any_running() -> bool:
+    """Return whether a check has not ended yet, although its time limit has expired."""
+    return any(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())
+
+
+def _end_process(message: str) -> None:
+    """Print an error, and exit at once, with the code 1.
+
+    A check that has not ended may wait for a server. The library of S3 has threads for whose end a
+    normal exit of Python would wait, too: for minutes, if the server is silent.
+    """
+    click.echo(message, err=True)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _validate_url(_context: Any, _option: Any, value: str | None) -> str | None:
@@ -84,11 +108,13 @@ def _report(
     found: list[tuple[str, Finding]] = []
     loaded = app = None
     try:
-        loaded = load()
         init_checks()
+        loaded = load()
         found += _configuration_findings(loaded)
-    except (Exception, SystemExit) as error:
-        found.append(('configuration', Finding(State.FAILED, reason_of(error))))
+    except SystemExit as rejection:
+        found.append(('configuration', Finding(State.FAILED, reason_of(rejection))))
+    except Exception as error:
+        found.append(('application', Finding(State.FAILED, reason_of(error))))
     situation = situation_of(loaded, url)
     if loaded and not loaded.faults:
         try:

@@ -38,7 +38,7 @@ def check_clock(
         try:
             difference = clock_difference(read, now)
         except (SQLAlchemyError, ServiceUnavailable) as error:
-            yield Finding(State.NOT_CHECKED, f'{name}: {reason_of(error)}')
+            yield Finding(State.NOT_CHECKED, f'{name}: {reason_of(error)}', remedy='')
         else:
             yield clock_finding(name, difference)
 

@@ -51,7 +51,7 @@ def check_proxies(situation: Situation) -> Iterator[Finding]:
         seen = f'the response has no report about proxies: {reason}'
         yield Finding(State.FAILED, seen, 'Run the command with the settings of the service.')
     else:
-        yield report_finding(report, hops, urlsplit(situation.url).scheme)
+        yield report_finding(report, urlsplit(situation.url).scheme)
 
 
 def request_report(url: str, probe: str) -> tuple[int, dict[str, Any] | None]:
@@ -80,21 +80,20 @@ def request_report(url: str, probe: str) -> tuple[int, dict[str, Any] | None]:
     return response.status, json.loads(found) if found else None
 
 
-def report_finding(report: Mapping[str, Any], hops: int, scheme: str) -> Finding:
-    """Compare the forwarding headers that arrived with `TRUSTED_PROXIES`.
+def report_finding(report: Mapping[str, Any], scheme: str) -> Finding:
+    """Compare the forwarding headers that arrived with `TRUSTED_PROXIES` of the service.
 
-    :param report: the report of the service.
-    :param hops: the value of `TRUSTED_PROXIES`.
+    :param report: the report of the service. Its settings count, not those of this command.
     :param scheme: the scheme of the request: `https`.
     """
-    passed = count_proxies(report['forwarded_for'])
+    passed, hops = count_proxies(report['forwarded_for']), report['trusted_proxies']
     if passed != hops:
         effect = (
             'clients can choose their IP address'
             if passed < hops
             else 'all clients share the IP address and the limits of a proxy'
         )
-        seen = f'the request has passed {passed}, but TRUSTED_PROXIES is {hops}: {effect}'
+        seen = f'proxies: {passed}, but TRUSTED_PROXIES is {hops}: {effect}'
         return Finding(State.FAILED, seen, f'Set TRUSTED_PROXIES={passed}.')
     if not report['address'] or report['address'] == FORGED_ADDRESS:
         seen = f'the service reads the address {report["address"]!r} of the client'

@@ -79,7 +79,8 @@ def run_doctor(
             # A thread that does not end must not keep the command alive.
             Thread(target=runs[name], name=f'doctor {name}', daemon=True).start()
     for run in runs.values():
-        if not run.finished.wait(max(0.0, end - time.monotonic())):
+        is_finished = run.finished.wait(max(0.0, end - time.monotonic()))
+        if not is_finished and not any(each.state is State.FAILED for each in run.findings):
             run.findings.append(Finding(State.FAILED, f'no result within {seconds:g} s'))
     return [(name, finding) for name, run in runs.items() for finding in run.findings]
 
@@ -99,18 +100,22 @@ def _function(
     else:
         return None
     if have < needs:
-        reason = 'the application' if have else 'the configuration'
-        seen = f'{reason} cannot be loaded'
-        return lambda: [Finding(State.NOT_CHECKED, seen, 'Correct the other failures first.')]
+        seen = f'not possible without the {needs.name.lower()}, which cannot be loaded'
+        return lambda: [Finding(State.NOT_CHECKED, seen, remedy='')]
 
     def find() -> Iterator[Finding]:
         with app.app_context() if app and needs is Need.APPLICATION else nullcontext(), lock:
-            if isinstance(check, DoctorCheck):
-                yield from check.function(situation)
-            elif isinstance(check, HealthCheck):
-                yield from inspect_dependency(check, situation.config)
+            yield from findings_of(check, situation)
 
     return find
+
+
+def findings_of(check: Check, situation: Situation) -> Iterator[Finding]:
+    """Run a check, in an application context if it needs one, and yield its findings."""
+    if isinstance(check, DoctorCheck):
+        yield from check.function(situation)
+    elif isinstance(check, HealthCheck):
+        yield from inspect_dependency(check, situation.config)
 
 
 def inspect_dependency(check: HealthCheck, config: Mapping[str, object]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request, current_app, request
 
 from project.core.security.signing import sign, unsign
 from project.core.web.requests.client_ip import client_ip
@@ -41,6 +41,7 @@ def _report() -> dict[str, Any]:
     return {
         'forwarded_for': request.headers.get('X-Forwarded-For', ''),
         'forwarded_proto': request.headers.get('X-Forwarded-Proto', ''),
+        'trusted_proxies': current_app.config['TRUSTED_PROXIES'],
         'address': client_ip(),
         'scheme': request.scheme,
     }
