@@ -82,14 +82,14 @@ def settings(**changes: Any) -> Any:
     return unchanged
 
 
-def wrong_server(name: str, url: str, greeting: bytes) -> Any:
-    """Return a function that starts a server of another protocol.
+def wrong_server(name: str, url: str) -> Any:
+    """Return a function that starts a server that serves no client.
 
     :param url: the value of the setting `name`, with `{}` for the port.
     """
 
     def start(prepared: Preparation) -> Mapping[str, Any]:
-        return {name: url.format(prepared.start(listener(greeting)))}
+        return {name: url.format(prepared.start(listener(b'554 away\r\n')))}
 
     return start
 
@@ -111,7 +111,7 @@ FAILURES = (
     Failure('environment', 'not rate limited', settings(RATELIMIT_ENABLED=False)),
     Failure('environment', 'not production', settings()),
     Failure('free_space', 'uploads are rejected: ', settings(STORAGE_MIN_FREE=2**60)),
-    Failure('mail', "554, b'away'", wrong_server('MAIL_URL', 'smtp://127.0.0.1:{}', b'554 away\r\n')),
+    Failure('mail', "554, b'away'", wrong_server('MAIL_URL', 'smtp://127.0.0.1:{}')),
     Failure('mail', 'not sent', settings(STRICT=True)),
     Failure('migrations', r'pending: \w+ \w+', settings()),
     Failure('packages', r'flask \S+ instead of 0.1', pin_another_version),

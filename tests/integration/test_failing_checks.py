@@ -19,7 +19,10 @@ from tests.core.failing_checks import FAILURES, TESTED_ELSEWHERE
 from tests.failing_checks import Failure, Preparation
 from tests.feature_modules import feature_modules
 
-ALL = (*FAILURES, *(each for module in feature_modules('failing_checks') for each in module.FAILURES))
+ALL = (
+    *FAILURES,
+    *(each for module in feature_modules('failing_checks') for each in module.FAILURES),
+)
 
 
 @pytest.fixture
@@ -42,9 +45,7 @@ class TestEachCheck:
         assert missing == set()
         assert listed <= checks.values.keys()
 
-    @pytest.mark.parametrize(
-        'failure', ALL, ids=lambda failure: f'{failure.check}: {failure.seen}'
-    )
+    @pytest.mark.parametrize('failure', ALL, ids=lambda failure: f'{failure.check}: {failure.seen}')
     def test_fails(self, failure: Failure, prepared: Preparation) -> None:
         settings = failure.prepare(prepared)
         check = checks.values[failure.check]
