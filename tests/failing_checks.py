@@ -32,7 +32,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cause, and what the check must see.
+    """A cause, and the text of the finding.
 
     :param seen: a regular expression for the finding.
     :param prepare: prepares the machine, and returns the settings of the application.

@@ -47,7 +47,7 @@ class State(StrEnum):
 
 
 class Need(IntEnum):
-    """What must work before a check of `flask doctor` can run. Each includes those before it."""
+    """A precondition of a check of `flask doctor`. Each one includes those before it."""
 
     NOTHING = 0
     CONFIGURATION = 1
@@ -72,7 +72,7 @@ class CheckResult:
 class Finding:
     """One line of the report of `flask doctor`.
 
-    :param seen: what the check has seen, in one line.
+    :param seen: the observation of the check, in one line.
     :param remedy: the remedy; by default that of the check. Empty: there is nothing to do.
     :param fails_deploy: whether the finding counts as failed with `--deploy`. So a value that is
         right in development can be `ok` without this option.
@@ -192,8 +192,8 @@ class DoctorCheck(Check):
     """A check that only `flask doctor` runs, in a thread, and within 5 s.
 
     :param function: yields the findings; an exception becomes a failed finding.
-    :param needs: what must work before the check can run. A check that needs the application runs
-        in an application context. Without it, the check does not run.
+    :param needs: the precondition. A check that needs the application runs in an application
+        context. Without the application, it does not run.
     """
 
     moments = (Moment.DOCTOR,)

@@ -15,9 +15,9 @@ TESTED_ELSEWHERE = {'application'}
 
 def use_old_python(prepared: Preparation) -> dict[str, Any]:
     """Install metadata of the service that need another Python."""
-    info = prepared.folder / 'large_flask_api-1.dist-info'
+    info = prepared.folder / 'planted-1.dist-info'
     info.mkdir()
-    (info / 'METADATA').write_text('Name: large-flask-api\nVersion: 1\nRequires-Python: >=9\n')
+    (info / 'METADATA').write_text('Name: planted\nVersion: 1\nRequires-Python: >=9\n')
     (info / 'entry_points.txt').write_text('[flask.commands]\ndoctor = project:doctor\n')
     prepared.monkeypatch.syspath_prepend(str(prepared.folder))
     return {}

@@ -47,7 +47,9 @@ def doctor_command(
     """
 
     @click.command('doctor')
-    @click.option('--deploy', is_flag=True, help='Also fail for what is insecure in production.')
+    @click.option(
+        '--deploy', is_flag=True, help='Also fail for settings that are insecure in production.'
+    )
     @click.option('--url', callback=_validate_url, help='Request the service through its proxies.')
     @click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
     def doctor(deploy: bool, url: str | None, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from project.core.checks import DoctorCheck, Finding, Situation, State, register_check
+from project.core.storage.listing import SPOOL_FOLDERS
 
 ROOT_UID = 0
 
@@ -35,15 +36,20 @@ def check_permissions(situation: Situation) -> Iterator[Finding]:
 def data_folders(situation: Situation) -> list[Path]:
     """Return the folders that the service writes to, as far as they are on this machine."""
     config = situation.config
-    urls = [config['STORAGE_URL'], config['MAIL_URL']]
-    paths = [Path(unquote(urlsplit(url).path)) for url in urls if url.startswith('file:')]
-    if config['STORAGE_URL'].startswith('s3:'):
-        paths.append(Path(config['STORAGE_SPOOL']))
+    is_local = config['STORAGE_URL'].startswith('file:')
+    spool = _path(config['STORAGE_URL']) if is_local else Path(config['STORAGE_SPOOL'])
+    paths = [spool, *(spool / name for name in SPOOL_FOLDERS)]
+    if config['MAIL_URL'].startswith('file:'):
+        paths.append(_path(config['MAIL_URL']))
     database = config['SQLALCHEMY_DATABASE_URI'].partition('?')[0].removeprefix('sqlite:///')
     if database.startswith('/'):
         paths.append(Path(database).parent)
     is_used = any(path.is_relative_to(situation.var) for path in paths)
     return list(dict.fromkeys([*([situation.var] if is_used else []), *paths]))
+
+
+def _path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
 
 
 def folder_faults(folder: Path) -> Iterator[Finding]:

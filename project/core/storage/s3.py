@@ -6,7 +6,6 @@ at all, so it is durable after its upload.
 
 import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from project.core.errors import ServiceUnavailable
 from .base import Storage
 from .listing import KEY_PATTERN, ListedName, check_key
 from .object_interface import StoredObject
-from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client
+from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client, response_time
 from .s3_file import S3File, translate_s3_errors
 
 # Larger files are uploaded in parts, four of them concurrently.
@@ -145,9 +144,7 @@ class S3Storage(Storage):
     def server_time(self) -> float:
         """Return the time of the S3 server, in whole seconds."""
         with translate_s3_errors():
-            found = self._new_probe().head_bucket(Bucket=self.bucket)
-        date = found['ResponseMetadata']['HTTPHeaders']['date']
-        return parsedate_to_datetime(date).timestamp()
+            return response_time(self._new_probe().head_bucket(Bucket=self.bucket))
 
     def has_marker(self, marker: str) -> bool:
         """Return whether the bucket has the marker.

@@ -37,7 +37,7 @@ def situation(folder, **changes):
 
 class TestDataFolders:
     def test_returns_the_folders_of_data(self, tmp_path):
-        names = ['', 'storage', 'mail', 'database']
+        names = ['', 'storage', 'storage/incoming', 'storage/partial', 'mail', 'database']
 
         assert data_folders(situation(tmp_path)) == [tmp_path / name for name in names]
 
@@ -50,7 +50,8 @@ class TestDataFolders:
             STORAGE_SPOOL='/srv/spool',
         )
 
-        assert [str(path) for path in data_folders(servers)] == ['/srv/spool']
+        found = [str(path) for path in data_folders(servers)]
+        assert found == ['/srv/spool', '/srv/spool/incoming', '/srv/spool/partial']
 
 
 class TestFolderFaults:
@@ -160,4 +161,4 @@ class TestCheckPermissions:
 
         [found] = check_permissions(situation(tmp_path))
 
-        assert (found.state, found.seen) == ('ok', 'folders: 4, files with secrets: 0')
+        assert (found.state, found.seen) == ('ok', 'folders: 6, files with secrets: 0')

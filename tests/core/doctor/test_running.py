@@ -84,7 +84,7 @@ class TestRunDoctor:
         ('has_config', 'reasons'),
         [(True, ['application']), (False, ['application', 'configuration'])],
     )
-    def test_does_not_run_checks_without_what_they_need(self, only, has_config, reasons):
+    def test_does_not_run_checks_without_their_precondition(self, only, has_config, reasons):
         def find():
             yield Finding(State.OK)
 
@@ -154,7 +154,7 @@ class TestToRows:
 
     @pytest.mark.parametrize('state', [State.WARNING, State.OK])
     @pytest.mark.parametrize(('is_deploy', 'fails'), [(True, True), (False, False)])
-    def test_fails_before_a_deployment_for_what_is_insecure_there(self, state, is_deploy, fails):
+    def test_fails_before_a_deployment_for_insecure_settings(self, state, is_deploy, fails):
         [row] = to_rows([('a', Finding(state, fails_deploy=True))], is_deploy=is_deploy)
 
         assert row.state == ('failed' if fails else state)

@@ -37,10 +37,9 @@ def report_to_probe() -> None:
 
 
 def _report() -> dict[str, Any]:
-    """Return the forwarding headers as they arrived, and what the service has read from them."""
+    """Return the forwarding headers as they arrived, and the values that the service uses."""
     return {
         'forwarded_for': request.headers.get('X-Forwarded-For', ''),
-        'forwarded_proto': request.headers.get('X-Forwarded-Proto', ''),
         'trusted_proxies': current_app.config['TRUSTED_PROXIES'],
         'address': client_ip(),
         'scheme': request.scheme,

@@ -77,12 +77,8 @@ class Readiness:
     @property
     def checks(self) -> Mapping[str, HealthCheck]:
         """Return the checks of the configured dependencies, by name."""
-        config = self._app.config
-        return {
-            name: check
-            for name, check in checks_of(HealthCheck).items()
-            if check.is_configured(config)
-        }
+        found = checks_of(HealthCheck).items()
+        return {name: check for name, check in found if check.is_configured(self._app.config)}
 
     def current(self, min_age: float = 0.0) -> dict[str, DependencyState]:
         """Return the state of each dependency, within 2 s.
