@@ -93,12 +93,13 @@ class TestFolderFaults:
 
 
 class TestNewFileFaults:
-    def test_finds_new_files_that_other_users_may_read(self, tmp_path):
-        os.umask(0o022)
+    @pytest.mark.parametrize(('umask', 'mode'), [(0o022, '644'), (0o007, '660')])
+    def test_finds_new_files_that_other_users_may_use(self, tmp_path, umask, mode):
+        os.umask(umask)
 
         [found] = new_file_faults(tmp_path)
 
-        assert found.seen == f'{tmp_path}: new files get the mode 644'
+        assert found.seen == f'{tmp_path}: new files get the mode {mode}'
         assert list(tmp_path.iterdir()) == []
 
     def test_accepts_files_that_the_group_may_read(self, tmp_path):
