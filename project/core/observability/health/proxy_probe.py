@@ -6,16 +6,25 @@ clients must not see the IP addresses of the proxies.
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, after_this_request, current_app, request
 
+from project.core.security.key_usage import register_expiring_values
 from project.core.security.signing import sign, unsign
 from project.core.web.requests.client_ip import client_ip
 
 PROBE_HEADER, REPORT_HEADER = 'X-Doctor-Probe', 'X-Doctor-Report'
 PURPOSE = 'proxy probe'
 PROBE_LIFETIME_SECONDS = 60
+
+register_expiring_values(
+    'probes of proxies',
+    used_in=__name__,
+    lifetime=timedelta(seconds=PROBE_LIFETIME_SECONDS),
+    effect='`flask doctor --url` gets no report; run it again',
+)
 
 
 def create_probe() -> str:
