@@ -16,7 +16,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     # `throttling` declares a table that only features use.
-    from . import images, mail, storage, task_workers, throttling  # noqa: F401
+    from . import doctor, images, mail, storage, task_workers, throttling  # noqa: F401
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .observability import health, logging
@@ -54,6 +54,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     rate_limits.init_app(app)
     large_responses.init_app(app)
     health.init_app(app)
+    doctor.init_app()
     maintenance_command.init_app(app)
 
 

@@ -20,6 +20,7 @@ from .openapi import join_documents, split_document
 from .owners import Owners
 from .pages import PageInvalid, markdown_table, new_page, with_blocks
 from .registries import (
+    check_rows,
     counter_rows,
     key_rows,
     mail_rows,
@@ -77,6 +78,7 @@ BLOCKS = (
         ('counter', 'counts per', 'limit', 'attempts per account and day', 'recovery', 'reset'),
         counter_rows,
     ),
+    Block('Checks', ('check', 'runs at', 'purpose', 'remedy'), check_rows),
 )
 
 

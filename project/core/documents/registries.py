@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterator
 from datetime import timedelta
 
+from project.core.checks import Check, ConfigCheck, DoctorCheck, HealthCheck, checks
 from project.core.database.session import Base
 from project.core.features import PROJECT
 from project.core.mail.previews import mail_templates
@@ -76,11 +77,28 @@ def key_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
         yield owners.of_module(encrypted.used_in), row
     for values in expiring_values():
         kept = (
-            f'waiting for {_hours(values.lifetime)}'
+            f'waiting for {_lifetime(values.lifetime)}'
             if values.lifetime
             else 'nothing; they do not expire'
         )
         yield owners.of_module(values.used_in), (values.name, values.effect, kept)
+
+
+def check_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and name, moments, purpose and remedy, of each check."""
+    for name, check in checks.values.items():
+        row = f'`{name}`', ', '.join(check.moments), _purpose(check), check.remedy
+        yield owners.of_module(checks.owner_of(name)), row
+
+
+def _purpose(check: Check) -> str:
+    """Return the purpose of a check: the summary of its function, and of that of `flask doctor`."""
+    if isinstance(check, ConfigCheck):
+        return 'Check the settings; a fault prevents the start.'
+    if isinstance(check, DoctorCheck):
+        return _summary(check.function)
+    functions = [check.function, check.inspect] if isinstance(check, HealthCheck) else []
+    return ' `flask doctor`: '.join(_summary(each) for each in functions if each)
 
 
 def _summary(definition: object) -> str:
@@ -99,8 +117,9 @@ def _schedule_text(rule: str) -> str:
     return f'every {minutes:g} minutes' if minutes > 1 else rule
 
 
-def _hours(period: timedelta) -> str:
-    return f'{period / timedelta(hours=1):g} hours'
+def _lifetime(period: timedelta) -> str:
+    minutes = period / timedelta(minutes=1)
+    return f'{minutes / 60:g} hours' if minutes >= 60 else f'{minutes:g} minutes'
 
 
 def _duration(period: timedelta) -> str:

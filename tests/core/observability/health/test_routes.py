@@ -3,8 +3,8 @@
 import pytest
 from flask_migrate import stamp
 
+from project.core.checks import CheckResult, HealthCheck
 from project.core.database.session import db
-from project.core.health_checks import CheckResult, HealthCheck
 from project.core.observability.health import Readiness
 from tests.kit.responses import data
 
