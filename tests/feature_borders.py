@@ -24,6 +24,8 @@ EXECUTORS = {'text', 'execute', 'exec_driver_sql'}
 TRANSACTIONS = {'commit', 'rollback', 'begin_nested'}
 SETTING_PATTERN = re.compile(r'[A-Z0-9]+_[A-Z0-9_]*')
 TRANSACTION_SQL = re.compile(r'\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b[\w\s;]*')
+# A text such as `files.zip` is the name of a file, not of a column.
+FILE_SUFFIXES = r'csv|html|jpg|json|log|md|pdf|png|txt|xml|zip'
 MAIL_SENDERS = {'send_mail', 'render_mail'}
 
 
@@ -107,7 +109,7 @@ def names_of_others(root: Path) -> list[str]:
     patterns: tuple[tuple[str, str, Callable[[str], str | None]], ...] = (
         ('permission', r'(\w+):\w+', lambda name: features.permission_prefixes.get(name)),
         ('endpoint', r'(?:api_v\d+\.|\.\.)(\w+)(?:\.\w*)?', features.owner),
-        ('column or task', r'([a-z_0-9]+)\.[a-z_0-9]+', features.owner),
+        ('column or task', rf'([a-z_0-9]+)\.(?!(?:{FILE_SUFFIXES})$)[a-z_0-9]+', features.owner),
         ('file of an export', r'([a-z_0-9]+)/[\w/]+\.\w+', features.owner),
     )
     for module in features.modules():
