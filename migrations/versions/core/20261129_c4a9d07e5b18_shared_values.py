@@ -7,8 +7,6 @@ revision = 'c4a9d07e5b18'
 down_revision = '8f2c5d91e7a3'
 branch_labels = None
 depends_on = None
-# The first release: the rules of `flask db check` begin after this migration.
-baseline = '0.1.0'
 
 
 def upgrade() -> None:
