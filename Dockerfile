@@ -34,6 +34,8 @@ ENV PATH=/venv/bin:$PATH \
     HOST=0.0.0.0 \
     PORT=8000
 COPY wsgi.py ./
+# `flask doctor` compares the installed packages with it.
+COPY requirements/app.txt requirements/
 COPY config config
 COPY deploy/healthcheck.py deploy/
 COPY migrations migrations

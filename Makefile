@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure format lint types sentences contracts documents tools coverage bench soak mutants rename lock
+.PHONY: help install run test sure checks format lint types sentences contracts documents tools coverage bench soak mutants rename lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -51,6 +51,9 @@ test: .venv/tested  ## Run the whole suite, which needs only Python; `make test 
 
 sure: .venv/tested  ## Run all checks that must pass before a merge; failures are repeated at the end
 	@$(BIN)/python -m tests.all_checks
+
+checks: .venv/tested  ## Run the checks of `make sure` without the tests
+	@$(BIN)/python -m tests.all_checks types format lint sentences contracts documents
 
 format: .venv/tested
 	@$(BIN)/ruff format --check --quiet . && echo 'Format: ok'

@@ -144,10 +144,8 @@ def _is_postgresql_option(name: str) -> bool:
 
 
 def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    for name in ('SECRET_KEY', 'SECRET_KEY_FALLBACKS'):
-        keys = config[name] if isinstance(config[name], list) else [config[name]]
-        if any(key and _is_weak(key) for key in keys):
-            yield f'{name} is weak (at least 32 random bytes: flask secret-key)'
+    for name in weak_secret_keys(config):
+        yield f'{name} is weak (at least 32 random bytes: flask secret-key)'
     if config['DEBUG']:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):
@@ -158,6 +156,14 @@ def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
     for name, url in folders.items():
         if url.startswith('file:///') and _is_unwritable(Path(unquote(urlsplit(url).path))):
             yield f'{name} is a folder that cannot be written'
+
+
+def weak_secret_keys(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the settings that contain a weak secret key."""
+    for name in ('SECRET_KEY', 'SECRET_KEY_FALLBACKS'):
+        keys = config[name] if isinstance(config[name], list) else [config[name]]
+        if any(key and _is_weak(key) for key in keys):
+            yield name
 
 
 def _is_weak(key: str) -> bool:

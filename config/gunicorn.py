@@ -158,3 +158,10 @@ def post_fork(server: Any, worker: Any) -> None:
     readiness = getattr(app, 'extensions', {}).get('readiness')
     if readiness and not worker.serves_tasks:
         readiness.watch()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write the counts of deprecated routes that a worker still has in memory."""
+    extensions = getattr(server.app.wsgi(), 'extensions', {})
+    if deprecated_calls := extensions.get('deprecated_calls'):
+        deprecated_calls.flush()

@@ -31,6 +31,7 @@ class LoadedConfig:
     :param faults: the faults because of which the service must not start; each is one line that
         names the setting.
     :param warnings: messages about unknown names.
+    :param faults_by_check: the faults that each check has added, by its name.
     """
 
     settings: dict[str, Setting]
@@ -38,15 +39,27 @@ class LoadedConfig:
     sources: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    faults_by_check: dict[str, list[str]] = field(default_factory=dict)
 
-    def add_faults(self, faults: Iterable[str]) -> None:
-        """Add faults, except those of settings that already have a fault.
+    def add_faults(self, faults: Iterable[str], *, check: str) -> None:
+        """Add faults that a check found, except those of settings that already have a fault.
 
         The value of such a setting was rejected and replaced by the default. So a new fault would
         concern the default, not the value of the operator.
         """
         faulty = {fault.split()[0].removesuffix('_FILE') for fault in self.faults}
-        self.faults += [fault for fault in faults if fault.split()[0] not in faulty]
+        added = [fault for fault in faults if fault.split()[0] not in faulty]
+        self.faults += added
+        self.faults_by_check[check] = self.faults_by_check.get(check, []) + added
+
+    def secret_files(self) -> tuple[Path, ...]:
+        """Return the existing files from which settings were read: `<NAME>_FILE`, `.env`, …"""
+        variables = [setting.variable for setting in self.settings.values() if setting.variable]
+        named = [
+            os.environ.get(name) for name in (FILE_VARIABLE, *(f'{v}_FILE' for v in variables))
+        ]
+        paths = [env.ROOT / '.env', *(Path(path) for path in named if path)]
+        return tuple(path for path in paths if path.exists())
 
     def raise_faults(self) -> None:
         """Raise an error if the configuration has faults.

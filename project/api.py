@@ -7,6 +7,7 @@ to the signals of other features, and `authentication` identifies the callers of
 
 from flask import Blueprint, Flask
 
+from .core.checks import ConfigCheck, register_check
 from .core.cli.feature_commands import add_commands
 from .core.features import FeatureInvalid, find_features
 from .core.registration import Registry
@@ -15,7 +16,13 @@ from .core.web.openapi.docs_page import docs
 
 PACKAGES = {feature.name: feature.package for feature in find_features()}
 
-config_checks = [c for p in PACKAGES.values() if (c := getattr(p, 'config_checks', None))]
+for _name, _package in PACKAGES.items():
+    if _checks := getattr(_package, 'config_checks', None):
+        register_check(
+            f'{_name}_configuration',
+            ConfigCheck(find_faults=_checks.find_faults, find_warnings=_checks.find_warnings),
+            owner=_checks.__name__,
+        )
 
 
 def find_authentication() -> Authentication | None:

@@ -1,13 +1,28 @@
-"""Loading of the configuration with the checks of all packages, and the command `flask config`."""
+"""Loading of the configuration with the checks of all packages; `flask config` and `doctor`."""
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from .core.checks import (
+    ConfigCheck,
+    DoctorCheck,
+    Finding,
+    Situation,
+    State,
+    checks_of,
+    register_check,
+)
 from .core.cli.configuration import config_commands
+from .core.cli.doctor import doctor_command
 
 if TYPE_CHECKING:
     from config.loading import LoadedConfig
 
     from .core.documents.settings import SettingDescription
+
+# The checks of the package `config` and of the core. They run before those of features.
+OWN_CHECK, CORE_CHECK = 'configuration', 'core_configuration'
 
 
 def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
@@ -20,16 +35,17 @@ def load_configuration(config: object | str | None = None) -> 'LoadedConfig':
     from config import checks
     from config.loading import load_config
 
-    from .api import config_checks
-    from .core import config_checks as core_checks
+    from . import api  # noqa: F401 - registers the checks of the features
+    from .core import config_checks  # noqa: F401 - registers those of the core
 
     loaded = load_config(config)
-    modules = (checks, core_checks, *config_checks)
-    for module in modules:
-        loaded.add_faults(module.find_faults(loaded.values))
+    loaded.faults_by_check[OWN_CHECK] = [*loaded.faults]
+    start_checks = sorted(checks_of(ConfigCheck).items(), key=_order)
+    for name, check in start_checks:
+        loaded.add_faults(check.find_faults(loaded.values), check=name)
     if not loaded.faults:
-        for module in modules:
-            loaded.warnings += module.find_warnings(loaded.values)
+        for _, check in start_checks:
+            loaded.warnings += check.find_warnings(loaded.values)
         loaded.values['TRUSTED_HOSTS'] = checks.trusted_hosts(loaded.values)
     return loaded
 
@@ -55,4 +71,77 @@ def describe_settings() -> 'list[SettingDescription]':
     ]
 
 
+def situation_of(loaded: 'LoadedConfig | None', url: str | None) -> Situation:
+    """Return the values for the checks of `flask doctor`, and set the umask of the service.
+
+    :param loaded: the configuration; None if it cannot be loaded.
+    :param url: the URL of the service for clients, if the operator has passed it.
+    """
+    from config import env
+
+    requirements = env.ROOT / 'requirements' / 'app.txt'
+    if loaded is None:
+        return Situation(config={}, var=env.VAR, requirements=requirements, url=url)
+    # As `wsgi.py` does: a check creates a file, and looks at its mode.
+    os.umask(int(loaded.values['UMASK'], base=8))
+    variables = {key: each.variable for key, each in loaded.settings.items() if each.variable}
+    return Situation(
+        config=loaded.values,
+        variables=variables,
+        secret_files=loaded.secret_files(),
+        var=env.VAR,
+        requirements=requirements,
+        url=url,
+    )
+
+
+def _order(registered: tuple[str, ConfigCheck]) -> tuple[bool, bool, str]:
+    """Return the place of a check at the start: the general one, the core, then the features."""
+    name = registered[0]
+    return name != OWN_CHECK, name != CORE_CHECK, name
+
+
+def _find_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    from config import checks
+
+    return checks.find_faults(config)
+
+
+def _find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
+    from config import checks
+
+    return checks.find_warnings(config)
+
+
+def _check_secret_keys(situation: Situation) -> Iterator[Finding]:
+    """Check the strength of SECRET_KEY and of its fallbacks."""
+    from config.checks import weak_secret_keys
+
+    weak = list(weak_secret_keys(situation.config))
+    for name in weak:
+        seen = f'{name} is weak: short, of few different characters, or with a common word'
+        state = State.FAILED if situation.config['STRICT'] else State.OK
+        yield Finding(state, seen, fails_deploy=True)
+    if not weak:
+        count = 1 + len(situation.config['SECRET_KEY_FALLBACKS'])
+        yield Finding(State.OK, f'keys: {count}, each at least 32 bytes')
+
+
+# The package `config` does not import `project`, so this module registers its checks.
+register_check(
+    OWN_CHECK,
+    ConfigCheck(find_faults=_find_faults, find_warnings=_find_warnings),
+    owner=__name__,
+)
+register_check(
+    'secret_keys',
+    DoctorCheck(
+        function=_check_secret_keys,
+        remedy='Set SECRET_KEY to a new key (`flask secret-key`), then follow '
+        'docs/operations.md, "Changing SECRET_KEY".',
+    ),
+    owner=__name__,
+)
+
 config_cli = config_commands(load_configuration)
+doctor_cli = doctor_command(load_configuration, situation_of)

@@ -54,6 +54,8 @@ def copy_virtual_environment(copy: Path) -> None:
         path.unlink()
     # The Makefile compares these files: without them, it would install the packages again.
     for name in ('installed', 'tested'):
+        # A hard link: `touch` would also change the time of the original file.
+        (venv / name).unlink(missing_ok=True)
         (venv / name).touch()
 
 

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -17,7 +15,8 @@ from project import create_app
 from project.core.database.session import db
 from project.core.errors import ApiError
 from tests.databases import create_tables, fresh_database
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.mailbox import Mail, mails_in
+from tests.kit.tasks import run_pending_tasks
 
 # SQLite has one writer at a time. Four rounds are enough for the few races that are possible.
 RACE_ROUNDS = 15 if os.environ.get('TEST_DATABASE_URL') else 4
@@ -66,8 +65,7 @@ def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:
         return list(threads.map(run, calls))
 
 
-def mails_of(app: Flask, folder: Path) -> list[EmailMessage]:
+def mails_of(app: Flask, folder: Path) -> list[Mail]:
     """Run the pending tasks; return all mails that an application has written to a folder."""
     run_pending_tasks(app)
-    found = (path.read_bytes() for path in folder.glob('*.eml'))
-    return [message_from_bytes(content, policy=policy.default) for content in found]
+    return mails_in(folder)

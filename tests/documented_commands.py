@@ -29,7 +29,10 @@ FILE = re.compile(r'# (\S+\.py)\n')
 END = 'documented-command-ended'
 # Output of commands that documents show, although their exit code is 1.
 EXPECTED_FAILURE = 'Nothing was removed'
-KEPT_VARIABLES = ('PATH', 'HOME', 'TMPDIR', 'LANG', 'PYTEST_XDIST_AUTO_NUM_WORKERS')
+KEPT_VARIABLES = (
+    *('PATH', 'HOME', 'TMPDIR', 'LANG'),
+    *('PYTEST_XDIST_AUTO_NUM_WORKERS', 'TESTS_WITHOUT_SQL'),
+)
 
 
 class NewFile(NamedTuple):

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from project.core.database.sql_tables import SQL_PATTERN, tables_in
 from tests.feature_sources import Module, called, calls, features_of, nodes, texts
 from tests.name_origins import origins_of
-from tests.sql_tables import SQL_PATTERN, tables_in
 
 # These modules may import features by computed names.
 IMPORT_FEATURES = ('project/core/features.py', 'project/core/documents/files.py')
@@ -24,6 +24,8 @@ EXECUTORS = {'text', 'execute', 'exec_driver_sql'}
 TRANSACTIONS = {'commit', 'rollback', 'begin_nested'}
 SETTING_PATTERN = re.compile(r'[A-Z0-9]+_[A-Z0-9_]*')
 TRANSACTION_SQL = re.compile(r'\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b[\w\s;]*')
+# A text such as `files.zip` is the name of a file, not of a column.
+FILE_SUFFIXES = r'csv|html|jpg|json|log|md|pdf|png|txt|xml|zip'
 MAIL_SENDERS = {'send_mail', 'render_mail'}
 
 
@@ -107,7 +109,7 @@ def names_of_others(root: Path) -> list[str]:
     patterns: tuple[tuple[str, str, Callable[[str], str | None]], ...] = (
         ('permission', r'(\w+):\w+', lambda name: features.permission_prefixes.get(name)),
         ('endpoint', r'(?:api_v\d+\.|\.\.)(\w+)(?:\.\w*)?', features.owner),
-        ('column or task', r'([a-z_0-9]+)\.[a-z_0-9]+', features.owner),
+        ('column or task', rf'([a-z_0-9]+)\.(?!(?:{FILE_SUFFIXES})$)[a-z_0-9]+', features.owner),
         ('file of an export', r'([a-z_0-9]+)/[\w/]+\.\w+', features.owner),
     )
     for module in features.modules():

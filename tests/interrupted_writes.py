@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from io import BytesIO
 from itertools import count
 from tempfile import TemporaryFile
@@ -12,12 +11,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-import time_machine
 from flask import Flask
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
-from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.errors import Conflict
 from project.core.storage import StagedObject, storage, storage_from_url
@@ -32,6 +29,7 @@ from project.users import service as users
 from project.users.models import PENDING, Export
 from project.users.service.exports import delete_exports, make_export
 from tests.core.images.sample_images import encoded, halves
+from tests.kit.clock import Travel
 from tests.object_sizes import sizes_by_rows, sizes_in_storage
 from tests.reliability.harness import IS_LONG
 
@@ -231,7 +229,8 @@ def collect_everything() -> None:
 
     Reservations of killed processes have expired by this time.
     """
-    with time_machine.travel(now() + timedelta(minutes=5)):
+    with Travel() as travel:
+        travel(minutes=5)
         release_expired_reservations()
         collect_released_objects()
         for _ in files.collect_garbage():

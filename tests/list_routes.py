@@ -17,10 +17,10 @@ from werkzeug.routing import Rule
 
 from project.core.database.keyset_pagination import Keyset
 from project.core.database.session import Base, atomic
+from project.core.database.sql_tables import tables_in
 from project.core.registration import feature_of, is_in_project
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, handler_of
 from tests.factories import ModelFactory
-from tests.sql_tables import tables_in
 
 ROWS = 50
 OWNERS = ('owner', 'user')

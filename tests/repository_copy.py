@@ -51,8 +51,11 @@ def migrated_copy(folder: Path) -> Iterator[Path]:
         yield copy
 
 
-def python(copy: Path, *arguments: str) -> str:
-    """Run Python in a copy, with the database of the copy; return the output."""
+def python(copy: Path, *arguments: str, fails: bool = False) -> str:
+    """Run Python in a copy, with the database of the copy; return the output.
+
+    :param fails: whether the exit code must be that of an error.
+    """
     environment = {
         'PATH': os.environ['PATH'],
         'PYTHONPATH': str(copy),
@@ -70,17 +73,18 @@ def python(copy: Path, *arguments: str) -> str:
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    assert (ended.returncode != 0) is fails, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr if fails else ended.stdout
 
 
-def flask(copy: Path, *commands: str, then: str = '') -> str:
+def flask(copy: Path, *commands: str, then: str = '', fails: bool = False) -> str:
     """Run several `flask` commands in a copy, in one process; return their output.
 
     :param then: Python code to run afterwards in the same process, because a start takes a second.
+    :param fails: whether a command must fail.
     """
     arguments = json.dumps([command.split(' ', 3) for command in commands])
-    return python(copy, '-c', COMMANDS + then, arguments)
+    return python(copy, '-c', COMMANDS + then, arguments, fails=fails)
 
 
 def lint_imports(copy: Path) -> tuple[int, str]:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email import message_from_bytes, policy
 from pathlib import Path
 
 import requests
 
 from tests.databases import prepared_database
+from tests.kit.mailbox import mails_in
 from tests.separate_app import migrate
 
 ROOT = Path(__file__).parent.parent
@@ -38,12 +38,7 @@ class Service:
     def mails(self) -> list[str]:
         """Wait for the first mail; return the text of all mails, oldest first."""
         wait_for(lambda: any((self.var / 'mail').glob('*.eml')))
-        found = []
-        for path in sorted((self.var / 'mail').glob('*.eml')):
-            body = message_from_bytes(path.read_bytes(), policy=policy.default).get_body(('plain',))
-            assert body is not None
-            found.append(body.get_content())
-        return found
+        return [mail.text for mail in mails_in(self.var / 'mail')]
 
 
 def flask(env: dict[str, str], *arguments: str) -> str:

@@ -23,9 +23,9 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import session
 
+from project.core.database.sql_tables import tables_in
 from project.core.features import PROJECT, find_features
 from project.core.registration import owner_of_name
-from tests.sql_tables import tables_in
 
 TESTS = Path(__file__).resolve().parent
 FLUSH: CodeType = session.Session._flush.__code__

@@ -9,8 +9,6 @@ import click
 import pytest
 from flask.cli import FlaskGroup, ScriptInfo
 
-from project.core.mail.rendering import duration
-from project.core.security.key_usage import encrypted_values, expiring_values
 from project.core.server.worker import (
     HEALTH_THREADS,
     LARGE_JSON_CLIENTS,
@@ -162,8 +160,8 @@ class TestSecurityEvents:
     # The functions that record an event, and the position of its kind in their arguments.
     RECORDERS = {'record_security_event': 0, 'end_sessions_after': 0, 'record_and_notify': 1}
 
-    def test_the_security_page_names_every_kind(self):
-        page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
+    def test_the_page_of_auth_names_every_kind(self):
+        page = (ROOT / 'docs' / 'features' / 'auth.md').read_text(encoding='utf-8')
         section = page.partition('\n## Security events\n')[2].partition('\n## ')[0]
         rows = re.findall(r'^\| (`.*?) \|', section.partition('|---|')[2], re.MULTILINE)
         named = {kind for row in rows for kind in CODE.findall(row)}
@@ -190,22 +188,3 @@ class TestThreads:
         count = ordinary + ordinary // 4 + clients * bodies + HEALTH_THREADS
 
         assert f'a poller and {count} threads at most' in page
-
-
-class TestSecretKey:
-    def test_the_operations_page_names_all_data_that_depends_on_it(self, app):
-        page = (ROOT / 'docs' / 'operations.md').read_text()
-
-        rows = [f'| {values.name} | ' for values in encrypted_values()]
-        rows += [f'| {values.name} | {values.effect} | ' for values in expiring_values()]
-        assert [row for row in rows if row not in page] == []
-
-    def test_the_operations_page_names_their_lifetimes(self, app):
-        page = (ROOT / 'docs' / 'operations.md').read_text()
-
-        for values in expiring_values():
-            kept = re.search(rf'^\| {values.name} \|.*\|([^|]*)\|$', page, re.MULTILINE)[1]
-            lifetime = values.lifetime and duration(values.lifetime.total_seconds())
-            assert kept.strip() == (
-                f'waiting for {lifetime}' if lifetime else 'nothing; they do not expire'
-            )

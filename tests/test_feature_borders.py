@@ -151,7 +151,7 @@ ALLOWED = (
     (SERVICE, "app.config['ZZ_BILL_SIZE'], app.config['MAIL_FROM'], app.config['ZZ_MAIL_SERVER']"),
     (SERVICE, "ForeignKey('zz_base.id'), Table('zz_bill_rows', metadata), 'zz_bill/rows.json'"),
     (SERVICE, "text('SELECT 1 FROM zz_bill, zz_base JOIN core_tasks ON 1 = 1')"),
-    (SERVICE, '"""Talks about project.zz_mail."""\nx = "zz_mail"'),
+    (SERVICE, '"""Talks about project.zz_mail."""\nx = "zz_mail", "zz_mail.zip"'),
     (TESTS, 'from tests.core.apps import x\nfrom project.zz_base.service import y'),
 )
 

@@ -1,6 +1,5 @@
 """Migrations: upgrade, downgrade, no difference to the models, and one branch per feature."""
 
-import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,9 +9,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from project.core.database.migrations import features, migrate, tables
+from project.core.database.migrations.checks import find_faults, used_tables
+from project.core.database.migrations.recording import record
 from project.core.database.session import Base, db
 from project.core.features import find_features
-from tests.repository_copy import copy_code, flask, migrated_copy
+from tests.migration_trials import FailedMigration, try_migrations
+from tests.planted_migrations import Migrations
+from tests.repository_copy import flask, migrated_copy
 from tests.separate_app import application, migrated_application, run_on
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +28,32 @@ TOP = FEATURES[-1].name
 TOPS = sorted(set(REQUIRES) - {'core'} - {name for names in REQUIRES.values() for name in names})
 
 TABLE_PATTERN = re.compile(r"^    __tablename__ = '(\w+)'$", re.MULTILINE)
+NEEDS_EMPTY_TABLE = "op.execute('ALTER TABLE books ADD COLUMN n INTEGER NOT NULL')"
+# Before version 0.1.0, the code allowed only the values that later became rows of another table.
+BASELINE_VALUES = {'users_roles.role': 'admin'}
+
 COLUMN = 'zz_planted_column: Mapped[str | None] = mapped_column()'
+MIGRATION = """from alembic import op
+
+revision = {name!r}
+down_revision = {revision!r}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute('SELECT 1')
+
+
+def downgrade() -> None:
+    pass
+"""
+# Columns whose index and constraints need a second migration, which commits immediately.
+LARGE_TABLE_COLUMNS = """
+    zz_planted_index: Mapped[str | None] = mapped_column(index=True)
+    zz_planted_name: Mapped[str | None] = mapped_column(unique=True)
+    zz_planted_key: Mapped[int | None] = mapped_column(sqlalchemy.ForeignKey('users.id'))
+"""
 PLANTED = """
 
 class ZzPlanted(Base):
@@ -40,6 +68,13 @@ def run(tmp_path):
     """Return a function that runs `flask db …` on an empty database."""
     with application(tmp_path, 'migrations') as app:
         yield run_on(app)
+
+
+@pytest.fixture
+def empty_app(tmp_path):
+    """Yield an application with an empty database."""
+    with application(tmp_path, 'migrations') as app:
+        yield app
 
 
 @pytest.fixture
@@ -73,23 +108,12 @@ def feature_of(table):
     return max(found, key=len)
 
 
-def changed_tables(path):
-    """Return the names of the tables that a migration file changes."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    on_op = [
-        c for c in calls if isinstance(c.func, ast.Attribute) and ast.unparse(c.func.value) == 'op'
-    ]
-    data_of = [call for call in calls if ast.unparse(call.func) == 'sa.table']
-    # The first argument of `op.f` is the name of a constraint. For all other functions, it is a
-    # table.
-    return {table_of(call) for call in on_op + data_of if call.args and call.func.attr != 'f'}
-
-
-def table_of(call):
-    """Return the name of the table in a call: its first argument, or the table in its SQL."""
-    [first] = [ast.literal_eval(argument) for argument in call.args[:1]]
-    sql = re.match(r'(?:UPDATE |INSERT INTO |DELETE FROM |ALTER INDEX pk_)(\w+)', first)
-    return sql[1] if sql else first
+def changed_tables(copy, path):
+    """Return the names of the tables that a migration in a copy of the repository changes."""
+    folders = [str(folder) for folder in sorted((copy / 'migrations/versions').iterdir())]
+    found = ScriptDirectory(str(copy / 'migrations'), version_locations=folders)
+    [migration] = [each for each in found.walk_revisions() if Path(each.path) == path]
+    return used_tables(record(migration))[0]
 
 
 def all_required(feature):
@@ -182,6 +206,45 @@ class TestDowngrade:
         assert kept >= features() - {lowest} - above
 
 
+class TestRows:
+    @pytest.mark.slow('runs all migrations three times')
+    def test_survive_all_migrations(self, empty_app, script):
+        with db.engine.connect() as connection:
+            tried = try_migrations(connection, script, BASELINE_VALUES)
+
+        assert len(tried) == len(set(tried)) == len(VERSIONS)
+
+    @pytest.mark.parametrize('direction', ['upgrade', 'downgrade'])
+    def test_make_a_migration_fail_that_needs_an_empty_table(self, empty_app, tmp_path, direction):
+        migrations = Migrations(tmp_path)
+        bodies = {'upgrade': 'pass', 'downgrade': 'pass', direction: NEEDS_EMPTY_TABLE}
+        migrations.add(bodies['upgrade'], down=bodies['downgrade'])
+
+        with (
+            db.engine.connect() as connection,
+            pytest.raises(FailedMigration, match=f'books/20990101_books3.py: {direction}: '),
+        ):
+            try_migrations(connection, migrations.script())
+
+
+class TestMerge:
+    @pytest.mark.slow('runs commands in a copy of the repository')
+    def test_joins_two_migrations_of_one_day_and_message(self, tmp_path, script):
+        with migrated_copy(tmp_path) as copy:
+            revision = script.get_revision(f'{TOP}@head').revision
+            folder = copy / 'migrations' / 'versions' / TOP
+            for name in ('a1', 'b2'):
+                (folder / f'20990101_{name}_change.py').write_text(
+                    MIGRATION.format(name=name, revision=revision)
+                )
+            refused = flask(copy, 'db check', fails=True)
+            merged = flask(copy, f'db merge {TOP}', 'db upgrade', 'db check', f'db merge {TOP}')
+
+        assert f'Remedy: flask db merge {TOP}\n' in refused
+        assert 'Joined a1 and b2 in ' in merged
+        assert f'{TOP} has one head, ' in merged
+
+
 class TestBranches:
     def test_have_exactly_one_head_for_each_feature_with_tables(self, script):
         heads = script.get_revisions(script.get_heads())
@@ -189,31 +252,8 @@ class TestBranches:
 
         assert labels == dict.fromkeys(features(), 1)
 
-    def test_are_counted_twice_if_a_feature_has_two_heads(self, tmp_path, script):
-        copy = copy_code(tmp_path)
-        revision = script.get_revision(f'{TOP}@head').revision
-        for name in ('one', 'other'):
-            (copy / f'migrations/versions/{TOP}/{name}.py').write_text(
-                f"revision = '{name}'\ndown_revision = '{revision}'\n"
-                'branch_labels = None\ndepends_on = None\n'
-            )
-        config = migrate.get_config()
-        folders = config.get_main_option('version_locations')
-        config.set_main_option('version_locations', folders.replace(str(ROOT), str(copy)))
-        clashed = ScriptDirectory.from_config(config)
-
-        heads = clashed.get_revisions(clashed.get_heads())
-
-        assert Counter(label for head in heads for label in head.branch_labels)[TOP] == 2
-
-    @pytest.mark.parametrize('path', VERSIONS, ids=lambda path: f'{path.parent.name}/{path.name}')
-    def test_change_only_tables_of_their_feature(self, path):
-        feature = path.parent.name
-        prefixes = (feature, f'{feature}_')
-
-        assert changed_tables(path)
-        for table in changed_tables(path):
-            assert table == prefixes[0] or table.startswith(prefixes[1]), table
+    def test_have_no_fault(self, script):
+        assert [str(fault) for fault in find_faults(script)] == []
 
     def test_have_tables_that_begin_with_the_name_of_their_feature(self):
         for table, feature in tables().items():
@@ -261,4 +301,23 @@ class TestSplitByFeature:
             assert 'branch_labels = None' in code
             changed = TABLE_PATTERN.search(first_model(copy / 'project' / name).read_text())[1]
             assert 'zz_planted_column' in code
-            assert changed_tables(path) == {changed, f'{name}_zz_planted'}
+            assert changed_tables(copy, path) == {changed, f'{name}_zz_planted'}
+
+    @pytest.mark.slow('generates migrations in a copy of the repository')
+    def test_writes_the_safe_form_of_indexes_and_constraints(self, tmp_path):
+        with migrated_copy(tmp_path) as copy:
+            before = set((copy / 'migrations/versions').glob('*/*.py'))
+            path = first_model(copy / 'project' / TOP)
+            added = TABLE_PATTERN.sub(rf'\g<0>{LARGE_TABLE_COLUMNS}', path.read_text(), count=1)
+            path.write_text(added.replace('\n\n', '\n\nimport sqlalchemy\n', 1))
+
+            commands = ('db migrate -m change', 'db upgrade', 'db check')
+            flask(copy, *commands, f'db downgrade {TOP}@-2', 'db upgrade', 'db check')
+
+            found = set((copy / 'migrations/versions').glob('*/*.py')) - before
+            [first] = [p for p in found if p.name.endswith('_change.py')]
+            [second] = [p for p in found if p.name.endswith('_change_without_locks.py')]
+            assert len(found) == 2
+            assert 'postgresql_not_valid=True' in first.read_text()
+            for part in ('concurrently=True', 'UNIQUE USING INDEX', 'VALIDATE CONSTRAINT'):
+                assert part in second.read_text()

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from project.core.database.session import atomic, db, execute_select
+from project.core.database.sql_tables import tables_in
 from project.core.features import PROJECT
 from tests import sql_borders
 from tests.sql_borders import Recorder, find_violation
-from tests.sql_tables import tables_in
 
 BILL = 'project/zz_bill/service.py'
 READ = 'WITH zz_mail_rows AS (SELECT 1) SELECT * FROM zz_mail_rows'

@@ -16,7 +16,7 @@ from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.openapi.docs_page import docs
 from tests.architecture import parse
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.service import BIN, ROOT
 
 PROJECT = ROOT / 'project'
@@ -127,8 +127,7 @@ class TestBlueprintErrors:
 
         response = client.get('/api/v1/users/ada/nowhere')
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')
 
 
 class TestCookies:

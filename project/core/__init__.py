@@ -16,7 +16,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
     # `throttling` declares a table that only features use.
-    from . import images, mail, storage, task_workers, throttling  # noqa: F401
+    from . import doctor, images, mail, storage, task_workers, throttling  # noqa: F401
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .development import server_timing
@@ -24,7 +24,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     from .security.authentication import NO_AUTHENTICATION
     from .tasks import notifications
     from .web import maintenance, no_session, routing
-    from .web.endpoints import guard, large_responses, rate_limits
+    from .web.endpoints import deprecated_routes, guard, large_responses, rate_limits
     from .web.requests import client_ip
     from .web.responses import error_handlers, headers, jsend
 
@@ -47,13 +47,15 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     # No view is a coroutine. Without this line, Flask checks for coroutines a dozen times per
     # request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
-    # This order matters: `logging` starts its timer first, and logs the final response last.
-    for part in (logging, server_timing, headers, maintenance):
+    # This order matters: `logging` starts its timer first, and logs the final response last. Parts
+    # that are registered later may still replace the response.
+    for part in (logging, server_timing, headers, deprecated_routes, maintenance):
         part.init_app(app)
     guard.init_app(app, authentication or NO_AUTHENTICATION)
     rate_limits.init_app(app)
     large_responses.init_app(app)
     health.init_app(app)
+    doctor.init_app()
     maintenance_command.init_app(app)
 
 
@@ -65,6 +67,7 @@ def validate_routes(app: Flask) -> None:
     :raises UndeclaredRoute: if a route has no endpoint spec, or its handler does not fit its spec.
     :raises HiddenValue: if the path of a route also matches another route with a variable part. For
         example, `/users/export` matches `/users/<username>`, if a username may be `export`.
+    :raises DeprecationInvalid: if the dates or the successor of a deprecated route are wrong.
     :raises UnsupportedType: if the type of a column has no form in JSON.
     :raises RegistrationError: if a table, a route, a schema or a mail has two owners, or belongs to
         another feature.
@@ -73,11 +76,18 @@ def validate_routes(app: Flask) -> None:
     from .database.session import Base, db
     from .mail.previews import validate_mail_names
     from .table_owners import validate_tables
-    from .web.endpoints import guard, hidden_values, route_owners, schema_names
+    from .web.endpoints import (
+        deprecated_routes,
+        guard,
+        hidden_values,
+        route_owners,
+        schema_names,
+    )
 
     validate_columns(db.metadata)
     validate_tables(db.metadata, Base.registry.mappers)
     guard.validate_routes(app)
+    deprecated_routes.validate_deprecations(app)
     hidden_values.validate_arguments(app)
     route_owners.validate_owners(app)
     schema_names.validate_schema_names(app)

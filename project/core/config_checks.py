@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+from .checks import ConfigCheck, register_check
 from .mail.rendering import sender_address
 from .mail.transports import create_transport
 from .security.password_hashing import HASHING_TIMEOUT_SECONDS, estimate_hash_seconds
@@ -120,3 +121,10 @@ def _memory_bytes() -> int:
     except OSError:
         return total
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+register_check(
+    'core_configuration',
+    ConfigCheck(find_faults=find_faults, find_warnings=find_warnings),
+    owner=__name__,
+)

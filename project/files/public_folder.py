@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from project.core.checks import DoctorCheck, Finding, Situation, State, register_check
 from project.core.storage import make_folder, sync_folder
 
 from .errors import AlreadyPublished, NotPublished
@@ -51,6 +54,25 @@ def delete(target: Path) -> None:
         raise NotPublished from None
 
 
+def check_folder(situation: Situation) -> Iterator[Finding]:
+    """Check that the service can publish files, and that a web server can read them."""
+    folder = Path(situation.config['FILES_PUBLIC_FOLDER'])
+    place = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    mode = place.stat().st_mode
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        yield Finding(State.FAILED, f'{place} cannot be written')
+    elif place != folder:
+        yield Finding(State.OK, f'{folder} is created with the first published file')
+    elif mode & stat.S_IWOTH:
+        remedy = f'`chmod o-w {folder}`'
+        yield Finding(State.FAILED, f'{folder}: any user may publish ({mode & 0o777:o})', remedy)
+    elif mode & PUBLIC_FOLDER_MODE != PUBLIC_FOLDER_MODE:
+        seen = f'{folder}: a web server that runs as another user cannot read it ({mode & 0o777:o})'
+        yield Finding(State.WARNING, seen, f'`chmod {PUBLIC_FOLDER_MODE:o} {folder}`')
+    else:
+        yield Finding(State.OK, str(folder))
+
+
 def _ensure_target_free(target: Path, folder: Path) -> None:
     try:
         for above in reversed(target.relative_to(folder).parents):
@@ -69,3 +91,13 @@ def _copy(source: Path, draft: Path) -> None:
         shutil.copyfileobj(read, written)
         written.flush()
         os.fsync(written.fileno())
+
+
+register_check(
+    'public_folder',
+    DoctorCheck(
+        function=check_folder,
+        remedy='Correct FILES_PUBLIC_FOLDER, or give the folder to the user of the service.',
+    ),
+    owner=__name__,
+)

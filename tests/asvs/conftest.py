@@ -1,17 +1,15 @@
 """Fixtures for the tests of the security standard OWASP ASVS: users who send requests."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 
-from project.core.clock import now
 from tests.auth.factories import PASSWORD, account
-from tests.auth.pins import plain
-from tests.client import IsolatedClient, data
+from tests.kit.clients import IsolatedClient
+from tests.kit.mailbox import Mailbox
+from tests.kit.responses import data
 
 API = '/api/v1'
 SESSIONS = f'{API}/auth/sessions'
@@ -81,22 +79,11 @@ def admin(make_person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
-def clock() -> Iterator[Any]:
-    """Yield a stopped clock, which only the test moves."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
-def mailed(mailbox: Callable[[], list[Any]]) -> Callable[..., str]:
+def mailed(mailbox: Mailbox) -> Callable[..., str]:
     """Return a function that returns the code in the newest mail to this email address."""
 
     def code_to(address: str) -> str:
-        mail = [mail for mail in mailbox() if mail['To'] == address][-1]
-        found: str = re.findall(r'^\s+([0-9]{6}|[A-Z2-7-]{16,19})\s*$', plain(mail), re.MULTILINE)[
-            0
-        ]
-        return found
+        return mailbox.latest(to=address).code
 
     return code_to
 

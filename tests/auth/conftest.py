@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from project.core import throttling
 from project.core.request_context import (
     RequestContext,
     set_request_context,
 )
-from tests.client import IsolatedClient, data
+from tests.kit.clients import IsolatedClient
+from tests.kit.responses import data
 
 from .factories import PASSWORD
 
@@ -25,22 +25,6 @@ def no_counter_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
     Some tests count the statements of a request.
     """
     monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1 << 62)
-
-
-@pytest.fixture
-def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
-    """Return a function that returns a test client with a bearer token.
-
-    The guard checks the token, as in production.
-    """
-
-    def become(token: str) -> IsolatedClient:
-        client = app.test_client()
-        client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
-        assert isinstance(client, IsolatedClient)
-        return client
-
-    return become
 
 
 @pytest.fixture

@@ -7,18 +7,18 @@ from project.users import service as users
 from project.users.models import User
 from tests.auth.conftest import SESSIONS
 from tests.auth.factories import SessionFactory, account
-from tests.client import reasons
+from tests.kit.responses import fails_with
 from tests.users.factories import AdminFactory
 
 ME = '/api/v1/users/me'
 
 
 class TestGuard:
-    def test_executes_one_select(self, bearer, assert_max_queries):
+    def test_executes_one_select(self, bearer, queries):
         token = new_token('pst')
         SessionFactory(token=token)
 
-        with assert_max_queries(1) as statements:
+        with queries(max=1) as statements:
             # The invalid query is rejected before the handler runs, so all statements are those of
             # the guard.
             assert bearer(token).get(f'{SESSIONS}?limit=0').status_code == 422
@@ -87,6 +87,5 @@ class TestGuard:
 
         response = bearer(token).delete(ME)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'reauthentication'}
+        fails_with(response, 'reauthentication', status=403)
         assert User.find(session.user_id)

@@ -9,8 +9,7 @@ import pytest
 from project.core.clock import now
 from project.core.mail.previews import preview_mail
 from project.core.mail.rendering import new_message_identity, render_mail
-
-from .pins import pin_in, plain
+from tests.kit.mailbox import code_in, text_of
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert("x")</script> & {{ 7 * 7 }}'
@@ -57,11 +56,6 @@ def render_example(template, secret=None, **changes):
     return render_mail(template, 'ada@example.com', values, new_message_identity(now()), secret)
 
 
-def html(mail):
-    """Return the HTML body of a mail."""
-    return mail.get_body(('html',)).get_content()
-
-
 class TestEveryMail:
     @pytest.mark.parametrize(
         ('template', 'subject'),
@@ -74,29 +68,29 @@ class TestEveryMail:
         mail = render(template)
 
         assert mail['Subject'] == subject
-        assert 'Hello Ada,' in plain(mail)
-        assert 'Hello Ada,' in html(mail)
+        assert 'Hello Ada,' in text_of(mail)
+        assert 'Hello Ada,' in text_of(mail, 'html')
 
     @pytest.mark.parametrize('template', MAILS)
     def test_has_the_same_words_in_text_and_html(self, template):
         mail = render(template)
-        shown = re.sub('<style.*?</style>|<[^>]+>', ' ', html(mail))
+        shown = re.sub('<style.*?</style>|<[^>]+>', ' ', text_of(mail, 'html'))
 
-        for word in re.findall(r'[A-Za-z0-9.]{3,}', plain(mail)):
+        for word in re.findall(r'[A-Za-z0-9.]{3,}', text_of(mail)):
             assert word.lower() in shown.lower()
 
     @pytest.mark.parametrize('template', MAILS)
     def test_greets_by_username_without_a_name(self, template):
-        assert 'Hello ada,' in plain(render(template, name=''))
+        assert 'Hello ada,' in text_of(render(template, name=''))
 
     @pytest.mark.parametrize('template', MAILS)
     def test_escapes_the_name(self, template):
         mail = render(template, name=HOSTILE)
 
-        assert '<script' not in html(mail)
-        assert '&lt;script&gt;alert(' in html(mail)
-        assert '&amp; {{ 7 * 7 }}' in html(mail)
-        assert HOSTILE in plain(mail)
+        assert '<script' not in text_of(mail, 'html')
+        assert '&lt;script&gt;alert(' in text_of(mail, 'html')
+        assert '&amp; {{ 7 * 7 }}' in text_of(mail, 'html')
+        assert HOSTILE in text_of(mail)
 
     @pytest.mark.parametrize('template', MAILS)
     def test_adds_no_header_from_the_name(self, template):
@@ -109,7 +103,7 @@ class TestEveryMail:
     def test_links_only_to_the_public_url(self, app, template):
         mail = render(template)
 
-        links = re.findall('https?://[^\\s<"]+', plain(mail) + html(mail))
+        links = re.findall('https?://[^\\s<"]+', text_of(mail) + text_of(mail, 'html'))
         assert set(links) <= {app.config['PUBLIC_URL']}
 
 
@@ -124,15 +118,15 @@ class TestMailsWithSecrets:
     def test_contain_the_pin_and_no_other_six_digits(self, template, pin):
         mail = render_example(template, secret={'pin': pin}, **DIGITS)
 
-        assert pin_in(mail) == pin
-        assert pin in html(mail)
+        assert code_in(mail) == pin
+        assert pin in text_of(mail, 'html')
         assert pin not in mail['Subject']
-        assert set(re.findall(r'\d{6,}', plain(mail) + mail['Subject'])) <= {pin}
+        assert set(re.findall(r'\d{6,}', text_of(mail) + mail['Subject'])) <= {pin}
 
     def test_contain_the_code_of_an_invitation_and_no_six_digits(self):
         mail = render_example('invitation', secret={'code': 'ABCD-EFGH-IJKL-MN23'}, **DIGITS)
 
-        assert pin_in(mail) == 'ABCD-EFGH-IJKL-MN23'
+        assert code_in(mail) == 'ABCD-EFGH-IJKL-MN23'
 
     @pytest.mark.parametrize(
         ('template', 'says'),
@@ -143,14 +137,14 @@ class TestMailsWithSecrets:
         ],
     )
     def test_state_the_lifetime(self, template, says):
-        assert says in plain(render_example(template, secret=SECRETS[template]))
+        assert says in text_of(render_example(template, secret=SECRETS[template]))
 
     @pytest.mark.parametrize('template', ['verification', 'email_change'])
     def test_greet_without_a_name_if_the_email_address_is_not_verified(self, template):
         mail = render_example(template, secret={'pin': '012345'})
 
-        assert 'Hello,' in plain(mail)
-        assert 'Hello,' in html(mail)
+        assert 'Hello,' in text_of(mail)
+        assert 'Hello,' in text_of(mail, 'html')
 
 
 class TestUserAgents:
@@ -164,7 +158,7 @@ class TestUserAgents:
         ended = [{'user_agent': agent, 'address': '192.0.2.2'}]
         mail = render_example(template, user_agent=agent, ended=ended)
 
-        for body in (plain(mail), html(mail)):
+        for body in (text_of(mail), text_of(mail, 'html')):
             assert 'Firefox/140.0 curl/8' in body
             assert 'evil' not in body
 
@@ -173,22 +167,22 @@ class TestAlreadyRegistered:
     def test_names_the_account_and_has_no_pin(self):
         mail = render('already_registered', username='lovelace')
 
-        assert 'lovelace already' in plain(mail)
-        assert re.findall('[0-9]{6}', plain(mail)) == []
+        assert 'lovelace already' in text_of(mail)
+        assert re.findall('[0-9]{6}', text_of(mail)) == []
 
 
 class TestPasswordChanged:
     def test_lists_the_ended_sessions(self):
         mail = render('password_changed')
 
-        for body in (plain(mail), html(mail)):
+        for body in (text_of(mail), text_of(mail, 'html')):
             assert 'ended: browser/1 at 192.0.2.2' in body
             assert 'No other session was open' not in body
 
     def test_states_that_no_session_ended(self):
         mail = render('password_changed', ended=[])
 
-        for body in (plain(mail), html(mail)):
+        for body in (text_of(mail), text_of(mail, 'html')):
             assert 'No other session was open.' in body
             assert 'ended:' not in body
 
@@ -196,14 +190,16 @@ class TestPasswordChanged:
     def test_states_the_ip_address_if_it_is_known(self, address, says):
         mail = render('password_changed', address=address)
 
-        assert ('was changed from' in plain(mail)) is says
-        assert ('was changed from' in ' '.join(html(mail).replace('</b>', '').split())) is (says)
+        assert ('was changed from' in text_of(mail)) is says
+        assert (
+            'was changed from' in ' '.join(text_of(mail, 'html').replace('</b>', '').split())
+        ) is (says)
 
     def test_escapes_the_user_agent_and_the_ip_address(self):
         mail = render('password_changed', ended=[{'user_agent': HOSTILE, 'address': HOSTILE}])
 
-        assert '<script' not in html(mail)
-        assert html(mail).count('&lt;script&gt;') == 1
+        assert '<script' not in text_of(mail, 'html')
+        assert text_of(mail, 'html').count('&lt;script&gt;') == 1
 
 
 class TestTemplates:

@@ -19,6 +19,9 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import text
 
 from config.development import DevelopmentConfig
+from project.core.clock import now
+from project.core.deprecated_calls import list_callers
+from project.core.deprecated_calls.rows import Call
 from tests.config.environment import set_environment
 from tests.core.server.serving import (
     BIN,
@@ -542,3 +545,18 @@ class TestPostFork:
         post_fork(SimpleNamespace(SIG_QUEUE=signals), worker)
 
         assert worker.pending_signals is signals
+
+
+class TestWorkerExit:
+    def test_writes_the_counts_of_deprecated_routes(self, app: Flask) -> None:
+        worker_exit = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['worker_exit']
+        app.extensions['deprecated_calls'].add(Call('GET /old', now().date(), 5, '', 'curl'))
+
+        worker_exit(SimpleNamespace(app=SimpleNamespace(wsgi=lambda: app)), SimpleNamespace())
+
+        assert [(row.route, row.requests) for row in list_callers()] == [('GET /old', 1)]
+
+    def test_accepts_an_application_without_counts(self) -> None:
+        worker_exit = runpy.run_path(str(ROOT / 'config' / 'gunicorn.py'))['worker_exit']
+
+        worker_exit(SimpleNamespace(app=SimpleNamespace(wsgi=lambda: lambda: None)), None)

@@ -11,7 +11,7 @@ from project import core
 from project.core.clock import now
 from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
-from tests.client import IsolatedClient
+from tests.kit.clients import IsolatedClient
 
 
 def find_no_principal(token: str) -> None:

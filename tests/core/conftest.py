@@ -19,8 +19,8 @@ from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.jsend import api_success
-from tests.client import IsolatedClient
 from tests.databases import create_tables, fresh_database
+from tests.kit.clients import IsolatedClient
 
 from .apps import kernel_app
 

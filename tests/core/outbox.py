@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import time_machine
 from flask import Flask
 from sqlalchemy import select, update
 
-from project.core.clock import now
 from project.core.database.session import AnyRow, atomic, execute_in_own_transaction, execute_select
 from project.core.tasks import broker_queues, enqueue, enqueue_at, leases, queues
 from project.core.tasks.notifications import TaskNotifier, WakeupPipe
@@ -62,14 +60,6 @@ def mark_dead(task_id: UUID, reason: str = 'hopeless') -> None:
     lease = uuid4()
     assert leases.claim(task_id, lease)
     leases.dead_letter(task_id, lease, reason)
-
-
-@contextmanager
-def travel_forward(**length: float) -> Iterator[datetime]:
-    """Set the clock forward within the block; it stands still there."""
-    moment = now() + timedelta(**length)
-    with time_machine.travel(moment, tick=False):
-        yield moment
 
 
 @contextmanager

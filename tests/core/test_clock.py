@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 
 from project.core.clock import is_recent, now, parse_rfc3339
 
 
 class TestNow:
-    @time_machine.travel(datetime(2026, 11, 23, 8, 30, tzinfo=UTC), tick=False)
-    def test_returns_an_aware_time_in_utc(self):
+    def test_returns_an_aware_time_in_utc(self, travel):
+        travel(to=datetime(2026, 11, 23, 8, 30, tzinfo=UTC))
+
         assert now() == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
         assert now().tzinfo is UTC
 
@@ -20,7 +20,7 @@ class TestIsRecent:
         ('seconds', 'expected'),
         [(-10, False), (-9, True), (0, True), (2, True), (3, False), (86_400, False)],
     )
-    @time_machine.travel(datetime(2026, 11, 23, 8, 30, tzinfo=UTC), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_is_true_within_the_period_and_not_in_the_future(self, seconds, expected):
         moment = now() + timedelta(seconds=seconds)
 

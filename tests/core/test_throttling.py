@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
-import time_machine
 from sqlalchemy import delete, select
 
 from project.core import throttling
@@ -18,16 +17,17 @@ from project.core.throttling import (
     TooManyAttempts,
     attempt_counters,
 )
+from tests.kit.clock import Travel
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def clock():
-    """Yield a stopped clock, which the test can move."""
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
+def travel(travel: Travel) -> Travel:
+    """Set the clock to noon; it stands still until the test moves it."""
+    travel(to=NOON)
+    return travel
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ class TestAttemptCounter:
 
 
 class TestConsume:
-    def test_raises_after_the_limit(self, clock):
+    def test_raises_after_the_limit(self, travel):
         for _ in range(3):
             spend()
 
@@ -93,7 +93,7 @@ class TestConsume:
         assert error.value.http_code == 429
         assert error.value.data == {'attempts': ['Too many attempts']}
 
-    def test_does_not_count_rejected_attempts(self, clock):
+    def test_does_not_count_rejected_attempts(self, travel):
         for _ in range(3):
             spend()
         for _ in range(5):
@@ -102,38 +102,38 @@ class TestConsume:
 
         assert spent() == 3
 
-    def test_sends_the_end_of_the_period_as_retry_after(self, clock):
+    def test_sends_the_end_of_the_period_as_retry_after(self, travel):
         for _ in range(3):
             spend()
-        clock.shift(timedelta(minutes=10))
+        travel(minutes=10)
 
         with pytest.raises(TooManyAttempts) as error:
             spend()
         wait = int(error.value.headers['Retry-After'])
-        clock.shift(timedelta(seconds=wait))
+        travel(seconds=wait)
         spend()
 
         assert wait == 3000
         assert spent() == 1
 
-    def test_rejects_until_the_last_moment_of_the_period(self, clock):
+    def test_rejects_until_the_last_moment_of_the_period(self, travel):
         for _ in range(3):
             spend()
-        clock.shift(HOUR - timedelta(milliseconds=1))
+        travel(HOUR - timedelta(milliseconds=1))
         with pytest.raises(TooManyAttempts) as error:
             spend()
         assert error.value.headers['Retry-After'] == '1'
 
-        clock.shift(timedelta(milliseconds=1))
+        travel(milliseconds=1)
         for _ in range(3):
             spend()
 
     @pytest.mark.parametrize('days', [1, 7305])
-    def test_starts_a_new_period_if_the_clock_was_set_back(self, clock, days):
-        clock.shift(timedelta(days=days))
+    def test_starts_a_new_period_if_the_clock_was_set_back(self, travel, days):
+        travel(days=days)
         for _ in range(3):
             spend()
-        clock.shift(-timedelta(days=days))
+        travel(days=-days)
         assert counter().count_of('ada') == 0
 
         for _ in range(3):
@@ -143,18 +143,18 @@ class TestConsume:
             spend()
         assert error.value.headers['Retry-After'] == '3600'
 
-    def test_starts_the_period_with_the_first_attempt(self, clock):
+    def test_starts_the_period_with_the_first_attempt(self, travel):
         spend()
-        clock.shift(timedelta(minutes=50))
+        travel(minutes=50)
         spend()
         spend()
 
-        clock.shift(timedelta(minutes=10))
+        travel(minutes=10)
         spend()
 
         assert spent() == 1
 
-    def test_counts_each_target_and_each_kind_separately(self, clock):
+    def test_counts_each_target_and_each_kind_separately(self, travel):
         spend('ada', limit=1)
         spend('eve', limit=1)
         spend('ada', limit=1, kind='otp')
@@ -163,7 +163,7 @@ class TestConsume:
             spend('ada', limit=1)
         assert (spent('ada'), spent('eve'), spent('ada', 'otp')) == (1, 1, 1)
 
-    def test_rolls_the_attempt_back_with_its_transaction(self, clock):
+    def test_rolls_the_attempt_back_with_its_transaction(self, travel):
         @atomic()
         def reject():
             spend()
@@ -174,34 +174,34 @@ class TestConsume:
 
         assert spent() is None
 
-    def test_stores_no_target_in_plain_text(self, clock):
+    def test_stores_no_target_in_plain_text(self, travel):
         spend('ada@example.com')
 
         assert 'ada' not in db.session.scalars(select(ThrottleCounter.target_hash)).one()
 
-    def test_deletes_expired_counters(self, clock, monkeypatch):
+    def test_deletes_expired_counters(self, travel, monkeypatch):
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
-        clock.shift(timedelta(minutes=30))
+        travel(minutes=30)
         spend('eve')
-        clock.shift(timedelta(minutes=30))
+        travel(minutes=30)
 
         spend('bob')
 
         assert (spent('ada'), spent('eve'), spent('bob')) == (None, 1, 1)
 
-    def test_deletes_no_expired_counters_in_a_transaction_of_the_caller(self, clock, monkeypatch):
+    def test_deletes_no_expired_counters_in_a_transaction_of_the_caller(self, travel, monkeypatch):
         """The deletion would lock rows until the end of that transaction."""
         monkeypatch.setattr(throttling, 'ATTEMPTS_PER_CLEANUP', 1)
         spend('ada')
-        clock.shift(HOUR)
+        travel(HOUR)
 
         with atomic():
             spend('bob')
 
         assert (spent('ada'), spent('bob')) == (1, 1)
 
-    def test_raises_if_its_counter_is_deleted_at_the_same_time(self, clock, monkeypatch):
+    def test_raises_if_its_counter_is_deleted_at_the_same_time(self, travel, monkeypatch):
         condition = throttling._is
 
         def removed(kind, key):
@@ -216,10 +216,10 @@ class TestConsume:
 
         assert error.value.headers['Retry-After'] == '1'
 
-    def test_runs_one_statement(self, clock, monkeypatch, assert_max_queries):
+    def test_runs_one_statement(self, travel, monkeypatch, queries):
         monkeypatch.setattr(throttling, 'randbelow', lambda _: 1)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             spend()
 
     def test_admits_no_more_than_the_limit_of_concurrent_attempts(self, durable):
@@ -243,7 +243,7 @@ class TestConsume:
 
 
 class TestRefund:
-    def test_returns_one_attempt(self, clock):
+    def test_returns_one_attempt(self, travel):
         for _ in range(3):
             spend()
 
@@ -254,7 +254,7 @@ class TestRefund:
         with pytest.raises(TooManyAttempts):
             spend()
 
-    def test_never_returns_more_attempts_than_were_counted(self, clock):
+    def test_never_returns_more_attempts_than_were_counted(self, travel):
         counter().refund('ada')
         spend()
         counter().refund('ada')
@@ -262,7 +262,7 @@ class TestRefund:
 
         assert spent() == 0
 
-    def test_keeps_the_attempts_of_other_targets(self, clock):
+    def test_keeps_the_attempts_of_other_targets(self, travel):
         spend('ada')
         spend('eve')
 
@@ -272,7 +272,7 @@ class TestRefund:
 
 
 class TestReset:
-    def test_deletes_the_counter_and_returns_whether_it_counted_attempts(self, clock):
+    def test_deletes_the_counter_and_returns_whether_it_counted_attempts(self, travel):
         for _ in range(3):
             spend()
         spend('eve')
@@ -283,7 +283,7 @@ class TestReset:
         assert (spent('ada'), spent('eve')) == (None, 1)
         spend()
 
-    def test_returns_false_after_a_refund(self, clock):
+    def test_returns_false_after_a_refund(self, travel):
         spend()
         counter().refund('ada')
 
@@ -291,11 +291,11 @@ class TestReset:
 
 
 class TestCountOf:
-    def test_counts_the_attempts_of_the_current_period(self, clock):
+    def test_counts_the_attempts_of_the_current_period(self, travel):
         spend()
         spend()
         assert counter().count_of('ada') == 2
 
-        clock.shift(HOUR)
+        travel(HOUR)
 
         assert (counter().count_of('ada'), counter().count_of('eve')) == (0, 0)

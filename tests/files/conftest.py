@@ -7,10 +7,8 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 
-from project.core.clock import now
 from tests.clamd import standing_in
 from tests.core.server.serving import free_port
 from tests.databases import create_tables
@@ -64,13 +62,6 @@ def incoming(var: Path) -> Callable[[], list[Path]]:
 def kept(var: Path) -> Callable[[], list[str]]:
     """Return a function that lists the SHA-256 of all blobs in the storage."""
     return lambda: sorted(p.name for p in (var / 'storage' / 'blobs').rglob('*') if p.is_file())
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    """A clock that changes only when the test moves it."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture(scope='module')

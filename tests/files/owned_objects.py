@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.client import data
+from tests.kit.responses import data
 
 FILES = '/api/v1/files'
 TUS = {'Tus-Resumable': '1.0.0'}

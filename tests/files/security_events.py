@@ -1,6 +1,6 @@
 """Requests of the feature `files` that record a security event."""
 
-from tests.client import data
+from tests.kit.responses import data
 
 FILES = '/api/v1/files'
 

@@ -17,7 +17,7 @@ from project.files.service.garbage_collection import collect_garbage_nightly
 from tests.clamd import EICAR
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, state_of, store
-from tests.storage_io import contents
+from tests.kit.storage import contents
 from tests.users.factories import UserFactory, principal_of
 
 

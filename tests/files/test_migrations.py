@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 from flask import current_app
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from project.core.database.session import db
 from tests.separate_app import application, run_on
@@ -72,20 +72,22 @@ class TestThumbnailKeys:
         )
 
     @pytest.mark.slow('inserts 12,000 thumbnails')
-    def test_are_computed_by_a_second_run_after_a_failure_between_two_batches(self, run, execute):
+    def test_are_computed_by_a_second_run_after_a_failure_between_two_batches(
+        self, run, execute, queries
+    ):
         self.insert(execute)
         ready, rows = 3 * self.ROWS_OF_FILE - 1, 3 * self.ROWS_OF_FILE
         batches = []
 
-        def fail_at_second_batch(_connection, _cursor, statement, *_):
+        def fail_at_second_batch(statement):
             if statement.startswith('UPDATE files_thumbnails'):
                 batches.append(statement)
                 if len(batches) == 2:
                     raise ZeroDivisionError
 
-        event.listen(db.engine, 'before_cursor_execute', fail_at_second_batch)
-        result = current_app.test_cli_runner().invoke(args=['db', 'upgrade', 'files@a286c27304b4'])
-        event.remove(db.engine, 'before_cursor_execute', fail_at_second_batch)
+        upgrade = ['db', 'upgrade', 'files@a286c27304b4']
+        with queries(before=fail_at_second_batch):
+            result = current_app.test_cli_runner().invoke(args=upgrade)
 
         assert isinstance(result.exception, ZeroDivisionError)
         # The first batch ends with its second file.

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -40,6 +39,7 @@ from project.files.errors import FileNotFound, LinkNotFound, QuotaExceeded, Uplo
 from project.files.models import Blob, Version
 from project.files.service.trash import delete_emptied_trash
 from project.files.service.upload_reservations import release_expired_reservations
+from tests.kit.clock import Travel
 from tests.reliability.harness import IS_LONG
 from tests.users.factories import UserFactory, principal_of
 
@@ -111,12 +111,11 @@ class Model(RuleBasedStateMachine):
         self.principals = [principal_of(user) for user in users]
         for owner, quota in enumerate(self.quota):
             service.set_quota(self.ids[owner], quota)
-        self.travel = time_machine.travel(now(), tick=False)
-        self.clock = self.travel.start()
+        self.travel = Travel().__enter__()
 
     def teardown(self) -> None:
         """Delete all rows, because the next sequence of operations uses the same database."""
-        self.travel.stop()
+        self.travel.__exit__()
         with atomic():
             for table in reversed(Base.metadata.sorted_tables):
                 if table.name.startswith(('files', 'core')):
@@ -257,7 +256,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([0.01, 0.6, 20.0]))
     def wait(self, days: float) -> None:
-        self.clock.shift(timedelta(days=days))
+        self.travel(days=days)
 
     # Operations: share links, quotas and a move to another storage.
 

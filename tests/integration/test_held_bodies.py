@@ -13,9 +13,10 @@ from project.core.database.session import Base, db, locks_user
 from project.core.security.tokens import new_token
 from project.users.service import delete_user, disable_user, set_roles
 from tests.auth.factories import SessionFactory
+from tests.kit.clients import bearer_client
 from tests.users.factories import AdminFactory, principal_of
 
-from .test_matrix import bearing, path_of
+from .test_matrix import path_of
 
 # Tables that are not compared. A failed request adds an event, and a task deletes the reservation
 # of its upload.
@@ -86,7 +87,7 @@ def send(app: Any, method: str, path: str, token: str, body: bytes, mime: str, e
             event()
             rows.extend(count_rows())
 
-    response = bearing(app, token).open(
+    response = bearer_client(app, token).open(
         path, method=method, content_type=mime,
                 environ_overrides={
             'wsgi.input': HeldBody(body, call_event), 'CONTENT_LENGTH': str(len(body)),

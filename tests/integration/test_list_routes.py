@@ -4,7 +4,7 @@ import pytest
 
 from project.core.database.keyset_pagination import Keyset
 from project.core.features import find_features
-from tests.client import data
+from tests.kit.responses import data
 from tests.list_routes import (
     ROWS,
     ensure_same_statements,
@@ -32,7 +32,7 @@ def keysets(monkeypatch):
 
 
 @pytest.fixture
-def compare(app, as_user, assert_max_queries, keysets):
+def compare(app, as_user, queries, keysets):
     """Return a function that checks a list route: one row and fifty need as many statements."""
 
     def compare(route):
@@ -42,7 +42,7 @@ def compare(app, as_user, assert_max_queries, keysets):
 
         def count():
             keysets.clear()
-            with assert_max_queries(10_000) as statements:
+            with queries(max=10_000) as statements:
                 response = client.get(url)
             assert response.status_code == 200, f'{route}: {response.text}'
             listed = data(response)

@@ -5,27 +5,19 @@ This is requirement 6.1.1 of OWASP ASVS.
 
 import pyotp
 import pytest
-import time_machine
 from limits import parse
 
 from project.auth.service import confirm_totp, log_in, start_totp_enrolment
 from project.core.clock import now
 from tests.auth.factories import PASSWORD, account
-from tests.auth.pins import other_than, pin_in
-from tests.client import data
+from tests.auth.pins import other_than
+from tests.kit.responses import data
 from tests.users.factories import AdminFactory, principal_of
 
 API = '/api/v1/auth'
 ADA, NEW = 'ada@example.com', 'Difference engine, 1822'
 MAX_LOCKOUT_SECONDS = 15 * 60
 OWN_IP_ADDRESS, OTHER_IP_ADDRESS = '203.0.113.7', '198.51.100.7'
-
-
-@pytest.fixture
-def clock():
-    """Yield a stopped clock, which only the test moves."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -67,8 +59,7 @@ def request_pin(send, mailbox):
 
     def request_pin(address=OWN_IP_ADDRESS):
         assert send('POST', '/password-resets', address, email=ADA).status_code == 202
-        subject = 'Your code for a new password'
-        return pin_in([mail for mail in mailbox() if mail['Subject'] == subject][-1])
+        return mailbox.latest('password_reset').code
 
     return request_pin
 
@@ -106,7 +97,7 @@ class TestPins:
         assert enter(NEW, device=data(answer)['device']).status_code == 201
 
     def test_allow_a_reset_15_minutes_after_wrong_pins_from_the_own_network(
-        self, ada, request_pin, reset, send, clock
+        self, ada, request_pin, reset, send, travel
     ):
         for number in range(100):
             body = {'email': f'nobody{number}@example.com', 'pin': '000000', 'new_password': NEW}
@@ -115,7 +106,7 @@ class TestPins:
         assert locked.status_code == 429
         assert int(locked.headers['Retry-After']) <= MAX_LOCKOUT_SECONDS
 
-        clock.shift(MAX_LOCKOUT_SECONDS)
+        travel(seconds=MAX_LOCKOUT_SECONDS)
 
         assert reset(request_pin()).status_code == 200
 
@@ -154,7 +145,7 @@ class TestRegistrations:
         def register(username, email, password=PASSWORD, address=OWN_IP_ADDRESS):
             body = {'username': username, 'email': email, 'password': password}
             assert send('POST', '/accounts', address, **body).status_code == 202
-            return mailbox()[-1]
+            return mailbox.latest()
 
         return register
 
@@ -163,7 +154,7 @@ class TestRegistrations:
         """Return a function that confirms Ada's registration."""
 
         def verify(mail):
-            body = {'email': ADA, 'pin': pin_in(mail), 'password': PASSWORD}
+            body = {'email': ADA, 'pin': mail.code, 'password': PASSWORD}
             return send('PUT', '/verifications', **body)
 
         return verify
@@ -194,7 +185,7 @@ class TestRegistrations:
 def test_invitation_can_be_accepted_after_wrong_codes(send, mailbox, as_user, app):
     body = {'email': 'eve@example.com', 'password': PASSWORD, 'username': 'eve'}
     as_user(AdminFactory()).post(f'{API}/invitations', json={'email': 'eve@example.com'})
-    code = pin_in(mailbox()[-1])
+    code = mailbox.latest().code
     for _ in range(30):
         assert send('PUT', '/invitations', code='A' * 16, **body).status_code == 422
 
@@ -244,14 +235,14 @@ class TestSecondFactors:
     """A stranger knows the password, but not the second factor."""
 
     @pytest.fixture
-    def enrolled(self, ada, clock, enter):
+    def enrolled(self, ada, travel, enter):
         """Enable the second factor, and use up its attempts from another IP address.
 
         :returns: the authenticator app, the recovery codes, and a session from before.
         """
         before = log_in(user_or_email='ada', password=PASSWORD)
         authenticator, codes = enrol(ada)
-        clock.shift(60)
+        travel(seconds=60)
         for _ in range(10):
             assert enter(address=OTHER_IP_ADDRESS, otp='000000').status_code == 401
         assert enter(otp=authenticator.at(now())).status_code == 429

@@ -3,12 +3,10 @@
 The user does not log in during the rotation.
 """
 
-from datetime import timedelta
 from uuid import uuid4
 
 import pyotp
 import pytest
-import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.service import (
@@ -25,8 +23,7 @@ from project.core.database.keyset_pagination import CursorInvalid, PageRequest
 from project.core.tasks.attempts import run_next_task
 from project.users import service as users
 from tests.auth.factories import account
-from tests.auth.pins import pin_in
-from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.kit.tasks import NoWatchdog, run_pending_tasks
 from tests.users.factories import AdminFactory, principal_of
 
 NEW_PASSWORD = 'Difference engine, 1822'
@@ -91,12 +88,12 @@ def pin_under_the_old_key(app, user):
 
 
 class TestProcedure:
-    def test_keeps_stored_data_usable(self, app, user, totp, set_keys, flask, mailbox):
+    def test_keeps_stored_data_usable(self, app, user, totp, set_keys, flask, mailbox, travel):
         account()
         cursor, _ = second_page()
         old, new = app.config['SECRET_KEY'], 'new-' * 10
         invite(principal_of(AdminFactory()), email='eve@example.com')
-        code = pin_in(mailbox()[-1])
+        code = mailbox.latest().code
         pin_under_the_old_key(app, user)
 
         set_keys(new, old)  # Step 1.
@@ -109,16 +106,16 @@ class TestProcedure:
         # The mail with the PIN is delivered now. The PIN is invalid, because the waiting time was
         # skipped. A new PIN is valid.
         with pytest.raises(WrongPin):
-            reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+            reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)
         request_reset(user.email)
-        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)
         with pytest.raises(CursorInvalid):
             second_page(cursor)
         # The code of an invitation does not depend on SECRET_KEY.
         assert accept_invitation(
             email='eve@example.com', code=code, password=NEW_PASSWORD, username='eve'
         )
-        with time_machine.travel(now() + timedelta(minutes=5), tick=False):
+        with travel(minutes=5):
             assert log_in(user_or_email='ada', password=NEW_PASSWORD, otp=totp.at(now())).token
 
     def test_keeps_pins_valid_while_the_fallback_key_is_set(
@@ -129,4 +126,4 @@ class TestProcedure:
         set_keys('new-' * 10, app.config['SECRET_KEY'])
         flask('secrets', 'rotate')
 
-        reset_password(email=user.email, pin=pin_in(mailbox()[-1]), new_password=NEW_PASSWORD)
+        reset_password(email=user.email, pin=mailbox.latest().code, new_password=NEW_PASSWORD)

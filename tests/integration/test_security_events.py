@@ -12,9 +12,8 @@ from project.core.clock import now
 from project.core.database.session import db
 from project.core.web.endpoints.endpoint_spec import declared_methods
 from tests.auth.factories import PASSWORD, account
-from tests.auth.pins import pin_in
-from tests.client import data
 from tests.feature_modules import feature_modules
+from tests.kit.responses import data
 
 API = '/api/v1'
 NEW = 'Difference engine, 1822'
@@ -28,22 +27,19 @@ EXEMPT = {
 
 
 @pytest.fixture
-def world(app, mailbox):
+def world(app, bearer, mailbox):
     """Return a namespace: clients of Ada, an admin and a stranger, ids, and the mailbox."""
     world = SimpleNamespace(anonymous=app.test_client(), mailbox=mailbox)
     for name, roles in (('ada', ['member']), ('admin', ['member', 'admin'])):
         user = account(username=name, email=f'{name}@example.com', roles=roles)
-        client = app.test_client()
-        token = log_in(user_or_email=name, password=PASSWORD).token
-        client.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {token}'
-        setattr(world, name, client)
+        setattr(world, name, bearer(log_in(user_or_email=name, password=PASSWORD).token))
         setattr(world, f'{name}_id', user.id)
     return world
 
 
 def pin_to(world, email):
     """Return the PIN or code in the newest mail to this email address."""
-    return pin_in([mail for mail in world.mailbox() if mail['To'] == email][-1])
+    return world.mailbox.latest(to=email).code
 
 
 def send(client, method, path, **body):

@@ -14,8 +14,8 @@ from project.auth.service.cleanup import delete_expired
 from project.files.service.garbage_collection import collect_garbage
 from tests.auth.conftest import SESSIONS
 from tests.auth.factories import PASSWORD, account
-from tests.client import data
 from tests.files.routes.file_requests import multipart
+from tests.kit.responses import data
 
 SETTINGS = declared_settings(Config)
 KEYS = [
@@ -40,7 +40,7 @@ def bounds_of(key):
 
 @pytest.mark.parametrize('bound', [0, 1], ids=['low', 'high'])
 @pytest.mark.parametrize('key', KEYS)
-def test_works_at_its_bounds(app, client, monkeypatch, key, bound):
+def test_works_at_its_bounds(app, client, bearer, monkeypatch, key, bound):
     value = bounds_of(key)[bound]
     if key in MEASURED and bound:
         value = SETTINGS[key].default
@@ -50,8 +50,7 @@ def test_works_at_its_bounds(app, client, monkeypatch, key, bound):
 
     login = client.post(SESSIONS, json={'user_or_email': 'ada', 'password': PASSWORD})
     assert login.status_code == 201
-    ada = app.test_client()
-    ada.environ_base['HTTP_AUTHORIZATION'] = f'Bearer {data(login)["token"]}'
+    ada = bearer(data(login)['token'])
     assert ada.get('/api/v1/users/me').status_code == 200
     refresh = {'refresh_token': data(login)['refresh_token']}
     assert client.post(f'{SESSIONS}/refresh', json=refresh).status_code == 200

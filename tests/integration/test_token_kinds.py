@@ -1,8 +1,7 @@
-"""All registered kinds of tokens: masked in logs, documented, and revoked after a leak."""
+"""All registered kinds of tokens: masked in logs, and revoked after a leak."""
 
 import json
 import logging
-import re
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,12 @@ from gunicorn.http.errors import InvalidHeader
 from sqlalchemy import select
 
 from project.auth.models import Event
-from project.auth.service import create_key, identify, log_in, refresh_session
 from project.core.database.session import db
 from project.core.errors import ApiError
 from project.core.observability.logging import FORMATTERS
-from project.core.security.tokens import new_family, new_token, token_kinds, token_pattern
-from project.files.service import create_link, resolve_link
-from tests.auth.factories import PASSWORD, account
-from tests.files.file_io import store
-from tests.users.factories import principal_of
+from project.core.security.tokens import TOKEN_PATTERN, new_family, new_token, token_kinds
+from tests.auth.factories import account
+from tests.feature_modules import feature_modules
 
 ROOT = Path(__file__).parents[2]
 KINDS = sorted(token_kinds())
@@ -26,20 +22,11 @@ KINDS = sorted(token_kinds())
 
 def issue(prefix):
     """Create a token of this kind for Ada; return it with a function that uses it."""
-    ada = account(username='ada')
-    if prefix == 'psl':
-        token = create_link(principal_of(ada), store(ada.id).id)['token']
-        return token, lambda: resolve_link(token)
-    if prefix == 'pak':
-        token = create_key(principal_of(ada), name='ci', scopes=['files:read'])['key']
-        return token, lambda: identify(token)
-    login = log_in(user_or_email='ada', password=PASSWORD)
-    if prefix == 'prt':
-        return login.refresh_token, lambda: refresh_session(login.refresh_token)
-    if prefix == 'pdv':
-        return login.device, lambda: token_kinds()['pdv'].find_owner(login.device)
-    assert prefix == 'pst', f'this function must issue tokens of the kind {prefix}'
-    return login.token, lambda: identify(login.token)
+    issuers = dict(
+        item for module in feature_modules('issued_tokens') for item in module.ISSUERS.items()
+    )
+    assert prefix in issuers, f'add {prefix} to ISSUERS in tests/<feature>/issued_tokens.py'
+    return issuers[prefix](account(username='ada'))
 
 
 def is_valid(attempt):
@@ -98,21 +85,14 @@ class TestTokenKinds:
         [record] = [r for r in caplog.records if r.name == 'project.request']
         assert token[4:20] not in FORMATTERS['json']().format(record)
 
-    def test_are_documented(self, prefix):
+
+class TestTokenPattern:
+    def test_is_that_of_the_security_page(self):
         page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
 
-        assert f'| `{prefix}` | {token_kinds()[prefix].meaning}' in page
+        assert f'`{TOKEN_PATTERN.pattern}`' in page
 
-
-class TestDocumentedPattern:
-    def test_is_the_pattern_of_the_registry(self):
-        page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
-
-        assert f'`{token_pattern().pattern}`' in page
-        assert re.findall(r'^  \| `(\w{3})` \|', page, re.MULTILINE) == KINDS
-
-    def test_is_the_pattern_of_nginx(self):
+    def test_is_that_of_nginx(self):
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text(encoding='utf-8')
 
-        pattern = token_pattern().pattern.replace('(', '(?<kind>', 1)
-        assert pattern in configuration
+        assert TOKEN_PATTERN.pattern.replace('(', '(?<kind>', 1) in configuration

@@ -12,10 +12,10 @@ from project.core.database.session import atomic, db
 from project.files.models import File, Usage
 from project.files.service import create_link
 from tests.auth.factories import PASSWORD, account
-from tests.client import data
 from tests.files.factories import FileFactory
 from tests.files.file_io import read
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.responses import data
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 URL = '/api/v1/users'

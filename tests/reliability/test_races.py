@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
 from pathlib import Path
 from threading import Barrier, local
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 import pyotp
 import pytest
 import requests
+
+from tests.kit.mailbox import parse_mail
 
 from .accounts import API, PASSWORD, create_users, log_in
 from .harness import IS_LONG, ServiceUnderTest, figure, service_under_test, wait_until
@@ -67,11 +68,9 @@ def codes(service: ServiceUnderTest, kind: str, addresses: list[str]) -> dict[st
     def has_all_mails() -> bool:
         for path in set((service.var / 'mail').glob('*.eml')) - seen:
             seen.add(path)
-            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+            mail = parse_mail(path.read_bytes())
             if mail['Subject'] == SUBJECTS[kind]:
-                body = mail.get_body(('plain',))
-                assert body is not None
-                known[str(mail['To'])] = CODE.findall(body.get_content())[0]
+                known[str(mail['To'])] = mail.code
         return known.keys() >= set(addresses)
 
     wait_until(has_all_mails, 120)

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.kit.mailbox import parse_mail
 from tests.service import free_port
 
 from .harness import IS_LONG, ServiceUnderTest, figure, post, service_under_test, wait_until
@@ -43,7 +43,7 @@ class RecordingHandler:
             self.hang -= 1
             self.hung += 1
             await asyncio.sleep(120)
-        message = message_from_bytes(envelope.content, policy=policy.default)
+        message = parse_mail(envelope.content)
         self.found.setdefault(str(message['Message-ID']), []).append(str(message['To']))
         return '250 OK'
 

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from project.core.database.session import atomic, db, execute_in_own_transaction
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
-from tests.client import IsolatedClient
 from tests.core.apps import kernel_app
 from tests.databases import fresh_database
+from tests.kit.clients import IsolatedClient
 from tests.reliability.harness import address_of
 from tests.service import BIN, ROOT, free_port, inherited_environment
 

@@ -19,12 +19,12 @@ from werkzeug.test import run_wsgi_app
 
 from project.core.storage import storage_from_url
 from project.core.web.responses import file_responses
-from tests.client import IsolatedClient, data
-from tests.files.conftest import clock
 from tests.files.factories import FileFactory
 from tests.files.file_io import store
 from tests.files.routes import test_content as contents
 from tests.files.routes import test_links as links
+from tests.kit.clients import IsolatedClient
+from tests.kit.responses import data
 from tests.seaweed import running_seaweed
 from tests.users.factories import UserFactory
 
@@ -32,7 +32,6 @@ from .nginx import proxy
 
 pytestmark = pytest.mark.servers
 
-__all__ = ['clock']
 
 URL = '/api/v1/files'
 

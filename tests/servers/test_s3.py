@@ -21,12 +21,12 @@ from tests.interrupted_writes import (
     collect_everything,
     interrupt,
 )
+from tests.kit.storage import contents, put, read
 from tests.large_content import MIB, large_content
 from tests.listeners import listener
 from tests.object_sizes import sizes_in_storage
 from tests.reliability.harness import IS_LONG
 from tests.seaweed import BUCKET, running_seaweed
-from tests.storage_io import contents, put, read
 from tests.users.factories import UserFactory
 
 pytestmark = pytest.mark.servers

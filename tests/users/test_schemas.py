@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-import time_machine
 from marshmallow import Schema, ValidationError
 
 from project.users.schemas import Username, UserProfileSchema, UserSchema
@@ -74,12 +73,12 @@ class TestUserProfileSchema:
             (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC), 0),
         ],
     )
-    def test_counts_whole_days_across_months(self, last_login, today, days):
-        with time_machine.travel(today, tick=False):
+    def test_counts_whole_days_across_months(self, last_login, today, days, travel):
+        with travel(to=today):
             assert since(last_login) == days
 
-    def test_returns_no_negative_number_of_days(self):
-        with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC), tick=False):
+    def test_returns_no_negative_number_of_days(self, travel):
+        with travel(to=datetime(2026, 1, 1, tzinfo=UTC)):
             assert since(datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)) == 0
 
     def test_returns_null_without_a_login(self):

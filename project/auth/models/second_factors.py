@@ -89,4 +89,5 @@ register_encrypted_column(
     Totp.encrypted_secret,
     purpose=ENCRYPTION_PURPOSE,
     used_in=__name__,
+    effect='401 for every code of the authenticator; recovery codes work',
 )

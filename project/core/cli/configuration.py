@@ -9,8 +9,6 @@ from flask.cli import ScriptInfo
 
 json_option = click.option('--json', 'as_json', is_flag=True, help='Print JSON.')
 
-UNREACHABLE_STATES = {'down', 'silent'}
-
 
 class LoadedConfig(Protocol):
     """A configuration with the faults and warnings of its checks."""
@@ -83,12 +81,13 @@ def _dependencies(app: Flask) -> list[dict[str, str]]:
 
     Other states are reported as warnings: for example, tasks are late because no worker runs yet.
     """
+    from project.core.checks import HealthCheck, State, checks_of
     from project.core.observability.health import run_checks
 
+    kinds = {State.OK: 'ok', State.FAILED: 'fault', State.WARNING: 'warning'}
     rows = []
     for name, found in run_checks(app).items():
-        is_fault = found.severity == 'unready' or found.state in UNREACHABLE_STATES
-        kind = 'ok' if found.severity == 'ready' else 'fault' if is_fault else 'warning'
+        kind = kinds[checks_of(HealthCheck)[name].state_of(found.state)]
         reason = f' ({found.result.reason})' if found.result.reason else ''
         rows.append({'kind': kind, 'text': f'{name}: {found.state}{reason}'})
     return rows

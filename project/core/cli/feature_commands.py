@@ -8,7 +8,7 @@ from flask import Flask
 from project.core.registration import RegistrationError, Registry, feature_of, require_prefix
 
 # The commands of Flask, and those that `pyproject.toml` declares. They need no application.
-COMMANDS_WITHOUT_APP = ('config', 'routes', 'run', 'secret-key', 'shell')
+COMMANDS_WITHOUT_APP = ('config', 'doctor', 'routes', 'run', 'secret-key', 'shell')
 
 
 def add_commands(app: Flask, clis: Mapping[str, Iterable[click.Command]]) -> None:

@@ -13,7 +13,7 @@ from project.core.database.session import Base, db
 from project.core.web.maintenance import maintenance
 
 from . import development_database
-from .api_documents import api_cli
+from .api_commands import api_cli
 from .feature_kit import feature_cli
 from .jobs import jobs_cli
 from .mail import mail_cli

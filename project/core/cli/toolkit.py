@@ -187,8 +187,10 @@ def _reason(error: OSError) -> str:
     return f'{error.filename}: {reason}' if error.filename else reason
 
 
+def printable(text: str) -> str:
+    """Return a text without control sequences for terminals, which values of users may contain."""
+    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)
+
+
 def _cell(value: Any) -> str:
-    # Values from users must not contain terminal control sequences.
-    return ''.join(
-        char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in display(value)
-    )
+    return printable(display(value))

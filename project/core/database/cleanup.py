@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, inspect, select, tuple_
@@ -26,8 +26,8 @@ BATCH_SECONDS = 0.2
 log = logging.getLogger(__name__)
 
 # The tables to clean up. The keys are names of tables for operators. Each value is the column with
-# the expiry time, and a moment: rows that expired at this moment or earlier are deleted.
-Expired = Mapping[str, tuple[InstrumentedAttribute[Any], datetime]]
+# the expiry time or day, and a moment: rows that expired at this moment or earlier are deleted.
+Expired = Mapping[str, tuple[InstrumentedAttribute[Any], date]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def delete_batch(model: Any, condition: ColumnElement[bool]) -> bool:
 
 
 @non_atomic
-def _delete_in_batches(column: InstrumentedAttribute[Any], moment: datetime) -> Iterator[int]:
+def _delete_in_batches(column: InstrumentedAttribute[Any], moment: date) -> Iterator[int]:
     condition, limit, began = column <= moment, FIRST_BATCH_ROWS, time.monotonic()
     while rows := delete_unlocked(column.class_, condition, order=column, limit=limit):
         seconds = time.monotonic() - began
@@ -134,6 +134,6 @@ def next_limit(limit: int, seconds: float) -> int:
     return min(BATCH_ROWS, limit * 2) if seconds < BATCH_SECONDS / 2 else limit
 
 
-def _count(column: InstrumentedAttribute[Any], moment: datetime) -> int:
+def _count(column: InstrumentedAttribute[Any], moment: date) -> int:
     counted = select(func.count()).select_from(column.class_).where(column <= moment)
     return int(execute_select(counted).scalar_one())

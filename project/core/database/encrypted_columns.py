@@ -18,16 +18,19 @@ from .session import atomic, db, execute_select
 BATCH_ROWS = 200
 
 
-def register_encrypted_column(name: str, column: Any, *, purpose: str, used_in: str) -> None:
+def register_encrypted_column(
+    name: str, column: Any, *, purpose: str, used_in: str, effect: str
+) -> None:
     """Register a column that contains ciphertexts of one purpose.
 
     :param name: the kind of the values, for operators.
     :param purpose: the purpose that the module passes to `encrypt` and `decrypt`.
     :param used_in: the module that encrypts the values.
+    :param effect: the effect on clients if the key is removed.
     """
     register_encrypted_values(
         EncryptedValues(
-            name, purpose, used_in, partial(_batches, column), partial(_replace, column)
+            name, purpose, used_in, effect, partial(_batches, column), partial(_replace, column)
         )
     )
 

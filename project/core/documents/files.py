@@ -14,11 +14,21 @@ import orjson
 
 from project.core.features import find_features
 
+from .api_changes.announcements import SUFFIX
 from .commands import command_rows
 from .openapi import join_documents, split_document
 from .owners import Owners
 from .pages import PageInvalid, markdown_table, new_page, with_blocks
-from .registries import counter_rows, mail_rows, model_rows, permission_rows, task_rows
+from .registries import (
+    check_rows,
+    counter_rows,
+    key_rows,
+    mail_rows,
+    model_rows,
+    permission_rows,
+    task_rows,
+    token_rows,
+)
 from .routes import ROUTE_COLUMNS, route_rows
 from .settings import setting_rows
 
@@ -55,6 +65,12 @@ BLOCKS = (
     Block('Commands', ('command', 'effect', 'options'), command_rows),
     Block('Tables', ('table', 'purpose'), model_rows),
     Block('Permissions', ('permission', 'meaning', 'holders'), permission_rows),
+    Block('Tokens', ('prefix', 'token of'), token_rows),
+    Block(
+        'Data under SECRET_KEY',
+        ('data', 'effect if its key is removed', 'how to keep it'),
+        key_rows,
+    ),
     Block('Tasks', ('task', 'purpose', 'queue', 'runs', 'attempts'), task_rows),
     Block('Mails', ('mail', 'subject'), mail_rows),
     Block(
@@ -62,6 +78,7 @@ BLOCKS = (
         ('counter', 'counts per', 'limit', 'attempts per account and day', 'recovery', 'reset'),
         counter_rows,
     ),
+    Block('Checks', ('check', 'runs at', 'purpose', 'remedy'), check_rows),
 )
 
 
@@ -122,7 +139,10 @@ def _files_without_feature() -> list[Path]:
     return [
         path
         for path in sorted(features_folder().glob('[!.]*'))
-        if path.name != FOLDER_PAGE and path.name.partition('.')[0] not in names
+        if path.name != FOLDER_PAGE
+        # `flask api diff` checks these files. A removed feature may have one.
+        and not path.name.endswith(SUFFIX)
+        and path.name.partition('.')[0] not in names
     ]
 
 

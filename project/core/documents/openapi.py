@@ -12,10 +12,10 @@ from flask import current_app
 from project.core.security.permissions import registered_permissions
 from project.core.web.openapi.document import (
     documented_methods,
-    openapi_path,
     schema_modules,
     specification,
 )
+from project.core.web.routing import openapi_path
 
 from .owners import CORE, Owners
 from .routes import module_of

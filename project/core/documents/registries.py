@@ -1,4 +1,4 @@
-"""Rows for the generated tables of models, permissions, tasks, mails and attempt counters.
+"""Rows for the generated tables of models, permissions, tokens, tasks, mails and attempt counters.
 
 Each function yields the rows of one table, each with its owner, from the registry of the things.
 """
@@ -7,10 +7,13 @@ import inspect
 from collections.abc import Iterator
 from datetime import timedelta
 
+from project.core.checks import Check, ConfigCheck, DoctorCheck, HealthCheck, checks
 from project.core.database.session import Base
 from project.core.features import PROJECT
 from project.core.mail.previews import mail_templates
+from project.core.security.key_usage import encrypted_values, expiring_values
 from project.core.security.permissions import registered_permissions
+from project.core.security.tokens import token_kinds, token_owners
 from project.core.tasks.registry import registered_tasks
 from project.core.throttling import DAY, attempt_counters
 
@@ -30,6 +33,12 @@ def permission_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...
         holders = 'all users' if permission.is_default else 'roles that include it'
         row = (f'`{name}`', permission.meaning, holders)
         yield owners.of_module(permission.owner), row
+
+
+def token_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and prefix and meaning, of each kind of tokens."""
+    for prefix, kind in token_kinds().items():
+        yield owners.of_module(token_owners()[prefix]), (f'`{prefix}_`', kind.meaning)
 
 
 def task_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
@@ -61,6 +70,37 @@ def counter_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]
         yield owners.of_module(counter.owner), row
 
 
+def key_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and name, effect of a lost key and remedy, of all data under `SECRET_KEY`."""
+    for encrypted in encrypted_values():
+        row = (encrypted.name, encrypted.effect, '`flask secrets rotate`')
+        yield owners.of_module(encrypted.used_in), row
+    for values in expiring_values():
+        kept = (
+            f'waiting for {_lifetime(values.lifetime)}'
+            if values.lifetime
+            else 'nothing; they do not expire'
+        )
+        yield owners.of_module(values.used_in), (values.name, values.effect, kept)
+
+
+def check_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and name, moments, purpose and remedy, of each check."""
+    for name, check in checks.values.items():
+        row = f'`{name}`', ', '.join(check.moments), _purpose(check), check.remedy
+        yield owners.of_module(checks.owner_of(name)), row
+
+
+def _purpose(check: Check) -> str:
+    """Return the purpose of a check: the summary of its function, and of that of `flask doctor`."""
+    if isinstance(check, ConfigCheck):
+        return 'Check the settings; a fault prevents the start.'
+    if isinstance(check, DoctorCheck):
+        return _summary(check.function)
+    functions = [check.function, check.inspect] if isinstance(check, HealthCheck) else []
+    return ' `flask doctor`: '.join(_summary(each) for each in functions if each)
+
+
 def _summary(definition: object) -> str:
     """Return the first paragraph of a docstring on one line."""
     return ' '.join((inspect.getdoc(definition) or '').partition('\n\n')[0].split())
@@ -75,6 +115,11 @@ def _schedule_text(rule: str) -> str:
     if minutes == 1:
         return 'every minute'
     return f'every {minutes:g} minutes' if minutes > 1 else rule
+
+
+def _lifetime(period: timedelta) -> str:
+    minutes = period / timedelta(minutes=1)
+    return f'{minutes / 60:g} hours' if minutes >= 60 else f'{minutes:g} minutes'
 
 
 def _duration(period: timedelta) -> str:

@@ -49,8 +49,9 @@ def _cells(rule: str, method: str, spec: EndpointSpec) -> tuple[str, ...]:
     allow = spec.allow
     held: Callable[[str], bool] = default_permissions().__contains__
     shown = rule.replace('<', '‹').replace('>', '›')
+    until = f' (deprecated, sunset {spec.deprecated.sunset})' if spec.deprecated else ''
     return (
-        f'`{method} {shown}`',
+        f'`{method} {shown}`{until}',
         authorization_result(allow, logged_in=False, holds=held),
         authorization_result(allow, logged_in=True, holds=held),
         authorization_result(allow, logged_in=True, holds=lambda _: True),

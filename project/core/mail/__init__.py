@@ -6,7 +6,7 @@ The templates of a feature have a folder `mail/<name>/` for each mail that it se
 
 from flask import Flask
 
-from . import health
+from . import health, inspection  # noqa: F401 - registers the check
 from .rendering import duration, program
 from .sending import send_mail
 from .transports import TRANSPORT, create_transport

@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.app_values import AppValue
-from project.core.health_checks import CheckResult, HealthCheck, register_health_check
+from project.core.checks import CheckResult
 from project.core.tasks.inspection import oldest_waiting_by_queue
 
 # An undelivered mail is late after half of the lifetime of a PIN.
@@ -43,7 +43,7 @@ def check_mail() -> CheckResult:
         oldest = None
     details = {'oldest': oldest}
     try:
-        _connect(current_app.config['MAIL_URL'])
+        connect(current_app.config['MAIL_URL'])
     except GreetingLate as error:
         return CheckResult('silent', details, str(error))
     except OSError as error:
@@ -53,7 +53,7 @@ def check_mail() -> CheckResult:
     return CheckResult('ok', details)
 
 
-def _connect(url: str) -> None:
+def connect(url: str) -> None:
     """Check that mail can be delivered to `MAIL_URL`.
 
     For an `smtp:` URL, connect to the mail server. For a `file:` URL, check that mails can be
@@ -148,7 +148,3 @@ def _read_greeting(connection: socket.socket) -> None:
         if line.startswith(b'220 '):
             with suppress(OSError):
                 connection.sendall(b'QUIT\r\n')
-
-
-# The interval is 6 s, because a mail server logs each connection.
-register_health_check('mail', HealthCheck(function=check_mail, interval=6), owner=__name__)

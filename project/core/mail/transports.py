@@ -3,17 +3,19 @@
 import logging
 import smtplib
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from project.core.app_values import AppValue
 from project.core.tasks import PermanentFailure
 
 Transport = Callable[[EmailMessage], None]
+# Host, port, TLS mode, user and password.
+SmtpArguments = tuple[str, int | None, str, str | None, str | None]
 TRANSPORT: AppValue[Transport] = AppValue('mail')
 
 SMTP_TIMEOUT_SECONDS = 10  # for each step of a session
@@ -42,10 +44,9 @@ def create_transport(url: str) -> Transport:
     except ValueError:
         parts, port = urlsplit(''), None
     if parts.scheme == 'smtp' and parts.hostname:
-        local = parts.hostname in ('localhost', '127.0.0.1', '::1')
-        tls = parse_qs(parts.query).get('tls', ['off' if local else 'starttls'])[0]
+        host, port, tls, user, password = _smtp_arguments(parts)
         if tls in ('starttls', 'on', 'off'):
-            return partial(_to_smtp, parts.hostname, port, tls, parts.username, parts.password)
+            return partial(_to_smtp, host, port, tls, user, password)
     if parts.scheme == 'file' and parts.path and not parts.netloc:
         return partial(_to_folder, Path(unquote(parts.path)))
     if parts.scheme == 'log':
@@ -61,19 +62,49 @@ def _to_smtp(
     password: str | None,
     message: EmailMessage,
 ) -> None:
+    with _smtp_session(host, port, tls, user, password, SMTP_TIMEOUT_SECONDS) as server:
+        _send_message(server, message)
+
+
+def try_smtp(url: str, *, timeout: float) -> str:
+    """Log in to the mail server of an `smtp:` URL without sending a mail.
+
+    :param timeout: in seconds, for each step of the session.
+    :returns: the steps that the server has accepted, such as `EHLO, STARTTLS, login`.
+    :raises OSError: if the server cannot be reached or rejects a step (`SMTPException`), or its
+        certificate is not valid.
+    """
+    host, port, tls, user, password = _smtp_arguments(urlsplit(url))
+    with _smtp_session(host, port, tls, user, password, timeout) as server:
+        server.ehlo_or_helo_if_needed()
+    steps = {'starttls': 'EHLO, STARTTLS', 'on': 'TLS, EHLO', 'off': 'EHLO, no TLS'}[tls]
+    return f'{steps}, login' if user else f'{steps}, no login'
+
+
+def _smtp_arguments(parts: SplitResult) -> SmtpArguments:
+    """Return host, port, TLS mode, user and password of an `smtp:` URL."""
+    host = parts.hostname or ''
+    default = 'off' if host in ('localhost', '127.0.0.1', '::1') else 'starttls'
+    tls = parse_qs(parts.query).get('tls', [default])[0]
+    return host, parts.port, tls, parts.username, parts.password
+
+
+@contextmanager
+def _smtp_session(
+    host: str, port: int | None, tls: str, user: str | None, password: str | None, timeout: float
+) -> Iterator[smtplib.SMTP]:
+    """Open a session with a mail server, with TLS and a login if they are configured."""
     trust = ssl.create_default_context()
     if tls == 'on':
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, port or 465, timeout=SMTP_TIMEOUT_SECONDS, context=trust
-        )
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=timeout, context=trust)
     else:
-        server = smtplib.SMTP(host, port or 587, timeout=SMTP_TIMEOUT_SECONDS)
+        server = smtplib.SMTP(host, port or 587, timeout=timeout)
     try:
         if tls == 'starttls':
             server.starttls(context=trust)
         if user:
             server.login(unquote(user), unquote(password or ''))
-        _send_message(server, message)
+        yield server
         # The server has accepted the mail: if QUIT fails, the mail must not be sent again.
         with suppress(smtplib.SMTPException, OSError):
             server.quit()

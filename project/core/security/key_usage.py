@@ -35,6 +35,7 @@ class EncryptedValues:
     :param purpose: the purpose that the module passes to `encrypt`.
     :param used_in: the module that encrypts them.
     :param batches: a function that yields all ciphertexts, in batches of some hundred.
+    :param effect: the effect on clients if the key is removed before they are encrypted again.
     :param replace: a function that stores new ciphertexts in one transaction, except in rows that
         have changed in the meantime; returns the primary keys of the rows that it updated.
     """
@@ -42,6 +43,7 @@ class EncryptedValues:
     name: str
     purpose: str
     used_in: str
+    effect: str
     batches: Callable[[], Iterator[Sequence[EncryptedRow]]]
     replace: Callable[[Sequence[tuple[EncryptedRow, bytes]]], set[tuple[Any, ...]]]
 

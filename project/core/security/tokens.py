@@ -1,7 +1,7 @@
 """Opaque tokens: `<kind>_<43 or more random characters><6 of checksum>`. Only a hash is stored.
 
 The kind lets secret scanners recognize a leaked token. With the checksum, most mistyped or invented
-tokens are rejected without a query. Features register the kinds, and logs mask tokens of all kinds.
+tokens are rejected without a query. Features register the kinds. Logs mask all tokens of this form.
 """
 
 import hashlib
@@ -10,12 +10,13 @@ import secrets
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from project.core.registration import RegistrationError, Registry
 
 ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-BODY_PATTERN = '_[A-Za-z0-9_-]{43,86}[0-9A-Za-z]{6}'
+# Finds tokens of all kinds, also those of features that were removed. It has no word boundaries, so
+# that it also finds the token after the escaped line break in `\npst_…`.
+TOKEN_PATTERN = re.compile('([a-z]{3})_[A-Za-z0-9_-]{43,86}[0-9A-Za-z]{6}', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ _kinds: Registry[TokenKind] = Registry('token kind')
 def register_token_kind(kind: TokenKind, *, owner: str) -> None:
     """Register a kind of tokens.
 
-    Only tokens of registered kinds can be created, recognized, revoked and masked.
+    Only tokens of registered kinds can be created, recognized and revoked.
 
     :param owner: the module that registers it: `__name__`.
     :raises RegistrationError: if the prefix is registered already, or not three lower-case letters.
@@ -48,7 +49,6 @@ def register_token_kind(kind: TokenKind, *, owner: str) -> None:
     if not re.fullmatch('[a-z]{3}', kind.prefix):
         raise RegistrationError(f'{owner}: token kind {kind.prefix!r} is not three letters')
     _kinds.register(kind.prefix, kind, owner=owner)
-    token_pattern.cache_clear()
 
 
 def token_kinds() -> Mapping[str, TokenKind]:
@@ -56,20 +56,14 @@ def token_kinds() -> Mapping[str, TokenKind]:
     return _kinds.values
 
 
-@cache
-def token_pattern() -> re.Pattern[str]:
-    """Return the regular expression that finds tokens of all kinds in a text.
-
-    It has no word boundaries, so that it also finds the token after the escaped line break in
-    `\\npst_…`.
-    """
-    prefixes = '|'.join(token_kinds()) or '(?!)'
-    return re.compile(f'({prefixes}){BODY_PATTERN}', re.ASCII)
+def token_owners() -> dict[str, str]:
+    """Return the module that registered each kind, by prefix."""
+    return {prefix: _kinds.owner_of(prefix) for prefix in _kinds.values}
 
 
 def mask_tokens(text: str) -> str:
     """Return a text in which each token is replaced by its kind: `psl_***`."""
-    return token_pattern().sub(r'\1_***', text)
+    return TOKEN_PATTERN.sub(r'\1_***', text)
 
 
 def new_token(kind: str, family: str = '') -> str:
@@ -100,9 +94,9 @@ def family_of(token: str) -> str:
 
 
 def kind_of(token: str) -> str | None:
-    """Return the kind of a token, or None if its form or checksum is wrong."""
-    match = token_pattern().fullmatch(token)
-    if match is None or _checksum(token[:-6]) != token[-6:]:
+    """Return the kind of a token, or None if its kind, form or checksum is wrong."""
+    match = TOKEN_PATTERN.fullmatch(token)
+    if match is None or match[1] not in _kinds.values or _checksum(token[:-6]) != token[-6:]:
         return None
     return match[1]
 

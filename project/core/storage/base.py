@@ -149,6 +149,16 @@ class Storage(ABC):
     def check_health(self) -> None:
         """Check that the storage accepts writes."""
 
+    def server_time(self) -> float:
+        """Return the time of the clock that the storage has now, in seconds since 1970.
+
+        For a folder, it is the clock of the file system: that of the server, if the folder is on
+        another machine.
+        """
+        with StagedObject(self, keeps_reserve=False) as staged:
+            staged.write(b'\0')
+            return staged.modified_at
+
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return a URL of an object that is valid for 60 s without a login; None if unsupported."""
         return None

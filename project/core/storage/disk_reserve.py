@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from project.core.errors import InsufficientStorage
 
@@ -11,6 +12,15 @@ DEFAULT_MIN_FREE_PART = 0.02
 # The number of inodes (files) that must stay free: this part of all inodes of the disk, but not
 # more than the maximum.
 MIN_FREE_INODES_PART, MAX_MIN_FREE_INODES = 0.02, 10_000
+
+
+class FreeSpace(NamedTuple):
+    """The free bytes and inodes of a disk, and the numbers that must stay free."""
+
+    bytes: int
+    inodes: int
+    min_bytes: int
+    min_inodes: int
 
 
 class DiskReserve:
@@ -37,7 +47,8 @@ class DiskReserve:
             return None
         return next((folder for folder in self.folders if self._is_full(folder, size)), None)
 
-    def _is_full(self, folder: Path, size: int) -> bool:
+    def measure(self, folder: Path) -> FreeSpace:
+        """Return the free space on the disk of a folder, and the reserve of this disk."""
         disk = os.statvfs(_existing(folder))
         min_free = self.min_free
         if min_free is None:
@@ -45,7 +56,13 @@ class DiskReserve:
             min_free = max(DEFAULT_MIN_FREE_BYTES, int(whole * DEFAULT_MIN_FREE_PART))
         # Some file systems do not count inodes, and report 0.
         min_inodes = min(MAX_MIN_FREE_INODES, int(disk.f_files * MIN_FREE_INODES_PART))
-        return disk.f_bavail * disk.f_frsize - size < min_free or disk.f_favail < min_inodes
+        if self.min_free == 0:
+            min_inodes = 0
+        return FreeSpace(disk.f_bavail * disk.f_frsize, disk.f_favail, min_free, min_inodes)
+
+    def _is_full(self, folder: Path, size: int) -> bool:
+        free = self.measure(folder)
+        return free.bytes - size < free.min_bytes or free.inodes < free.min_inodes
 
 
 def _existing(folder: Path) -> Path:

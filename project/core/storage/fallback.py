@@ -97,6 +97,10 @@ class FallbackStorage(Storage):
         """Check that bytes can be stored in the new storage."""
         self.new.check_health()
 
+    def server_time(self) -> float:
+        """Return the time of the clock of the new storage."""
+        return self.new.server_time()
+
     def presigned_url(self, key: str, *, mimetype: str, disposition: str) -> str | None:
         """Return a URL of the new storage, or None if it does not have the object."""
         if not self.new.exists(key):

@@ -18,7 +18,7 @@ from project.core.errors import ServiceUnavailable
 from .base import Storage
 from .listing import KEY_PATTERN, ListedName, check_key
 from .object_interface import StoredObject
-from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client
+from .s3_client import PROBE_LIMITS, TRANSACTION_LIMITS, create_client, response_time
 from .s3_file import S3File, translate_s3_errors
 
 # Larger files are uploaded in parts, four of them concurrently.
@@ -140,6 +140,11 @@ class S3Storage(Storage):
         self.write_probe()
         with translate_s3_errors():
             self._new_probe().head_bucket(Bucket=self.bucket)
+
+    def server_time(self) -> float:
+        """Return the time of the S3 server, in whole seconds."""
+        with translate_s3_errors():
+            return response_time(self._new_probe().head_bucket(Bucket=self.bucket))
 
     def has_marker(self, marker: str) -> bool:
         """Return whether the bucket has the marker.

@@ -1,5 +1,7 @@
 """Clients of an S3 server, and their time limits."""
 
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
@@ -40,6 +42,11 @@ def create_client(
     return session.client(
         's3', endpoint_url=endpoint, region_name=region or 'us-east-1', config=config
     )
+
+
+def response_time(response: Mapping[str, Any]) -> float:
+    """Return the time of the server in its response, in seconds since 1970."""
+    return parsedate_to_datetime(response['ResponseMetadata']['HTTPHeaders']['date']).timestamp()
 
 
 def _configured(endpoint: str | None, checksums: str) -> Config:

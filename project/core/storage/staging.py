@@ -74,6 +74,12 @@ class StagedObject:
         """Return the SHA-256 hash of the bytes so far, in hexadecimal."""
         return self._digest.hexdigest()
 
+    @property
+    def modified_at(self) -> float:
+        """Return the time of the last write by the clock of the file system, in seconds."""
+        with translate_os_errors():
+            return os.fstat(self._file.fileno()).st_mtime
+
     def prepare(self, key: str) -> None:
         """Make the bytes durable.
 

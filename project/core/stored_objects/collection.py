@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.app_values import AppValue
+from project.core.checks import CheckResult
 from project.core.clock import now
 from project.core.database.named_locks import lock_name
 from project.core.database.rows import select_row
@@ -23,7 +24,6 @@ from project.core.database.session import Base, atomic, db
 from project.core.database.types import UTCDateTime
 from project.core.database.upsert import upsert
 from project.core.errors import ServiceUnavailable
-from project.core.health_checks import CheckResult
 from project.core.storage import ListedName, storage
 
 from .kinds import kind_of, object_kinds

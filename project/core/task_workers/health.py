@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
+from project.core.checks import CheckResult, HealthCheck, ping_redis, register_check
 from project.core.errors import ServiceUnavailable
-from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
 from project.core.tasks.inspection import (
     oldest_waiting_by_queue,
     queue_stats,
@@ -82,17 +82,23 @@ def _connect_to_rabbitmq(url: str) -> None:
 
 
 # The interval is 2 s, because counting takes some milliseconds if many tasks wait.
-register_health_check(
+register_check(
     'tasks',
-    HealthCheck(function=check_tasks, interval=2, start_seconds=STOPPED_AFTER_SECONDS),
+    HealthCheck(
+        function=check_tasks,
+        interval=2,
+        start_seconds=STOPPED_AFTER_SECONDS,
+        remedy='Start the service or `flask jobs work`; docs/operations.md, "Tasks".',
+    ),
     owner=__name__,
 )
-register_health_check(
+register_check(
     'broker',
     HealthCheck(
         function=check_broker,
         is_configured=lambda config: bool(config['TASKS_BROKER_URL']),
         interval=5,
+        remedy='Start the broker, or correct TASKS_BROKER_URL.',
     ),
     owner=__name__,
 )

@@ -107,6 +107,7 @@ register_encrypted_column(
     OutboxTask.encrypted_arguments,
     purpose=ENCRYPTION_PURPOSE,
     used_in=serialize.__module__,
+    effect='a dead letter after 10 attempts',
 )
 
 

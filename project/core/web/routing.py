@@ -1,10 +1,16 @@
-"""URL converter for ids of users: integers up to 2147483647. URLs with other numbers return 404."""
+"""URLs: the converter for ids of users, and the paths of rules as OpenAPI writes them.
+
+Ids are integers up to 2147483647. URLs with other numbers return 404.
+"""
+
+import re
 
 from flask import Flask
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import IntegerConverter, Rule
 
 MAX_ID = 2_147_483_647
+URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 
 
 class IdConverter(IntegerConverter):
@@ -32,3 +38,8 @@ def init_app(app: Flask) -> None:
     app.url_map.converters['int'] = IdConverter
     # By default, `//users` would return a redirect to the host in the client's `Host` header.
     app.url_map.merge_slashes = False
+
+
+def openapi_path(rule: Rule) -> str:
+    """Return the path of a rule as OpenAPI writes it: `/users/{user_id}`."""
+    return URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, execute_select, locks_user
+from project.core.deprecated_calls import delete_calls_except_of
 from project.core.security.principal import Principal
 from project.core.stored_objects import release_objects
 from project.core.tasks import enqueue, task
@@ -68,8 +69,11 @@ def erase_user(user_id: int) -> None:
 def resume_erasures() -> None:
     """Enqueue the erasure of each deleted user whose row still exists, every night.
 
-    An erasure that failed 20 times is a dead letter. This task starts it again.
+    An erasure that failed 20 times is a dead letter. This task starts it again. It also deletes the
+    counts of deprecated routes that a process has written after the erasure.
     """
+    with atomic():
+        delete_calls_except_of(select(User.id))
     closed = select(User.id).where(User.status == DELETED)
     for user_id in execute_select(closed).scalars().all():
         with atomic():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import delete
 
 from project.core.database.session import db, execute_select
+from project.core.deprecated_calls import delete_calls_of, export_calls
 from project.core.tasks import delete_tasks_of_subject
 from project.users import object_storage
 from project.users.models import USER_SELECT, Export, User, UserRole
@@ -18,7 +19,7 @@ EXPORTED_USER = USER_SELECT.add_columns(User.last_login)
 
 
 def export_user(user_id: int) -> Iterator[ExportFile]:
-    """Yield the export files with a user's row, avatar and list of exports."""
+    """Yield the export files with a user's row, avatar, exports and calls of deprecated routes."""
     yield json_part('users/user.json', execute_select(EXPORTED_USER.where(User.id == user_id)))
     if key := User.find_avatar_key(user_id):
         with object_storage.open_object(key) as picture:
@@ -28,6 +29,7 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
                 is_packed=True,
             )
     yield json_part('users/exports.json', Export.find_all(user_id))
+    yield json_part('users/deprecated_calls.json', export_calls(user_id))
 
 
 @register_personal_data(
@@ -36,17 +38,19 @@ def export_user(user_id: int) -> Iterator[ExportFile]:
         'users': 'users/user.json',
         'users_roles': 'users/user.json',
         'users_exports': 'users/exports.json',
+        'core_deprecated_calls': 'users/deprecated_calls.json',
         # Tasks are not exported, because their arguments contain secrets.
         'core_tasks': None,
     },
     export=export_user,
 )
 def erase_user_data(user_id: int) -> None:
-    """Delete a user's roles, exports and pending tasks.
+    """Delete a user's roles, exports, pending tasks and counts of deprecated routes.
 
     These rows are few. So this function deletes all of them in the transaction that closes the
     account.
     """
     db.session.execute(delete(UserRole).where(UserRole.user_id == user_id))
     delete_tasks_of_subject(user_id)
+    delete_calls_of(user_id)
     delete_exports(Export.user_id == user_id)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pyotp
 import pytest
-import time_machine
 
 from project.auth.errors import PasswordTooWeak
 from project.auth.service import confirm_totp, log_in, start_totp_enrolment
@@ -74,8 +73,8 @@ class TestCreateUser:
 
         assert 'Password: ' in result.stdout
 
-    def test_prints_the_expiry_of_a_generated_password(self, run):
-        with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False):
+    def test_prints_the_expiry_of_a_generated_password(self, run, travel):
+        with travel(to=datetime(2026, 11, 23, 12, tzinfo=UTC)):
             result = run('create-user', 'ada', '--email', 'ada@example.com', '--generate')
 
         assert 'The password is valid until 2026-11-24 12:00 UTC' in result.stdout

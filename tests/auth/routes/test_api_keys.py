@@ -3,7 +3,7 @@
 import pytest
 
 from tests.auth.factories import account
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 
 ME = '/api/v1/users/me'
 
@@ -18,7 +18,7 @@ class TestKeys:
         assert made.status_code == 201
         assert key.get(ME).status_code == 200
         for response in (key.patch(ME, json={}), key.get('/api/v1/auth/keys'), key.delete(ME)):
-            assert (response.status_code, set(reasons(response))) == (403, {'scope'})
+            fails_with(response, 'scope', status=403)
         listed = data(ada.get('/api/v1/auth/keys'))['items']
         assert [set(row) & {'key'} for row in listed] == [set()]
 
@@ -45,4 +45,4 @@ class TestKeys:
 
         response = logged_in(account()).post('/api/v1/auth/keys', json=body)
 
-        assert (response.status_code, set(reasons(response))) == (code, {field})
+        fails_with(response, field, status=code)

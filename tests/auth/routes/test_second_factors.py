@@ -6,7 +6,7 @@ import pytest
 from project.core.security.tokens import new_token
 from tests.auth.conftest import SESSIONS
 from tests.auth.factories import PASSWORD, SessionFactory, account
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 
 
 class TestFactors:
@@ -25,8 +25,8 @@ class TestFactors:
         off = ada.delete('/api/v1/auth/totp')
         again = client.post(SESSIONS, json=login)
 
-        assert (without.status_code, set(reasons(without))) == (401, {'otp'})
-        assert (wrong.status_code, set(reasons(wrong))) == (401, {'recovery_code'})
+        fails_with(without, 'otp', status=401)
+        fails_with(wrong, 'recovery_code', status=401)
         assert (right.status_code, off.status_code, again.status_code) == (201, 200, 201)
         assert len(set(codes) | set(new)) == 20
 
@@ -40,4 +40,4 @@ class TestFactors:
 
         response = bearer(token).open(f'/api/v1/auth/{path}', method=method, json={'otp': '000000'})
 
-        assert (response.status_code, set(reasons(response))) == (403, {'reauthentication'})
+        fails_with(response, 'reauthentication', status=403)

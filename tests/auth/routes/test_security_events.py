@@ -1,7 +1,7 @@
 """HTTP: list security events."""
 
 from tests.auth.factories import account
-from tests.client import data
+from tests.kit.responses import data
 
 
 class TestEventList:

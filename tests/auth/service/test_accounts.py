@@ -6,7 +6,6 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-import time_machine
 
 from project.auth.errors import PasswordTooWeak, WrongCredentials, WrongPassword, WrongPin
 from project.auth.models import Credential, Pin, Registration
@@ -32,7 +31,7 @@ from project.users import service as users
 from project.users.errors import EmailTaken, UsernameInvalid, UsernameReserved, UsernameTaken
 from project.users.models import User
 from tests.auth.factories import PASSWORD, RegistrationFactory
-from tests.auth.pins import other_than, pin_in, plain
+from tests.auth.pins import other_than
 from tests.auth.service.recorded_events import events
 from tests.concurrency import mails_of, run_concurrently, separate_app
 from tests.users.factories import UserFactory, principal_of
@@ -42,9 +41,9 @@ STRANGERS_PASSWORD = 'The password of a stranger'
 
 
 class TestRegister:
+    @pytest.mark.usefixtures('travel')
     def test_stores_a_registration_and_creates_no_user(self):
-        with time_machine.travel(now(), tick=False):
-            register(**ADA, name='Ada')
+        register(**ADA, name='Ada')
 
         waiting = Registration.find_by_username('ada')
         assert (waiting.email, waiting.name) == ('ada@example.com', 'Ada')
@@ -57,7 +56,7 @@ class TestRegister:
 
         [mail] = mailbox()
         assert mail['To'] == 'ada@example.com'
-        assert pin_in(mail)
+        assert mail.code
 
     @pytest.mark.parametrize(
         ('username', 'name'),
@@ -71,8 +70,8 @@ class TestRegister:
         register(**{**ADA, 'username': username, 'name': name})
 
         [mail] = mailbox()
-        assert len(re.findall(r'\d{6}', plain(mail))) == 1
-        assert verify_account(email=ADA['email'], pin=pin_in(mail), password=PASSWORD).name == name
+        assert len(re.findall(r'\d{6}', mail.text)) == 1
+        assert verify_account(email=ADA['email'], pin=mail.code, password=PASSWORD).name == name
 
     def test_sends_a_notice_to_a_known_email_address_as_stored(self, mailbox):
         UserFactory(username='lovelace', email='Ada@Example.com')
@@ -81,7 +80,7 @@ class TestRegister:
 
         [mail] = mailbox()
         assert (mail['To'], mail['Subject']) == ('Ada@Example.com', 'You are registered already')
-        assert 'lovelace' in plain(mail)
+        assert 'lovelace' in mail.text
 
     @pytest.mark.parametrize('known', [True, False])
     def test_stores_the_same_rows_for_known_and_unknown_email_addresses(self, known):
@@ -97,14 +96,12 @@ class TestRegister:
         )  # fmt: skip
         assert db.session.scalars(db.select(Pin.email_key)).all() == []
 
-    def test_executes_the_same_statements_and_hashes_for_both(
-        self, assert_max_queries, argon2_calls
-    ):
+    def test_executes_the_same_statements_and_hashes_for_both(self, queries, argon2_calls):
         UserFactory(email='known@example.com')
 
-        with assert_max_queries(20) as for_unknown, argon2_calls() as unknown_hashed:
+        with queries(max=20) as for_unknown, argon2_calls() as unknown_hashed:
             register(**ADA)
-        with assert_max_queries(20) as for_known, argon2_calls() as known_hashed:
+        with queries(max=20) as for_known, argon2_calls() as known_hashed:
             register(username='bob', email='known@example.com', password=PASSWORD)
 
         assert for_known == for_unknown
@@ -137,8 +134,8 @@ class TestRegister:
 
         assert done == []
 
-    def test_renews_a_pending_registration_with_its_password(self, mailbox):
-        with time_machine.travel(now() - timedelta(hours=23)):
+    def test_renews_a_pending_registration_with_its_password(self, mailbox, travel):
+        with travel(hours=-23):
             register(**ADA)
 
         register(**{**ADA, 'email': 'ADA@example.com'}, name='Ada')
@@ -146,7 +143,7 @@ class TestRegister:
         [waiting] = Registration.find_pending('ada@example.com')
         assert waiting.name == 'Ada'
         assert waiting.expires_at > now() + timedelta(hours=23)
-        assert verify(pin_in(mailbox()[-1])).username == 'ada'
+        assert verify(mailbox.latest().code).username == 'ada'
 
     def test_does_not_change_the_password_of_a_pending_registration(self, mailbox, argon2_calls):
         register(**ADA, name='Ada')
@@ -162,11 +159,11 @@ class TestRegister:
 
     @pytest.mark.parametrize('password', [PASSWORD, STRANGERS_PASSWORD])
     def test_does_not_reveal_whether_a_password_belongs_to_another_registration(
-        self, assert_max_queries, argon2_calls, password
+        self, queries, argon2_calls, password
     ):
         RegistrationFactory(username='ada', email='other@example.com')
 
-        with assert_max_queries(4), argon2_calls() as done, pytest.raises(UsernameTaken):
+        with queries(max=4), argon2_calls() as done, pytest.raises(UsernameTaken):
             register(**{**ADA, 'password': password})
 
         assert done == ['verify']
@@ -189,7 +186,7 @@ class TestRegister:
         register(**{**ADA, 'username': 'evil'}, name=name)
 
         [mail] = mailbox()
-        assert 'evil' not in plain(mail) + str(mail.get_body(('html',)).get_content())
+        assert 'evil' not in mail.text + mail.html
 
     def test_accepts_ten_a_day_for_known_and_unknown_email_addresses(self, mailbox):
         UserFactory(email='known@example.com')
@@ -263,7 +260,7 @@ class TestResendVerification:
         [row] = [task for task in list_tasks() if task['name'] == 'core.deliver_mail']
         mail = mailbox()[0]
 
-        assert pin_in(mail) not in repr(row)
+        assert mail.code not in repr(row)
         assert row['arguments']['secret'] == '***'
 
     def test_sends_a_new_pin_and_invalidates_the_old_one(self, mailbox, monkeypatch):
@@ -276,8 +273,8 @@ class TestResendVerification:
         first, second = mailbox()
         assert second['To'] == 'ada@example.com'
         with pytest.raises(WrongPin):
-            verify_account(email=ADA['email'], pin=pin_in(first), password=PASSWORD)
-        assert verify_account(email=ADA['email'], pin=pin_in(second), password=PASSWORD)
+            verify_account(email=ADA['email'], pin=first.code, password=PASSWORD)
+        assert verify_account(email=ADA['email'], pin=second.code, password=PASSWORD)
 
     @pytest.mark.parametrize(
         'email', ['nobody@example.com', 'known@example.com', 'late@example.com']
@@ -303,7 +300,7 @@ class TestResendVerification:
             'Ada@Example.com',
             'You are registered already',
         )
-        assert re.findall('[0-9]{6}', plain(second)) == []
+        assert re.findall('[0-9]{6}', second.text) == []
 
     def test_sends_no_pin_if_a_user_now_has_the_email_address(self, mailbox):
         register(**ADA)
@@ -314,7 +311,7 @@ class TestResendVerification:
 
         assert [mail['To'] for mail in mailbox()] == ['ada@example.com', 'Ada@example.com']
 
-    def test_executes_the_same_statements_with_and_without_a_registration(self, assert_max_queries):
+    def test_executes_the_same_statements_with_and_without_a_registration(self, queries):
         UserFactory(email='known@example.com')
         UserFactory(email='both@example.com')
         RegistrationFactory(email='ada@example.com')
@@ -322,7 +319,7 @@ class TestResendVerification:
         ran = {}
 
         for name in ('ada', 'known', 'both', 'nobody'):
-            with assert_max_queries(20) as ran[name]:
+            with queries(max=20) as ran[name]:
                 resend_verification(f'{name}@example.com')
 
         assert all(statements == ran['nobody'] for statements in ran.values())
@@ -343,7 +340,7 @@ class TestResendVerification:
 def registered(mailbox):
     """Register Ada; return the PIN from the mail."""
     register(**ADA, name='Ada')
-    return pin_in(mailbox()[-1])
+    return mailbox.latest().code
 
 
 def verify(pin, password=PASSWORD, email='ada@example.com'):
@@ -401,27 +398,27 @@ class TestVerifyAccount:
         with pytest.raises(WrongPin):
             verify(registered)
 
-    def test_rejects_a_pin_after_ten_minutes(self, registered):
+    def test_rejects_a_pin_after_ten_minutes(self, registered, travel):
         with (
-            time_machine.travel(now() + timedelta(minutes=10, seconds=1)),
+            travel(minutes=10, seconds=1),
             pytest.raises(WrongPin),
         ):
             verify(registered)
 
-    def test_rejects_an_expired_registration(self, mailbox):
+    def test_rejects_an_expired_registration(self, mailbox, travel):
         register(**ADA)
         mailbox()
-        with time_machine.travel(now() + timedelta(hours=23, minutes=55)):
+        with travel(hours=23, minutes=55):
             resend_verification('ada@example.com')
-            pin = pin_in(mailbox()[1])
+            pin = mailbox()[1].code
 
-        with time_machine.travel(now() + timedelta(hours=24, seconds=1)), pytest.raises(WrongPin):
+        with travel(hours=24, seconds=1), pytest.raises(WrongPin):
             verify(pin)
 
     def test_requires_the_password_of_the_registration(self, registered, mailbox):
         # A stranger also registers Ada's email address, with a password that Ada does not know.
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
-        pin = pin_in(mailbox()[-1])
+        pin = mailbox.latest().code
 
         user = verify(pin)
 
@@ -429,30 +426,30 @@ class TestVerifyAccount:
         assert verify_password(Credential.find_hash(user.id), PASSWORD)
         assert User.find_by_username('mallory') is None
 
-    def test_accepts_a_registration_after_many_registrations_by_strangers(self, mailbox):
+    def test_accepts_a_registration_after_many_registrations_by_strangers(self, mailbox, travel):
         strangers = (f'stranger{number}' for number in count())
 
         def plant(times):
             for _ in range(times):
+                travel(seconds=1)
                 register(
                     username=next(strangers), email='ada@example.com', password=STRANGERS_PASSWORD
                 )
 
         # A day begins with its first registration. So the ten registrations of the next day can
         # follow an hour after the last one.
-        with time_machine.travel(now()) as clock:
-            plant(1)
-            clock.shift(timedelta(hours=23))
-            register(**ADA)
-            plant(8)
-            clock.shift(timedelta(hours=1))
-            plant(10)
+        plant(1)
+        travel(hours=23)
+        register(**ADA)
+        plant(8)
+        travel(hours=1)
+        plant(10)
 
-            assert verify(pin_in(mailbox()[-1])).username == 'ada'
+        assert verify(mailbox.latest().code).username == 'ada'
 
     def test_rejects_a_registration_by_a_stranger(self, mailbox):
         register(username='mallory', email='ada@example.com', password=STRANGERS_PASSWORD)
-        pin = pin_in(mailbox()[-1])
+        pin = mailbox.latest().code
 
         # Ada knows the PIN but not the password of this registration. The stranger knows only the
         # password.
@@ -475,14 +472,14 @@ class TestVerifyAccount:
         with pytest.raises(EmailTaken):
             verify(registered)
 
-    def test_executes_the_same_statements_with_and_without_a_registration(self, assert_max_queries):
+    def test_executes_the_same_statements_with_and_without_a_registration(self, queries):
         UserFactory(email='known@example.com')
         register(**ADA)
         register(username='bob', email='known@example.com', password=PASSWORD)
         ran = {}
 
         for email in ('ada@example.com', 'known@example.com', 'nobody@example.com'):
-            with assert_max_queries(20) as ran[email], pytest.raises(WrongPin):
+            with queries(max=20) as ran[email], pytest.raises(WrongPin):
                 # This text does not have the format of a PIN.
                 verify('xxxxxx', email=email)
 
@@ -492,15 +489,15 @@ class TestVerifyAccount:
         """Two spellings can be two mailboxes, although they have the same `email_key`."""
         register(**ADA)
         register(username='mallory', email='ADA@example.com', password=STRANGERS_PASSWORD)
-        other = mailbox()[-1]
+        other = mailbox.latest()
         with pytest.raises(WrongPin):
-            verify(pin_in(other))
+            verify(other.code)
 
         resend_verification('ada@example.com')
 
-        mine = mailbox()[-1]
+        mine = mailbox.latest()
         assert (other['To'], mine['To']) == ('ADA@example.com', 'ada@example.com')
-        assert verify(pin_in(mine)).email == 'ada@example.com'
+        assert verify(mine.code).email == 'ada@example.com'
 
     def test_records_a_right_pin_with_a_wrong_password(self, registered):
         with pytest.raises(WrongPin):
@@ -514,7 +511,7 @@ class TestVerifyAccount:
         with separate_app(tmp_path) as app:
             register(**ADA)
             [mail] = mails_of(app, tmp_path / 'mail')
-            pin = pin_in(mail)
+            pin = mail.code
 
             results = run_concurrently(app, *[lambda: verify(pin)] * 4)
 
@@ -543,13 +540,13 @@ class TestCreateAccount:
         assert all(len(password) >= 20 for password in passwords)
         assert log_in(user_or_email='ada2', password=password)
 
-    def test_generates_a_password_that_expires(self):
+    def test_generates_a_password_that_expires(self, travel):
         """ASVS 6.4.1: a generated password expires soon."""
         user, password, expires_at = create_account(username='ada', email='ada@example.com')
         entry = log_in(user_or_email='ada', password=password)
 
         assert timedelta(hours=23) < expires_at - now() <= timedelta(hours=24)
-        with time_machine.travel(expires_at, tick=False):
+        with travel(to=expires_at):
             with pytest.raises(WrongCredentials):
                 log_in(user_or_email='ada', password=password)
             with pytest.raises(WrongPassword):
@@ -562,17 +559,17 @@ class TestCreateAccount:
                 )
 
     @pytest.mark.parametrize('way', ['change', 'reset'])
-    def test_generates_a_password_until_the_user_chooses_one(self, mailbox, way):
+    def test_generates_a_password_until_the_user_chooses_one(self, mailbox, way, travel):
         user, password, expires_at = create_account(username='ada', email='ada@example.com')
 
         if way == 'change':
             change_password(principal_of(user), current_password=password, new_password=PASSWORD)
         else:
             request_reset(user.email)
-            pin = pin_in(mailbox()[-1])
+            pin = mailbox.latest().code
             reset_password(email=user.email, pin=pin, new_password=PASSWORD)
 
-        with time_machine.travel(expires_at + timedelta(days=1), tick=False):
+        with travel(to=expires_at + timedelta(days=1)):
             assert log_in(user_or_email='ada', password=PASSWORD)
 
     def test_creates_an_admin(self):

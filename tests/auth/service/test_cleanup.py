@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import text
 
 from project.auth.models import Device, Pin, Registration, Session
@@ -26,13 +25,13 @@ from tests.users.factories import UserFactory, principal_of
 
 
 @pytest.fixture
-def count_rows():
+def count_rows(travel):
     """Add a live and an expired session, registration and PIN.
 
     It returns a function that returns the number of rows of these three tables.
     """
     for key, moment in (('over', now() - timedelta(minutes=11)), ('live', now())):
-        with time_machine.travel(moment), atomic():
+        with travel(to=moment), atomic():
             issue_pin('verification', f'{key}@example.com')
     SessionFactory()
     SessionFactory(expired=True)
@@ -84,18 +83,18 @@ class TestDeleteExpired:
         assert deleted()['credentials'] == 1
         assert deleted()['credentials'] == 0
 
-    def test_keeps_events_for_the_configured_time(self, app, monkeypatch):
+    def test_keeps_events_for_the_configured_time(self, app, monkeypatch, travel):
         """ASVS 14.2.7: personal data is deleted after a defined time."""
         monkeypatch.setitem(app.config, 'AUTH_EVENTS_LIFETIME', timedelta(days=2))
         for days in (1, 3):
-            with time_machine.travel(now() - timedelta(days=days)), atomic():
+            with travel(days=-days), atomic():
                 record_security_event('login', None)
 
         assert deleted()['events'] == 1
 
-    def test_keeps_a_key_for_a_month_after_its_expiry(self):
+    def test_keeps_a_key_for_a_month_after_its_expiry(self, travel):
         asker = principal_of(UserFactory())
-        with time_machine.travel(now() - timedelta(days=40)):
+        with travel(days=-40):
             for days in (5, 20):
                 expiry = now() + timedelta(days=days)
                 create_key(asker, name='ci', scopes=['profile:read'], expires_at=expiry)

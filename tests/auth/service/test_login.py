@@ -5,7 +5,6 @@ import json
 from datetime import timedelta
 
 import pytest
-import time_machine
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select
 
@@ -79,13 +78,13 @@ class TestLogIn:
         assert one.token != other.token
         assert identify(one.token).session_id != identify(other.token).session_id
 
+    @pytest.mark.usefixtures('travel')
     def test_returns_a_token_with_the_configured_lifetime(self, app, monkeypatch):
         monkeypatch.setitem(app.config, 'AUTH_TOKEN_LIFETIME', timedelta(minutes=5))
         user = account()
 
-        with time_machine.travel(now(), tick=False):
-            opened = log_in(user_or_email=user.username, password=PASSWORD)
-            assert opened.expires_at == now() + timedelta(minutes=5)
+        opened = log_in(user_or_email=user.username, password=PASSWORD)
+        assert opened.expires_at == now() + timedelta(minutes=5)
 
     def test_stores_the_time_of_the_last_login(self):
         user = account()
@@ -110,9 +109,7 @@ class TestLogIn:
 
         assert type(attempt('ada', '')) is WrongCredentials
 
-    def test_hashes_and_queries_the_same_for_known_and_unknown_users(
-        self, assert_max_queries, argon2_calls
-    ):
+    def test_hashes_and_queries_the_same_for_known_and_unknown_users(self, queries, argon2_calls):
         account(username='ada')
         RegistrationFactory(username='bob')
         UserFactory(username='cyd')
@@ -120,7 +117,7 @@ class TestLogIn:
         ran, hashed = {}, {}
 
         for login in ('ada', 'bob', 'cyd', 'dan', 'nobody'):
-            with assert_max_queries(20) as ran[login], argon2_calls() as hashed[login]:
+            with queries(max=20) as ran[login], argon2_calls() as hashed[login]:
                 assert type(attempt(login)) is WrongCredentials
 
         assert all(work == ['verify'] for work in hashed.values())
@@ -182,20 +179,20 @@ class TestLogIn:
 
         assert done == []
 
-    def test_returns_the_exact_time_of_the_next_attempt(self):
+    def test_returns_the_exact_time_of_the_next_attempt(self, travel):
         account(username='ada')
         start = now()
-        with time_machine.travel(start, tick=False):
+        with travel(to=start):
             attempt('ada')
-        with time_machine.travel(start + timedelta(minutes=5), tick=False):
+        with travel(to=start + timedelta(minutes=5)):
             for _ in range(9):
                 attempt('ada')
             seconds = int(attempt('ada', PASSWORD).headers['Retry-After'])
         again = start + timedelta(minutes=5, seconds=seconds)
 
-        with time_machine.travel(again - timedelta(seconds=2), tick=False):
+        with travel(to=again - timedelta(seconds=2)):
             assert type(attempt('ada', PASSWORD)) is TooManyAttempts
-        with time_machine.travel(again, tick=False):
+        with travel(to=again):
             assert log_in(user_or_email='ada', password=PASSWORD)
 
         assert 600 <= seconds <= 601
@@ -328,16 +325,14 @@ class TestLogIn:
         ]  # fmt: skip
         assert json.loads(events[1].details)['session'] == str(opened.session['id'])
 
+    @pytest.mark.usefixtures('travel')
     def test_stores_the_configured_absolute_expiry(self, app, monkeypatch):
         monkeypatch.setitem(app.config, 'AUTH_SESSION_LIFETIME', timedelta(days=9))
         user = account()
 
-        with time_machine.travel(now(), tick=False):
-            log_in(user_or_email=user.username, password=PASSWORD)
+        log_in(user_or_email=user.username, password=PASSWORD)
 
-            assert db.session.scalar(select(Session.absolute_expires_at)) == now() + timedelta(
-                days=9
-            )
+        assert db.session.scalar(select(Session.absolute_expires_at)) == now() + timedelta(days=9)
 
 
 class TestKnownDevice:
@@ -365,7 +360,7 @@ class TestKnownDevice:
         assert log_in(user_or_email=user.username, password=PASSWORD)
 
     @pytest.mark.parametrize('whose', ['of another', 'of nobody', 'over'])
-    def test_has_no_counter_if_the_token_is(self, whose):
+    def test_has_no_counter_if_the_token_is(self, whose, travel):
         user, other = account(), account()
         known = {
             'of another': lambda: log_in(user_or_email=other.username, password=PASSWORD).device,
@@ -375,7 +370,7 @@ class TestKnownDevice:
         for _ in range(10):
             attempt(user.username)
 
-        with time_machine.travel(now() + timedelta(days=366 if whose == 'over' else 0)):
+        with travel(days=366 if whose == 'over' else 0):
             if whose == 'over':
                 for _ in range(10):
                     attempt(user.username)
@@ -384,10 +379,10 @@ class TestKnownDevice:
 
 class TestReauthenticate:
     @pytest.fixture
-    def logged_in(self):
+    def logged_in(self, travel):
         """Log a user in, 30 minutes ago; return the user, the session and its principal."""
         user = account()
-        with time_machine.travel(now() - timedelta(minutes=30)):
+        with travel(minutes=-30):
             opened = log_in(user_or_email=user.username, password=PASSWORD)
         return user, opened, identify(opened.token)
 

@@ -8,7 +8,7 @@ from project.core.database.session import db
 from project.users import service as users
 from project.users.errors import UserNotFound
 from tests.auth.factories import RegistrationFactory, SessionFactory, account
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 
 
 class TestOnUserDeleted:

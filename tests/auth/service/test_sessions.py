@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import func, select
 
 from project.auth.errors import AccountDisabled, EmailNotVerified, SessionNotFound, WrongCredentials
@@ -49,7 +48,7 @@ from project.users import service as users
 from project.users.errors import UserNotFound
 from project.users.models import permissions_of
 from tests.auth.factories import PASSWORD, SessionFactory, account
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 CHANGE = {'current_password': PASSWORD, 'new_password': 'Difference engine, 1822'}
@@ -64,11 +63,11 @@ def attempt(login, password='wrong'):
 
 
 class TestIdentify:
-    def test_returns_the_user_and_their_permissions(self, assert_max_queries):
+    def test_returns_the_user_and_their_permissions(self, queries):
         token, user = new_token('pst'), AdminFactory()
         session = SessionFactory(token=token, user=user)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             principal = identify(token)
 
         assert (principal.user_id, principal.username) == (user.id, user.username)
@@ -78,39 +77,39 @@ class TestIdentify:
         assert principal.scopes is None
 
     @pytest.mark.parametrize('position', [0, 4, 20, 46, 47, 52])
-    def test_rejects_a_typing_error_without_a_query(self, assert_max_queries, position):
+    def test_rejects_a_typing_error_without_a_query(self, queries, position):
         token = new_token('pst')
         SessionFactory(token=token)
         wrong = token[:position] + ('x' if token[position] != 'x' else 'y') + token[position + 1 :]
 
-        with assert_max_queries(0):
+        with queries(max=0):
             assert identify(wrong) is None
 
     @pytest.mark.parametrize(
         'token', ['', 'pst_', 'x', 'pst_' + 'x' * 49, '\N{SNOWMAN}', 'x' * 9999]
     )
-    def test_rejects_a_malformed_token_without_a_query(self, assert_max_queries, token):
-        with assert_max_queries(0):
+    def test_rejects_a_malformed_token_without_a_query(self, queries, token):
+        with queries(max=0):
             assert identify(token) is None
 
     @pytest.mark.parametrize('kind', ['prt', 'pdv'])
-    def test_rejects_tokens_of_other_kinds_without_a_query(self, assert_max_queries, kind):
+    def test_rejects_tokens_of_other_kinds_without_a_query(self, queries, kind):
         token = new_token(kind)
         SessionFactory(token=token)
 
-        with assert_max_queries(0):
+        with queries(max=0):
             assert identify(token) is None
 
     def test_rejects_an_unknown_token(self):
         assert identify(new_token('pst')) is None
 
-    def test_rejects_an_expired_token(self):
+    def test_rejects_an_expired_token(self, travel):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, expires_at=start + timedelta(hours=1))
 
-        with time_machine.travel(start + timedelta(minutes=59), tick=False):
+        with travel(to=start + timedelta(minutes=59)):
             assert identify(token)
-        with time_machine.travel(start + timedelta(hours=1, seconds=1), tick=False):
+        with travel(to=start + timedelta(hours=1, seconds=1)):
             assert identify(token) is None
 
     def test_rejects_the_token_of_a_disabled_user(self):
@@ -119,17 +118,17 @@ class TestIdentify:
 
         assert identify(token) is None
 
-    def test_stores_the_time_of_use_at_most_once_a_minute(self, assert_max_queries):
+    def test_stores_the_time_of_use_at_most_once_a_minute(self, queries, travel):
         token, start = new_token('pst'), now()
         SessionFactory(token=token, last_used_at=start)
 
-        with time_machine.travel(start + timedelta(seconds=59), tick=False), assert_max_queries(1):
+        with travel(to=start + timedelta(seconds=59)), queries(max=1):
             identify(token)
         later = start + timedelta(seconds=61)
-        with time_machine.travel(later, tick=False), assert_max_queries(2) as statements:
+        with travel(to=later), queries(max=2) as statements:
             identify(token)
             assert len(statements) == 2
-        with time_machine.travel(later + timedelta(seconds=30), tick=False), assert_max_queries(1):
+        with travel(to=later + timedelta(seconds=30)), queries(max=1):
             identify(token)
 
         assert db.session.scalars(db.select(Session.last_used_at)).one() == later

@@ -33,6 +33,7 @@ class TestApiWrite:
         written = [*(f'docs/features/{name}' for name in names), 'openapi.json']
         assert result.output.splitlines() == [f'Wrote {name}.' for name in written]
         assert cli.invoke(args=['api', 'check']).output == 'Documents: ok\n'
+        assert cli.invoke(args=['api', 'write']).output == ''
 
     def test_creates_a_page_that_begins_with_the_docstring_of_the_package(self, cli, root):
         page = root / 'docs' / 'features' / 'users.md'
@@ -80,7 +81,7 @@ class TestApiCheck:
             f'{FILES[0]} is stale: run `flask api write`',
             f'{FILES[1]} is missing: run `flask api write`',
         ]
-        assert result.stderr == 'Error: documents that differ from the code: 2\n'
+        assert result.stderr == 'Error: faults in the documents or the API: 2\n'
 
     def test_names_documents_of_a_feature_that_does_not_exist(self, cli, root):
         (root / 'docs' / 'features' / 'boats.md').write_text('# Boats\n')

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from project.configuration import config_cli
+from project.core.checks import CheckResult, HealthCheck, checks
 from project.core.cli import configuration
-from project.core.health_checks import CheckResult, HealthCheck, health_checks
 from tests.config.environment import KEY, good_environment, set_environment
 
 
@@ -108,7 +108,7 @@ class TestOnline:
         check = HealthCheck(
             function=lambda: CheckResult(state, reason='so it is'), is_critical=is_critical
         )
-        monkeypatch.setattr(health_checks, 'values', {'storage': check})
+        monkeypatch.setattr(checks, 'values', {'storage': check})
 
         result = cli.invoke(config_cli, ['check', '--online', '--json'])
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import time_machine
 
 from project.core.cli import jobs
 from project.core.clock import now
@@ -230,8 +229,8 @@ class TestJobsWork:
 
 
 class TestJobsStats:
-    @time_machine.travel(NOON, tick=False)
-    def test_counts_tasks_by_name_and_state(self, run, dead, greet, other):
+    def test_counts_tasks_by_name_and_state(self, run, dead, greet, other, travel):
+        travel(to=NOON)
         enqueue_at_committed(now() - timedelta(seconds=7), greet)
         enqueue_committed(other)
 

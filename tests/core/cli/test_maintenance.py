@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import time_machine
 
 from project.core.cli.maintenance import shell_context
 from project.core.database.session import Base, db
@@ -32,12 +31,12 @@ class TestMaintenanceOn:
         assert client.get('/readyz').json['message'] == 'Größeres'
         assert client.get('/healthz').status_code == 200
 
-    @time_machine.travel(NOON, tick=False)
     @pytest.mark.parametrize(
         ('until', 'seconds'),
         [('+30m', 1800), ('30m', 1800), ('+2h', 7200), ('+1d', 86400), ('+90s', 90)],
     )
-    def test_sets_retry_after(self, run, client, until, seconds):
+    def test_sets_retry_after(self, run, client, until, seconds, travel):
+        travel(to=NOON)
         run('on', '--until', until)
 
         assert client.get('/readyz').headers['Retry-After'] == str(seconds)
@@ -104,8 +103,8 @@ class TestMaintenanceStatus:
             'maintenance': False, 'reason': None, 'until': None,
         }  # fmt: skip
 
-    @time_machine.travel(NOON, tick=False)
-    def test_reports_that_it_is_on(self, run):
+    def test_reports_that_it_is_on(self, run, travel):
+        travel(to=NOON)
         run('on', '--reason', 'Moving house', '--until', '+1h')
 
         assert json.loads(run('status', '--json').output) == {

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
 from project.core.security.key_usage import longest_lifetime
 from tests.tasks import task
@@ -93,8 +92,8 @@ class TestSecretsStatus:
 
         assert expiring['cursors of lists'] is None
 
-    @time_machine.travel(NOON, tick=False)
-    def test_reports_when_the_fallbacks_can_be_removed(self, run, status, old_values):
+    def test_reports_when_the_fallbacks_can_be_removed(self, run, status, old_values, travel):
+        travel(to=NOON)
         assert status()[0]['removable_at'] is None
         run('rotate', exit_code=1)
 

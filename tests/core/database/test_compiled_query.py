@@ -4,17 +4,18 @@ It must raise the same errors as SQLAlchemy.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from flask import Flask
-from sqlalchemy import column, event, select, table
+from sqlalchemy import column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.compiled_query import CompiledQuery
 from project.core.database.session import atomic, db
 from project.users.models import USER_BY_USERNAME, User
 from tests.databases import create_tables
+from tests.kit.queries import record_queries
 from tests.separate_app import application
 from tests.users.factories import UserFactory
 
@@ -37,19 +38,10 @@ class Name(NamedTuple):
 
 class TestAll:
     def test_runs_without_sqlalchemy_and_opens_no_session(self, own: Flask) -> None:
-        seen: list[str] = []
-
-        def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            seen.append(statement)
-
         with own.app_context():
-            event.listen(db.engine, 'before_cursor_execute', record)
-            try:
+            with record_queries(max=0):
                 assert USER_BY_USERNAME.first(username='ada') is not None
-            finally:
-                event.remove(db.engine, 'before_cursor_execute', record)
 
-            assert seen == []
             assert not db.session.registry.has()
 
     def test_sees_writes_of_its_own_transaction(self, own: Flask) -> None:

@@ -167,11 +167,11 @@ class TestPage:
         assert first == ids[:2]
         assert list(walk) == [[late, ids[2]]]
 
-    def test_runs_one_statement_per_page(self, listed, things, add, assert_max_queries):
+    def test_runs_one_statement_per_page(self, listed, things, add, queries):
         for _ in range(5):
             add()
 
-        with assert_max_queries(3) as statements:
+        with queries(max=3) as statements:
             assert len(list(pages(listed, select(things), limit=2))) == 3
         assert len(statements) == 3
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Blueprint
 from flask.testing import FlaskClient
-from sqlalchemy import bindparam, delete, event, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from project.core.clock import now
 from project.core.database.session import (
@@ -47,18 +47,12 @@ class TestExecuteSelect:
         return [row.target_hash for row in execute_select(select(ThrottleCounter.target_hash))]
 
     @pytest.mark.parametrize('how', ['without the ORM', 'with the ORM'])
-    def test_runs_one_statement_without_a_transaction(self, durable, how):
-        statements = []
-
-        def record(_c, _cursor, statement, *_):
-            statements.append(statement.split()[0])
-
-        event.listen(db.engine, 'before_cursor_execute', record)
-        found = self.rows() if how == 'without the ORM' else list(targets())
-        event.remove(db.engine, 'before_cursor_execute', record)
+    def test_runs_one_statement_without_a_transaction(self, durable, queries, how):
+        with queries() as statements:
+            found = self.rows() if how == 'without the ORM' else list(targets())
 
         assert found == []
-        assert statements == ['SELECT']
+        assert [statement.split()[0] for statement in statements] == ['SELECT']
         assert not in_transaction()
 
     def test_returns_rows_of_columns(self, durable):
@@ -86,21 +80,15 @@ class TestExecuteSelect:
 
 
 class TestExecuteInOwnTransaction:
-    def test_runs_one_statement_and_commits(self, durable):
-        statements = []
-
-        def record(_c, _cursor, statement, *_):
-            statements.append(statement.split()[0])
-
-        event.listen(db.engine, 'before_cursor_execute', record)
-        execute_in_own_transaction(
-            insert(ThrottleCounter).values(
-                kind='test', target_hash='a', attempts=1, resets_at=now()
+    def test_runs_one_statement_and_commits(self, durable, queries):
+        with queries() as statements:
+            execute_in_own_transaction(
+                insert(ThrottleCounter).values(
+                    kind='test', target_hash='a', attempts=1, resets_at=now()
+                )
             )
-        )
-        event.remove(db.engine, 'before_cursor_execute', record)
 
-        assert statements == ['INSERT']
+        assert [statement.split()[0] for statement in statements] == ['INSERT']
         assert committed() == {'a'}
         assert not in_transaction()
 

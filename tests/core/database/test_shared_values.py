@@ -5,7 +5,7 @@ One of them is the write probe: a health check writes it to see whether the data
 
 from datetime import timedelta
 
-import time_machine
+import pytest
 from sqlalchemy import select
 
 from project.core.clock import now
@@ -38,32 +38,35 @@ class TestHasValueBelow:
 
 
 class TestProbeWrite:
-    def probe(self, **later):
-        """Run the write probe at a later time.
+    @pytest.fixture
+    def probe(self, travel):
+        """Return a function that runs the write probe some seconds after the begin of the test.
 
-        :returns: the time of the last write, since `began`, and the bytes that it wrote.
+        It returns the time of the last write, since then, and the bytes that it wrote.
         """
-        with time_machine.travel(self.began + timedelta(**later), tick=False):
+        began = now()
+
+        def run(seconds=0):
+            travel(to=began + timedelta(seconds=seconds))
             probe_write()
-        statement = select(SharedValue.changed_at, SharedValue.value)
-        row = execute_select(statement.where(SharedValue.name == PROBE_NAME)).one()
-        return row.changed_at - self.began, row.value
+            statement = select(SharedValue.changed_at, SharedValue.value)
+            row = execute_select(statement.where(SharedValue.name == PROBE_NAME)).one()
+            return row.changed_at - began, row.value
 
-    def setup_method(self):
-        self.began = now()
+        return run
 
-    def test_writes_other_bytes_after_the_interval_only(self):
-        first, first_bytes = self.probe()
-        second, _ = self.probe(seconds=5)
-        third, third_bytes = self.probe(seconds=6)
+    def test_writes_other_bytes_after_the_interval_only(self, probe):
+        first, first_bytes = probe()
+        second, _ = probe(seconds=5)
+        third, third_bytes = probe(seconds=6)
 
         assert (first, second, third) == (timedelta(), timedelta(), timedelta(seconds=6))
         assert len(first_bytes) == len(third_bytes) == PROBE_BYTES
         assert first_bytes != third_bytes
 
-    def test_writes_after_the_clock_went_back(self):
-        self.probe()
+    def test_writes_after_the_clock_went_back(self, probe):
+        probe()
 
-        found, _ = self.probe(seconds=-PROBE_INTERVAL.total_seconds() - 1)
+        found, _ = probe(seconds=-PROBE_INTERVAL.total_seconds() - 1)
 
         assert found == timedelta(seconds=-6)

@@ -8,10 +8,12 @@ from project.core import throttling
 from project.core.documents.owners import Owners
 from project.core.documents.registries import (
     counter_rows,
+    key_rows,
     mail_rows,
     model_rows,
     permission_rows,
     task_rows,
+    token_rows,
 )
 from project.core.registration import Registry
 from project.core.throttling import AttemptCounter
@@ -37,6 +39,21 @@ class TestRows:
 
         assert rows['`profile:read`'] == ('users', 'Read your own user and profile.', 'all users')
         assert rows['`users:read`'][2] == 'roles that include it'
+
+    def test_of_tokens_contain_their_prefix(self):
+        rows = by_name(token_rows(Owners(['auth', 'files'])))
+
+        assert rows['`pak_`'] == ('auth', 'API key')
+
+    def test_of_data_under_the_secret_key_contain_the_remedy(self):
+        rows = by_name(key_rows(OWNERS))
+
+        assert rows['secrets of waiting tasks'] == (
+            'core',
+            'a dead letter after 10 attempts',
+            '`flask secrets rotate`',
+        )
+        assert rows['cursors of lists'][2] == 'nothing; they do not expire'
 
     def test_of_tasks_contain_queue_schedule_and_attempts(self):
         rows = by_name(task_rows(OWNERS))

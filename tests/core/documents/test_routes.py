@@ -1,10 +1,15 @@
 """Tables of routes and their callers."""
 
+from datetime import date
+
 import pytest
+from flask import Blueprint
 
 from project.core.documents.files import all_owners
 from project.core.documents.routes import authorization_result, limit_text, matrix, route_rows
 from project.core.web.endpoints.access import authenticated, owner_or, public, requires
+from project.core.web.endpoints.deprecation import Deprecation
+from project.core.web.endpoints.endpoint import endpoint
 
 
 class TestMatrix:
@@ -34,6 +39,17 @@ class TestRouteRows:
 
         assert owners['`GET /healthz`'] == owners['`GET /api/v1/docs`'] == 'core'
         assert owners['`GET /api/v1/users`'] == 'users'
+
+    def test_name_the_sunset_of_a_deprecated_route(self, kernel):
+        blueprint = Blueprint('boats', __name__)
+        deprecation = Deprecation(since=date(2026, 12, 1), sunset=date(2027, 6, 1))
+        declared = endpoint(allow=public, deprecated=deprecation)(lambda: None)
+        blueprint.get('/old', endpoint='old')(declared)
+
+        with kernel(blueprint).app_context():
+            names = [row[0] for _, row in route_rows(all_owners())]
+
+        assert '`GET /old` (deprecated, sunset 2027-06-01)' in names
 
 
 class TestLimitText:

@@ -1,9 +1,7 @@
-"""Helpers that render, send and read a sample mail."""
+"""Functions that render and send a sample mail."""
 
 from collections.abc import Mapping
-from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 from project.core.clock import now
@@ -30,16 +28,3 @@ def hello(
 def send(to: str = TO, template: str = 'hello', **options: Any) -> None:
     """Enqueue the sample mail in its own transaction."""
     send_mail(template, to=to, **{**HELLO, 'about': None, **options})
-
-
-def delivered(folder: Path) -> list[EmailMessage]:
-    """Return the mails that the transport has written to a folder, sorted by file name."""
-    paths = sorted(folder.glob('*.eml'))
-    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
-
-
-def text_of(message: EmailMessage, kind: str = 'plain') -> str:
-    """Return the plain text or the HTML of a mail."""
-    body = message.get_body((kind,))
-    assert body is not None
-    return str(body.get_content())

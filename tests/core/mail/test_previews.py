@@ -1,14 +1,12 @@
 """Previews: each mail, rendered with the values in its `example.json`."""
 
 import json
-from email import message_from_bytes, policy
 
 import pytest
 
 from project.core.mail.previews import MailTemplateNotFound, mail_names, preview_mail, write_preview
+from tests.kit.mailbox import parse_mail, text_of
 from tests.repository_copy import ROOT
-
-from .sample_mails import text_of
 
 # The names are read from the folders of templates, so that a mail without an example fails.
 NAMES = sorted(path.parent.name for path in ROOT.glob('project/*/templates/mail/*/subject.txt'))
@@ -55,7 +53,7 @@ class TestWritePreview:
             'export_ready.html', 'export_ready.txt', 'export_ready.eml',
         ]  # fmt: skip
         html, text, eml = (path.read_bytes() for path in paths)
-        message = message_from_bytes(eml, policy=policy.default)
+        message = parse_mail(eml)
         assert html.decode().splitlines() == text_of(message, 'html').splitlines()
         assert text.decode().splitlines() == text_of(message).splitlines()
         assert b'ada' in html

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from uuid import UUID
 
 import pytest
@@ -14,8 +14,9 @@ from project.core.mail.rendering import (
     new_message_identity,
     sender_address,
 )
+from tests.kit.mailbox import parse_mail, text_of
 
-from .sample_mails import TO, hello, text_of
+from .sample_mails import TO, hello
 
 pytestmark = pytest.mark.usefixtures('mail_app')
 
@@ -117,7 +118,7 @@ class TestRenderMail:
     def test_accepts_text_in_any_script(self):
         message = hello(to='jürgen@bücher.example', name='Jürgen 🎩')
 
-        read = message_from_bytes(bytes(message), policy=policy.default)
+        read = parse_mail(bytes(message))
         assert read['To'] == 'jürgen@xn--bcher-kva.example'
         assert read['Subject'] == 'Hello Jürgen 🎩, welcome'
         assert 'Hello Jürgen 🎩,' in text_of(read)

@@ -6,10 +6,11 @@ from project.core.database.session import atomic
 from project.core.mail import send_mail
 from project.core.mail.sending import deliver_mail
 from project.core.tasks import PermanentFailure
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.mailbox import mails_in
+from tests.kit.tasks import run_pending_tasks
 
-from ..outbox import rows, travel_forward
-from .sample_mails import HELLO, TO, delivered, send
+from ..outbox import rows
+from .sample_mails import HELLO, TO, send
 
 PIN = '012345'
 
@@ -20,7 +21,7 @@ def mails(mail_app, tmp_path):
 
     def read():
         run_pending_tasks(mail_app)
-        return delivered(tmp_path / 'mail')
+        return mails_in(tmp_path / 'mail')
 
     return read
 
@@ -29,7 +30,7 @@ class TestSendMail:
     def test_delivers_only_after_the_commit(self, mail_app, mails, tmp_path):
         with atomic():
             send_mail('hello', to=TO, about=None, **HELLO)
-            assert delivered(tmp_path / 'mail') == []
+            assert mails_in(tmp_path / 'mail') == []
 
         [message] = mails()
         assert message['To'] == TO
@@ -81,7 +82,7 @@ class TestSendMail:
 
 
 class TestDeliverMail:
-    def test_uses_the_same_message_id_in_all_attempts(self, mail_app, monkeypatch):
+    def test_uses_the_same_message_id_in_all_attempts(self, mail_app, monkeypatch, travel):
         seen = []
 
         def lose(message):
@@ -93,14 +94,14 @@ class TestDeliverMail:
         send()
         task_id = rows()[0].id
         for number in range(3):
-            with travel_forward(hours=number):
+            with travel(hours=number):
                 run_pending_tasks(mail_app)
 
         assert len(seen) == 3
         assert len(set(seen)) == 1
         assert task_id.hex in seen[0][0]
 
-    def test_replaces_the_file_of_an_earlier_attempt(self, mail_app, mails, monkeypatch):
+    def test_replaces_the_file_of_an_earlier_attempt(self, mail_app, mails, monkeypatch, travel):
         deliver = mail_app.extensions['mail']
 
         def lose(message):
@@ -112,7 +113,7 @@ class TestDeliverMail:
         assert len(mails()) == 1
         monkeypatch.setitem(mail_app.extensions, 'mail', deliver)
 
-        with travel_forward(hours=1):
+        with travel(hours=1):
             assert len(mails()) == 1
         assert rows() == []
 
@@ -150,4 +151,4 @@ class TestDeliverMail:
         for _ in range(2):
             deliver_mail('hello', TO, HELLO, {})
 
-        assert len({message['Message-ID'] for message in delivered(tmp_path / 'mail')}) == 2
+        assert len({message['Message-ID'] for message in mails_in(tmp_path / 'mail')}) == 2

@@ -5,7 +5,6 @@ import re
 import smtplib
 import socket
 from contextlib import contextmanager
-from email import message_from_bytes, policy
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -21,11 +20,12 @@ from project.core.mail import transports
 from project.core.mail.rendering import new_message_identity
 from project.core.mail.transports import create_transport
 from project.core.tasks import PermanentFailure
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.mailbox import mails_in, parse_mail, text_of
+from tests.kit.tasks import run_pending_tasks
 from tests.repository_copy import ROOT
 
-from ..outbox import rows, travel_forward
-from .sample_mails import TO, delivered, hello, send, text_of
+from ..outbox import rows
+from .sample_mails import TO, hello, send
 
 pytestmark = pytest.mark.usefixtures('mail_app')
 
@@ -134,7 +134,7 @@ class TestSmtpTransport:
         [mail] = server.received
         assert mail.envelope.rcpt_tos == [TO]
         assert mail.envelope.mail_from == 'team@example.test'
-        read = message_from_bytes(mail.envelope.content, policy=policy.default)
+        read = parse_mail(mail.envelope.content)
         assert read['Subject'] == 'Hello Ada, welcome'
         assert 'You have 10 minutes.' in text_of(read)
 
@@ -280,7 +280,7 @@ class TestSmtpTransport:
         assert (row.state, row.attempts) == ('waiting', 1)
         assert 'timed out' in row.last_error
 
-    def test_delivers_later_after_a_server_that_hung(self, mail_app, monkeypatch):
+    def test_delivers_later_after_a_server_that_hung(self, mail_app, monkeypatch, travel):
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 0.2)
         with hanging_server() as port:
             lost = create_transport(f'smtp://127.0.0.1:{port}')
@@ -289,7 +289,7 @@ class TestSmtpTransport:
             run_pending_tasks(mail_app)
         monkeypatch.setattr(transports, 'SMTP_TIMEOUT_SECONDS', 10)
 
-        with smtp_server() as server, travel_forward(hours=1):
+        with smtp_server() as server, travel(hours=1):
             transport = create_transport(f'smtp://127.0.0.1:{server.port}')
             monkeypatch.setitem(mail_app.extensions, 'mail', transport)
             run_pending_tasks(mail_app)
@@ -347,7 +347,7 @@ class TestFolderTransport:
         deliver(hello(identity=identity, name='Eve'))
         deliver(hello())
 
-        subjects = [message['Subject'] for message in delivered(tmp_path / 'out')]
+        subjects = [message['Subject'] for message in mails_in(tmp_path / 'out')]
         assert subjects == ['Hello Eve, welcome', 'Hello Ada, welcome']
 
 

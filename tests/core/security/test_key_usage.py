@@ -61,7 +61,7 @@ def values(stored):
         stored.update({row.key[0]: ciphertext for row, ciphertext in fresh})
         return {row.key for row, _ in fresh}
 
-    return EncryptedValues('codes', 'pin', __name__, batches, replace)
+    return EncryptedValues('codes', 'pin', __name__, 'none', batches, replace)
 
 
 class TestEncryptedValues:
@@ -102,7 +102,7 @@ class TestEncryptedValues:
         assert Counter(values.rotate()) == {ROTATED: 1, CURRENT: 2, UNKNOWN: 1}
 
     def test_reports_rows_that_changed_in_the_meantime(self, stored, values):
-        others = EncryptedValues('codes', 'pin', __name__, values.batches, lambda _: set())
+        others = EncryptedValues('codes', 'pin', __name__, 'none', values.batches, lambda _: set())
 
         assert Counter(others.rotate()) == {CHANGED: 1, CURRENT: 1, UNKNOWN: 1}
 

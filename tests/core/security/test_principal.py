@@ -4,7 +4,6 @@ from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 
 from tests.core.apps import principal
 
@@ -42,8 +41,8 @@ class TestHasScope:
 
 
 class TestIsFresh:
-    @time_machine.travel(NOON, tick=False)
-    def test_is_true_for_the_configured_time(self, app):
+    def test_is_true_for_the_configured_time(self, app, travel):
+        travel(to=NOON)
         lifetime = app.config['FRESH_FOR']
         early = lifetime - timedelta(microseconds=1)
 
@@ -51,6 +50,6 @@ class TestIsFresh:
         assert principal(authenticated_at=NOON - early).is_fresh()
         assert not principal(authenticated_at=NOON - lifetime).is_fresh()
 
-    @time_machine.travel(NOON, tick=False)
-    def test_is_false_for_a_login_in_the_future(self, app):
+    def test_is_false_for_a_login_in_the_future(self, app, travel):
+        travel(to=NOON)
         assert not principal(authenticated_at=NOON + timedelta(hours=1)).is_fresh()

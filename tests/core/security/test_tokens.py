@@ -8,6 +8,7 @@ import pytest
 from project.core.registration import RegistrationError, Registry
 from project.core.security import tokens
 from project.core.security.tokens import (
+    TOKEN_PATTERN,
     TokenKind,
     kind_of,
     mask_tokens,
@@ -16,7 +17,6 @@ from project.core.security.tokens import (
     register_token_kind,
     token_hash,
     token_kinds,
-    token_pattern,
 )
 
 
@@ -30,8 +30,6 @@ def registry(monkeypatch):
     monkeypatch.setattr(tokens, '_kinds', Registry('token kind'))
     register('pst')
     register('pak')
-    yield
-    token_pattern.cache_clear()
 
 
 class TestRegisterTokenKind:
@@ -54,14 +52,7 @@ class TestRegisterTokenKind:
 class TestTokenPattern:
     def test_matches_every_token(self):
         for token in (new_token('pst'), new_token('pak', new_family())):
-            assert re.search(token_pattern(), f'/x/{token}/y')[0] == token
-
-    def test_matches_nothing_without_kinds(self, monkeypatch):
-        token = new_token('pst')
-        monkeypatch.setattr(tokens, '_kinds', Registry('token kind'))
-        token_pattern.cache_clear()
-
-        assert token_pattern().search(token) is None
+            assert TOKEN_PATTERN.search(f'/x/{token}/y')[0] == token
 
 
 class TestMaskTokens:
@@ -100,6 +91,12 @@ class TestKindOf:
     def test_returns_the_kind(self):
         assert kind_of(new_token('pst')) == 'pst'
         assert kind_of(new_token('pak')) == 'pak'
+
+    def test_returns_none_for_a_token_of_a_kind_that_is_not_registered(self, monkeypatch):
+        token = new_token('pst')
+        monkeypatch.setattr(tokens, '_kinds', Registry('token kind'))
+
+        assert kind_of(token) is None
 
     def test_returns_none_for_a_typing_error(self):
         token = new_token('pst')

@@ -3,7 +3,7 @@
 import pytest
 
 from project.core.storage import FallbackStorage, LocalStorage, copy_all
-from tests.storage_io import contents, put
+from tests.kit.storage import contents, put
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from project.core.errors import InsufficientStorage, ServiceUnavailable
 from project.core.storage import DiskReserve, LocalStorage, init_app, storage
-from tests.storage_io import put, read
+from tests.kit.storage import put, read
 
 EMPTY = hashlib.sha256(b'').hexdigest()
 

@@ -16,7 +16,7 @@ from project.core.stored_objects import (
     pause_collection,
 )
 from tests.concurrency import separate_app
-from tests.storage_io import put
+from tests.kit.storage import put
 
 KEYS = [f'avatars/{number}' for number in range(5)]
 HOUR = timedelta(hours=1)

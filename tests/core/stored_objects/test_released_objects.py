@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.errors import ServiceUnavailable
-from project.core.storage import LocalStorage, storage
+from project.core.storage import storage
 from project.core.stored_objects import (
     collect_released_objects,
     pause_collection,
@@ -16,8 +16,8 @@ from project.core.stored_objects import (
     released_objects,
 )
 from project.core.stored_objects.released_objects import ReleasedObject
+from tests.kit.storage import put
 from tests.object_sizes import collect_released
-from tests.storage_io import put
 
 KEYS = [f'avatars/{number}' for number in range(5)]
 
@@ -55,17 +55,11 @@ class TestCollectReleasedObjects:
 
         assert all(map(storage().exists, KEYS))
 
-    def test_deletes_the_others_if_one_cannot_be_deleted(self, released, monkeypatch):
-        real = LocalStorage.delete
-
-        def delete(self, key):
-            if key == KEYS[1]:
-                raise ServiceUnavailable('not permitted')
-            real(self, key)
-
-        monkeypatch.setattr(LocalStorage, 'delete', delete)
-
-        with pytest.raises(ServiceUnavailable, match='1 released objects'):
+    def test_deletes_the_others_if_one_cannot_be_deleted(self, released, storage_failing):
+        with (
+            storage_failing(operations={'delete'}, keys={KEYS[1]}),
+            pytest.raises(ServiceUnavailable, match='1 released objects'),
+        ):
             collect_released()
 
         assert [key for key in KEYS if storage().exists(key)] == [KEYS[1]]
@@ -85,21 +79,15 @@ class TestCollectReleasedObjects:
         assert waiting() == set(KEYS)
 
     def test_stops_if_the_storage_fails_and_starts_with_others_the_next_time(
-        self, released, monkeypatch
+        self, released, storage_failing
     ):
-        tried = []
+        with storage_failing(operations={'delete'}) as failed:
+            with pytest.raises(ServiceUnavailable):
+                collect_released()
+            with pytest.raises(ServiceUnavailable):
+                collect_released_objects()
 
-        def fail(_, key):
-            tried.append(key)
-            raise ServiceUnavailable
-
-        monkeypatch.setattr(LocalStorage, 'delete', fail)
-        with pytest.raises(ServiceUnavailable):
-            collect_released()
-        with pytest.raises(ServiceUnavailable):
-            collect_released_objects()
-
-        assert tried == KEYS
+        assert failed == [f'delete {key}' for key in KEYS]
 
     def test_raises_for_an_object_of_a_removed_feature_and_deletes_the_others(self, released):
         with atomic():

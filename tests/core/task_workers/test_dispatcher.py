@@ -30,7 +30,7 @@ from project.core.tasks import leases
 from project.core.tasks.leases import QUEUED_TIMEOUT
 from tests.tasks import task
 
-from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
+from ..outbox import enqueue_at_committed, enqueue_committed, row_of, rows
 from .process_sync import until
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -141,7 +141,7 @@ class TestDispatchToBroker:
         assert broker.sent == []
         assert rows()[0].state == 'waiting'
 
-    def test_does_not_grow_the_queue_while_no_worker_runs(self, nothing, monkeypatch):
+    def test_does_not_grow_the_queue_while_no_worker_runs(self, nothing, monkeypatch, travel):
         monkeypatch.setitem(dispatcher.MAX_QUEUED_TASKS, 'default', 3)
         for _ in range(5):
             enqueue_committed(nothing)
@@ -149,12 +149,12 @@ class TestDispatchToBroker:
         dispatch_tasks = DispatchToBroker(broker)
 
         for number in range(10):
-            with travel_forward(seconds=number * QUEUED_TIMEOUT.seconds):
+            with travel(seconds=number * QUEUED_TIMEOUT.seconds):
                 dispatch_tasks()
 
         assert broker.queue_size('default') == 3
 
-    def test_sends_tasks_again_that_a_broker_has_lost(self, nothing):
+    def test_sends_tasks_again_that_a_broker_has_lost(self, nothing, travel):
         ids = {enqueue_committed(nothing) for _ in range(5)}
         dispatch_tasks = DispatchToBroker(FakeBroker())
         dispatch_tasks()
@@ -162,7 +162,7 @@ class TestDispatchToBroker:
 
         dispatch_tasks()
         assert dispatch_tasks.broker.sent == []
-        with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
+        with travel(seconds=QUEUED_TIMEOUT.seconds):
             dispatch_tasks()
 
         assert set(dispatch_tasks.broker.sent) == ids
@@ -308,7 +308,7 @@ class TestDispatch:
 
 
 class TestInterval:
-    def test_calls_a_function_at_its_interval_even_if_the_clock_jumps(self):
+    def test_calls_a_function_at_its_interval_even_if_the_clock_jumps(self, travel):
         called = []
         often, seldom = (
             Interval(0.0, partial(called.append, 'often')),
@@ -316,7 +316,7 @@ class TestInterval:
         )
 
         for days in (0, 1, -1):
-            with travel_forward(days=days):
+            with travel(days=days):
                 often()
                 seldom()
 
@@ -331,11 +331,11 @@ class TestScheduleEnqueuer:
 
         assert 0 < enqueue_schedules.next_look - time.monotonic() <= 60
 
-    def test_runs_no_statement_while_no_schedule_can_be_due(self, assert_max_queries):
+    def test_runs_no_statement_while_no_schedule_can_be_due(self, queries):
         enqueue_schedules = ScheduleEnqueuer()
         enqueue_schedules()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             enqueue_schedules()
 
 
@@ -350,38 +350,38 @@ class TestLeaseRenewer:
         leases.claim_next(worker.lease)
         return found
 
-    def test_renews_the_leases_of_busy_workers(self, leased, worker):
+    def test_renews_the_leases_of_busy_workers(self, leased, worker, travel):
         worker.begin(timedelta(minutes=1))
 
-        with travel_forward(seconds=10) as moment:
+        with travel(seconds=10) as moment:
             LeaseRenewer([worker])()
 
         assert row_of(leased).available_at == moment + leases.LEASE_DURATION
 
-    def test_ignores_idle_workers(self, leased, worker, assert_max_queries):
+    def test_ignores_idle_workers(self, leased, worker, queries):
         worker.begin(timedelta(minutes=1))
         worker.end()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             LeaseRenewer([worker, WorkerSlot('other', run_worker())])()
 
-    def test_runs_one_statement_for_any_number_of_busy_workers(self, worker, assert_max_queries):
+    def test_runs_one_statement_for_any_number_of_busy_workers(self, worker, queries):
         workers = [worker, WorkerSlot('other', run_worker())]
         for slot in workers:
             slot.begin(timedelta(minutes=1))
 
-        with assert_max_queries(1):
+        with queries(max=1):
             LeaseRenewer(workers)()
 
-    def test_waits_for_its_interval(self, leased, worker, monkeypatch, assert_max_queries):
+    def test_waits_for_its_interval(self, leased, worker, monkeypatch, queries):
         worker.begin(timedelta(minutes=1))
         renewals = LeaseRenewer([worker])
         renewals()
 
-        with assert_max_queries(0):
+        with queries(max=0):
             renewals()
         monkeypatch.setattr(leases, 'LEASE_RENEWAL_SECONDS', 0.0)
-        with assert_max_queries(1) as statements:
+        with queries(max=1) as statements:
             renewals()
         assert len(statements) == 1
 

@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 
 import pytest
-import time_machine
 from sqlalchemy import update
 
 from project.core.clock import now
@@ -22,10 +21,9 @@ pytestmark = pytest.mark.usefixtures('no_tasks')
 
 
 @pytest.fixture
-def moment():
-    """Stop the clock, and yield its time."""
-    with time_machine.travel(now(), tick=False):
-        yield now()
+def moment(travel):
+    """Stop the clock, and return its time."""
+    return now()
 
 
 @pytest.fixture
@@ -60,9 +58,11 @@ class TestCheckTasks:
         assert (found.details['waiting'], found.details['delay']) == (2, age)
 
     @pytest.mark.parametrize(('seconds', 'state'), [(0, 'ok'), (1, 'stopped')])
-    def test_is_stopped_without_a_recent_dispatcher_tick(self, moment, ticking, seconds, state):
+    def test_is_stopped_without_a_recent_dispatcher_tick(
+        self, moment, ticking, seconds, state, travel
+    ):
         later = moment + timedelta(seconds=STOPPED_AFTER_SECONDS + seconds)
-        with time_machine.travel(later, tick=False):
+        with travel(to=later):
             assert check_tasks().state == state
 
     def test_is_stopped_when_no_dispatcher_has_ever_run(self):

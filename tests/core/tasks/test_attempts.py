@@ -10,7 +10,6 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
-import time_machine
 from psycopg.errors import (
     AdminShutdown,
     DiskFull,
@@ -47,10 +46,10 @@ from project.core.tasks.errors import IncompatibleTask
 from project.core.tasks.leases import LEASE_DURATION
 from project.core.tasks.queues import mark_ready
 from project.core.tasks.serialization import UNKNOWN_KEY_REASON
-from tests.pending_tasks import NoWatchdog, run_pending_tasks
+from tests.kit.tasks import NoWatchdog, run_pending_tasks
 from tests.tasks import task
 
-from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows, travel_forward
+from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, rows
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -118,14 +117,14 @@ class TestRunNextTask:
         assert fields.pop('ms') >= 0
         assert fields == {'task': 'see', 'id': str(found), 'attempt': 1, 'outcome': 'done'}
 
-    def test_runs_two_statements(self, attempt, assert_max_queries):
+    def test_runs_two_statements(self, attempt, queries):
         enqueue_committed(task(name='nothing')(lambda: None))
         mark_ready()
 
-        with assert_max_queries(2):
+        with queries(max=2):
             attempt()
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_delays_the_next_attempt_of_a_failed_task(self, attempt, logged):
         found = enqueue_committed(failing(KeyError('a'), backoff=8 * SECOND))
 
@@ -139,11 +138,11 @@ class TestRunNextTask:
         assert (level, fields['outcome']) == ('WARNING', 'failed')
         assert fields['reason'] == "KeyError: 'a'"
 
-    def test_does_not_count_an_attempt_that_found_no_free_slot(self, attempt, logged):
+    def test_does_not_count_an_attempt_that_found_no_free_slot(self, attempt, logged, travel):
         found = enqueue_committed(failing(SlotUnavailable(), attempts=1))
 
         for number in range(3):
-            with travel_forward(seconds=number):
+            with travel(seconds=number):
                 assert attempt()
                 row = row_of(found)
                 assert (row.state, row.attempts, row.lease_id) == ('waiting', 0, None)
@@ -164,11 +163,11 @@ class TestRunNextTask:
         [row] = rows()
         assert (row.name, row.owner_id) == ('child', 7)
 
-    def test_dead_letters_a_task_after_its_last_attempt(self, attempt, logged):
+    def test_dead_letters_a_task_after_its_last_attempt(self, attempt, logged, travel):
         found = enqueue_committed(failing(OSError('down'), attempts=3))
 
         for number in range(3):
-            with travel_forward(hours=number):
+            with travel(hours=number):
                 assert attempt()
 
         row = row_of(found)
@@ -179,13 +178,13 @@ class TestRunNextTask:
 
     @pytest.mark.parametrize('cause', [AdminShutdown, ReadOnlySqlTransaction, DiskFull])
     def test_does_not_count_an_attempt_during_which_the_database_failed(
-        self, attempt, logged, cause
+        self, attempt, logged, cause, travel
     ):
         error = OperationalError('INSERT', {}, cause('not now'))
         found = enqueue_committed(failing(error, attempts=1))
 
         for number in range(3):
-            with travel_forward(hours=number):
+            with travel(hours=number):
                 assert attempt()
 
         row = row_of(found)
@@ -260,7 +259,7 @@ class TestRunNextTask:
         ids=['name', 'arguments', 'secrets'],
     )
     def test_dead_letters_an_incompatible_task_after_ten_attempts(
-        self, attempt, logged, misfit, error
+        self, attempt, logged, misfit, error, travel
     ):
         """This limit applies even if the task itself allows 140 attempts."""
         found = enqueue_committed(
@@ -270,7 +269,7 @@ class TestRunNextTask:
 
         for number in range(MAX_INCOMPATIBLE_ATTEMPTS):
             assert row_of(found).state == 'waiting'
-            with travel_forward(hours=number):
+            with travel(hours=number):
                 assert attempt()
 
         row = row_of(found)
@@ -287,7 +286,7 @@ class TestRunNextTask:
 
         assert row_of(found).state == 'dead'
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_increases_the_delay_of_an_unknown_task(self, attempt):
         found = enqueue_committed(task(name='nothing')(lambda: None))
         change(found, name='of-tomorrow', attempts=4)
@@ -296,14 +295,14 @@ class TestRunNextTask:
 
         assert now() + 8 * SECOND <= row_of(found).available_at <= now() + 16 * SECOND
 
-    def test_runs_a_task_that_is_compatible_again(self, attempt):
+    def test_runs_a_task_that_is_compatible_again(self, attempt, travel):
         seen = []
         found = enqueue_committed(task(name='see')(lambda: seen.append(1)))
         change(found, name='of-tomorrow')
         attempt()
         change(found, name='see')
 
-        with travel_forward(hours=1):
+        with travel(hours=1):
             attempt()
 
         assert seen == [1]
@@ -329,14 +328,14 @@ class TestRunNextTask:
 
         assert seen == [1]
 
-    def test_dead_letters_a_task_whose_process_died_in_every_attempt(self, attempt):
+    def test_dead_letters_a_task_whose_process_died_in_every_attempt(self, attempt, travel):
         ran = []
         found = enqueue_committed(task(name='poison', attempts=2)(lambda: ran.append(1)))
         for number in range(2):
-            with travel_forward(seconds=LEASE_DURATION.seconds * number):
+            with travel(seconds=LEASE_DURATION.seconds * number):
                 assert leases.claim_next(uuid4())
 
-        with travel_forward(seconds=LEASE_DURATION.seconds * 2):
+        with travel(seconds=LEASE_DURATION.seconds * 2):
             assert attempt()
 
         row = row_of(found)
@@ -498,7 +497,7 @@ class TestCurrentAttempt:
     def test_returns_none_outside_an_attempt(self):
         assert current_attempt() is None
 
-    def test_contains_the_same_task_in_every_attempt(self, attempt):
+    def test_contains_the_same_task_in_every_attempt(self, attempt, travel):
         seen = []
 
         def fail():
@@ -508,7 +507,7 @@ class TestCurrentAttempt:
         found = enqueue_committed(task(name='fail')(fail))
         created = row_of(found).created_at
         attempt()
-        with travel_forward(hours=1):
+        with travel(hours=1):
             attempt()
 
         assert [(a.task_id, a.created_at, a.number) for a in seen] == [
@@ -581,11 +580,13 @@ class TestCompleteWithTransaction:
         ]
         assert logged()[0][1]['outcome'] == 'lost'
 
-    def test_applies_the_effect_once_when_two_workers_make_an_attempt(self, app, attempt, effect):
+    def test_applies_the_effect_once_when_two_workers_make_an_attempt(
+        self, app, attempt, effect, travel
+    ):
         def run():
             if current_attempt().number == 1:
                 # The lease expires during this attempt, and another worker completes the task.
-                with travel_forward(seconds=LEASE_DURATION.seconds):
+                with travel(seconds=LEASE_DURATION.seconds):
                     Context().run(
                         run_next_task, app, THEIRS, NoWatchdog(), partial(leases.claim, found)
                     )
@@ -608,20 +609,20 @@ class TestCompleteWithTransaction:
             row_of(found).last_error == 'RuntimeError: complete_in_transaction() outside atomic()'
         )
 
-    def test_does_nothing_outside_an_attempt(self, assert_max_queries):
-        with assert_max_queries(0):
+    def test_does_nothing_outside_an_attempt(self, queries):
+        with queries(max=0):
             complete_with_transaction()
 
 
 class TestFailLeasedTasks:
-    def test_counts_the_attempt_of_a_process_that_ended(self, logged):
+    def test_counts_the_attempt_of_a_process_that_ended(self, logged, travel):
         run = task(name='run', backoff=8 * SECOND)(lambda: None)
         found = enqueue_committed(run)
         leases.claim_next(MINE)
         other = enqueue_committed(run)
         leases.claim_next(THEIRS)
 
-        with travel_forward(seconds=1) as moment:
+        with travel(seconds=1) as moment:
             fail_leased_tasks(MINE, 'its process ended (signal 9)')
 
         row = row_of(found)

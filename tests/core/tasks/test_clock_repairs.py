@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 
 from project.core.clock import now
 from project.core.tasks import leases
 from project.core.tasks.clock_repairs import repair_clock_jumps
 from project.core.tasks.queues import mark_ready
+from tests.kit.clock import Travel
 from tests.tasks import task
 
 from ..outbox import enqueue_at_committed, enqueue_committed, mark_queued, row_of
@@ -23,10 +23,10 @@ JUMPS = [timedelta(days=1), timedelta(days=7305)]
 
 
 @pytest.fixture
-def clock():
-    """Yield a stopped clock, which the test can move."""
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
+def travel(travel: Travel) -> Travel:
+    """Set the clock to noon; it stands still until the test moves it."""
+    travel(to=NOON)
+    return travel
 
 
 @pytest.fixture
@@ -37,77 +37,77 @@ def nothing():
 
 @pytest.mark.parametrize('jump', JUMPS)
 class TestRepairClockJumps:
-    def test_shortens_the_lease_of_a_dead_process(self, clock, nothing, jump):
-        clock.shift(jump)
+    def test_shortens_the_lease_of_a_dead_process(self, travel, nothing, jump):
+        travel(jump)
         found = enqueue_committed(nothing)
         leases.claim_next(MINE)
-        clock.shift(-jump)
+        travel(-jump)
         assert leases.claim_next(THEIRS) is None
 
         repair_clock_jumps()
 
         assert leases.claim_next(THEIRS) is None
-        clock.shift(leases.LEASE_DURATION)
+        travel(leases.LEASE_DURATION)
         assert leases.claim_next(THEIRS).id == found
 
-    def test_keeps_a_lease_that_its_process_renews(self, clock, nothing, jump):
-        clock.shift(jump)
+    def test_keeps_a_lease_that_its_process_renews(self, travel, nothing, jump):
+        travel(jump)
         found = enqueue_committed(nothing)
         leases.claim_next(MINE)
-        clock.shift(-jump)
+        travel(-jump)
         repair_clock_jumps()
-        clock.shift(5 * SECOND)
+        travel(5 * SECOND)
         leases.renew([MINE])
 
-        clock.shift(leases.LEASE_DURATION - SECOND)
+        travel(leases.LEASE_DURATION - SECOND)
 
         assert leases.claim_next(THEIRS) is None
         assert row_of(found).lease_id == MINE
 
-    def test_shortens_a_lease_that_expired_while_the_clock_was_ahead(self, clock, nothing, jump):
-        clock.shift(jump)
+    def test_shortens_a_lease_that_expired_while_the_clock_was_ahead(self, travel, nothing, jump):
+        travel(jump)
         enqueue_committed(nothing)
         leases.claim_next(MINE)
-        clock.shift(leases.LEASE_DURATION)
+        travel(leases.LEASE_DURATION)
         mark_ready()
-        clock.shift(-jump)
+        travel(-jump)
 
         repair_clock_jumps()
 
-        clock.shift(leases.LEASE_DURATION)
+        travel(leases.LEASE_DURATION)
         assert leases.claim_next(THEIRS)
 
-    def test_queues_a_task_again_that_a_broker_has_lost(self, clock, nothing, jump):
-        clock.shift(jump)
+    def test_queues_a_task_again_that_a_broker_has_lost(self, travel, nothing, jump):
+        travel(jump)
         found = enqueue_committed(nothing)
         mark_queued(1)
-        clock.shift(-jump)
+        travel(-jump)
 
         repair_clock_jumps()
 
-        clock.shift(leases.LEASE_DURATION)
+        travel(leases.LEASE_DURATION)
         assert mark_queued(1) == [found]
 
     @pytest.mark.parametrize('end', ['retry_later', 'give_back'])
-    def test_makes_a_retry_due_that_waits_for_a_future_time(self, clock, nothing, jump, end):
+    def test_makes_a_retry_due_that_waits_for_a_future_time(self, travel, nothing, jump, end):
         found = enqueue_committed(nothing)
-        clock.shift(jump)
+        travel(jump)
         leases.claim_next(MINE)
         if end == 'retry_later':
             leases.retry_later(found, MINE, 'not now', SECOND)
         else:
             leases.give_back(found, MINE, SECOND)
-        clock.shift(-jump)
+        travel(-jump)
         assert leases.claim_next(MINE) is None
 
         assert repair_clock_jumps() == 1
 
         assert leases.claim_next(MINE).id == found
 
-    def test_makes_a_task_due_that_was_enqueued_in_the_future(self, clock, nothing, jump, caplog):
-        clock.shift(jump)
+    def test_makes_a_task_due_that_was_enqueued_in_the_future(self, travel, nothing, jump, caplog):
+        travel(jump)
         found = enqueue_committed(nothing)
-        clock.shift(-jump)
+        travel(-jump)
 
         assert repair_clock_jumps() == 1
 
@@ -116,10 +116,10 @@ class TestRepairClockJumps:
         assert leases.claim_next(MINE).id == found
         assert 'the clock was set back: 1 tasks' in caplog.text
 
-    def test_keeps_the_delay_of_a_task_enqueued_in_the_future(self, clock, nothing, jump):
-        clock.shift(jump)
+    def test_keeps_the_delay_of_a_task_enqueued_in_the_future(self, travel, nothing, jump):
+        travel(jump)
         found = enqueue_at_committed(now() + HOUR, nothing)
-        clock.shift(-jump)
+        travel(-jump)
 
         repair_clock_jumps()
 
@@ -127,7 +127,7 @@ class TestRepairClockJumps:
         assert (row.available_at, row.scheduled_at) == (NOON + HOUR, NOON + HOUR)
         assert repair_clock_jumps() == 0
 
-    def test_keeps_a_task_scheduled_by_a_correct_clock(self, clock, nothing, jump):
+    def test_keeps_a_task_scheduled_by_a_correct_clock(self, travel, nothing, jump):
         found = enqueue_at_committed(NOON + jump, nothing)
         before = row_of(found)
 
@@ -137,12 +137,12 @@ class TestRepairClockJumps:
 
 
 class TestTolerance:
-    def test_ignores_small_differences_between_the_clocks_of_two_machines(self, clock, nothing):
-        clock.shift(30 * SECOND)
+    def test_ignores_small_differences_between_the_clocks_of_two_machines(self, travel, nothing):
+        travel(30 * SECOND)
         ids = [enqueue_committed(nothing) for _ in range(3)]
         leases.claim(ids[0], MINE)
         leases.claim(ids[1], THEIRS)
         leases.retry_later(ids[1], THEIRS, 'not now', timedelta(minutes=15))
-        clock.shift(-30 * SECOND)
+        travel(-30 * SECOND)
 
         assert repair_clock_jumps() == 0

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 
 from project.core.clock import now
 from project.core.tasks import broker_queues, inspection, leases
@@ -36,7 +35,6 @@ from ..outbox import (
     mark_queued,
     row_of,
     rows,
-    travel_forward,
 )
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -67,12 +65,11 @@ def running(greet):
 
 
 class TestListTasks:
-    def test_returns_the_oldest_first(self, greet):
+    def test_returns_the_oldest_first(self, greet, travel):
         ids = []
-        with time_machine.travel(now(), tick=False) as clock:
-            for _ in range(3):
-                ids.append(enqueue_committed(greet))
-                clock.shift(SECOND)
+        for _ in range(3):
+            ids.append(enqueue_committed(greet))
+            travel(SECOND)
 
         assert [found['id'] for found in list_tasks()] == ids
         assert [found['id'] for found in list_tasks(limit=2)] == ids[:2]
@@ -97,19 +94,19 @@ class TestListTasks:
         assert found['arguments'] == {'name': 'ada', 'pin': '***'}
         assert PIN not in repr(found)
 
-    def test_runs_as_many_statements_for_50_tasks_as_for_one(self, greet, assert_max_queries):
+    def test_runs_as_many_statements_for_50_tasks_as_for_one(self, greet, queries):
         for _ in range(50):
             enqueue_committed(greet)
 
         # The second statement finds no further rows.
-        with assert_max_queries(2):
+        with queries(max=2):
             assert len(list(list_tasks())) == 50
 
+    @pytest.mark.usefixtures('travel')
     @pytest.mark.parametrize(('limit', 'count'), [(None, 7), (6, 6), (5, 5), (1, 1)])
     def test_returns_each_task_once_across_batches(self, greet, monkeypatch, limit, count):
         monkeypatch.setattr(inspection, 'BATCH_ROWS', 3)
-        with time_machine.travel(now(), tick=False):
-            ids = [enqueue_committed(greet) for _ in range(7)]
+        ids = [enqueue_committed(greet) for _ in range(7)]
 
         found = [row['id'] for row in list_tasks(limit=limit)]
 
@@ -148,7 +145,7 @@ class TestGetTask:
 
 
 class TestRetryTask:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_makes_a_dead_letter_due_with_all_its_attempts(self, greet):
         found = enqueue_committed(greet)
         mark_dead(found)
@@ -234,7 +231,7 @@ class TestDeleteDeadTasks:
 
 
 class TestTaskStats:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_counts_by_name_and_state(self, greet, other, running):
         mark_dead(enqueue_committed(greet))
         enqueue_at_committed(now() - 7 * SECOND, other)
@@ -249,10 +246,10 @@ class TestTaskStats:
         # A task that waits in the broker still counts as due.
         assert seconds_overdue(stats['other'].oldest) == 7
 
-    def test_runs_one_statement(self, greet, assert_max_queries):
+    def test_runs_one_statement(self, greet, queries):
         enqueue_committed(greet)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             task_stats()
 
 
@@ -262,7 +259,7 @@ class TestQueueStats:
 
         assert queue_stats() == {'waiting': 0, 'dead': 0, 'delay': 0}
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_counts_due_tasks_and_dead_letters(self, greet):
         mark_dead(enqueue_committed(greet))
         enqueue_at_committed(now() - 7 * SECOND, greet)
@@ -270,7 +267,7 @@ class TestQueueStats:
 
         assert queue_stats() == {'waiting': 2, 'dead': 1, 'delay': 7}
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_counts_queued_tasks_that_have_not_started(self, greet):
         found = enqueue_at_committed(now() - 7 * SECOND, greet)
         mark_queued(1)
@@ -290,14 +287,14 @@ class TestQueueStats:
 
 
 class TestOldestWaitingByQueue:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_is_zero_when_no_task_is_due(self, greet):
         mark_dead(enqueue_at_committed(now() - 60 * SECOND, greet))
         enqueue_at_committed(now() + 60 * SECOND, greet)
 
         assert oldest_waiting_by_queue() == {'mail': 0, 'default': 0, 'slow': 0}
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_counts_from_the_first_due_time_of_the_oldest_task_of_each_queue(self, greet):
         letter = task(name='letter', queue='mail')(lambda: None)
         archive = task(name='archive', queue='slow')(lambda: None)
@@ -307,7 +304,7 @@ class TestOldestWaitingByQueue:
 
         assert oldest_waiting_by_queue() == {'mail': 7, 'default': 0, 'slow': 60}
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_includes_tasks_that_wait_for_another_attempt(self, greet):
         found = enqueue_at_committed(now() - 60 * SECOND, greet)
         leases.claim(found, MINE)
@@ -325,12 +322,12 @@ class TestScheduleAges:
     def test_contain_a_schedule_that_no_dispatcher_has_seen(self, tick):
         assert schedule_ages() == [ScheduleAge('tick', 'every 60 s', None, None, 0)]
 
-    def test_contain_the_last_run_and_the_delay_of_the_next_one(self, tick):
-        with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False) as clock:
+    def test_contain_the_last_run_and_the_delay_of_the_next_one(self, tick, travel):
+        with travel(to=datetime(2026, 11, 23, 12, tzinfo=UTC)):
             enqueue_due_schedules()
-            clock.shift(60 * SECOND)
+            travel(60 * SECOND)
             enqueue_due_schedules()
-            clock.shift(90 * SECOND)
+            travel(90 * SECOND)
             due = datetime(2026, 11, 23, 12, 2, tzinfo=UTC)
 
             assert schedule_ages() == [ScheduleAge('tick', 'every 60 s', due, 90, 30)]
@@ -340,12 +337,12 @@ class TestSecondsSinceDispatcherTick:
     def test_returns_none_before_the_first_tick(self):
         assert seconds_since_dispatcher_tick() is None
 
-    @time_machine.travel(now(), tick=False)
-    def test_counts_from_the_last_tick(self):
+    @pytest.mark.usefixtures('travel')
+    def test_counts_from_the_last_tick(self, travel):
         record_dispatcher_tick()
         record_dispatcher_tick()
 
-        with travel_forward(seconds=12):
+        with travel(seconds=12):
             assert seconds_since_dispatcher_tick() == 12
 
 

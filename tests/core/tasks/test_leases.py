@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 
 from project.core.clock import now
 from project.core.database.session import atomic
@@ -21,7 +20,6 @@ from ..outbox import (
     mark_queued,
     row_of,
     rows,
-    travel_forward,
 )
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -51,7 +49,7 @@ def taken(nothing):
 
 
 class TestClaimNext:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_claims_the_task_that_has_been_due_longest(self, nothing):
         moments = [now() - 2 * SECOND, now() - 3 * SECOND, now() - SECOND, now() + SECOND]
         ids = [enqueue_at_committed(moment, nothing) for moment in moments]
@@ -60,7 +58,7 @@ class TestClaimNext:
 
         assert [row and row.id for row in claimed] == [ids[1], ids[0], ids[2], None]
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_stores_the_lease_and_counts_the_attempt(self, nothing):
         found = enqueue_committed(nothing, 7)
 
@@ -73,11 +71,11 @@ class TestClaimNext:
             'nothing', '{"number":7}', 1,
         )  # fmt: skip
 
-    def test_runs_one_statement(self, nothing, assert_max_queries):
+    def test_runs_one_statement(self, nothing, queries):
         enqueue_committed(nothing)
         mark_ready()
 
-        with assert_max_queries(1):
+        with queries(max=1):
             leases.claim_next(MINE)
 
     def test_gives_concurrent_callers_different_tasks(self, nothing, tmp_path):
@@ -98,10 +96,10 @@ class TestClaimNext:
 
             assert len([row for row in claimed if row]) == 1
 
-    def test_claims_a_task_with_an_expired_lease(self, taken):
-        with travel_forward(seconds=LEASE_DURATION.seconds - 1):
+    def test_claims_a_task_with_an_expired_lease(self, taken, travel):
+        with travel(seconds=LEASE_DURATION.seconds - 1):
             assert leases.claim_next(THEIRS) is None
-        with travel_forward(seconds=LEASE_DURATION.seconds):
+        with travel(seconds=LEASE_DURATION.seconds):
             again = leases.claim_next(THEIRS)
 
         assert (again.id, again.attempts) == (taken, 2)
@@ -128,8 +126,8 @@ class TestClaim:
         assert leases.claim(taken, THEIRS) is None
         assert row_of(taken).attempts == 1
 
-    def test_claims_a_task_with_an_expired_lease(self, taken):
-        with travel_forward(seconds=LEASE_DURATION.seconds):
+    def test_claims_a_task_with_an_expired_lease(self, taken, travel):
+        with travel(seconds=LEASE_DURATION.seconds):
             assert leases.claim(taken, THEIRS).attempts == 2
 
     def test_returns_none_for_a_task_that_waits_for_another_attempt(self, taken):
@@ -154,28 +152,28 @@ class TestClaim:
 
 
 class TestRenew:
-    def test_extends_the_lease(self, taken):
-        with travel_forward(seconds=LEASE_DURATION.seconds - 1) as moment:
+    def test_extends_the_lease(self, taken, travel):
+        with travel(seconds=LEASE_DURATION.seconds - 1) as moment:
             leases.renew([MINE])
 
         assert row_of(taken).available_at == moment + LEASE_DURATION
 
-    def test_extends_several_leases_in_one_statement(self, nothing, taken, assert_max_queries):
+    def test_extends_several_leases_in_one_statement(self, nothing, taken, queries, travel):
         other, third = enqueue_committed(nothing), enqueue_committed(nothing)
         for lease in (THEIRS, uuid4()):
             leases.claim_next(lease)
 
-        with travel_forward(seconds=3) as moment, assert_max_queries(1):
+        with travel(seconds=3) as moment, queries(max=1):
             leases.renew([MINE, THEIRS])
 
         dues = [row_of(found).available_at for found in (taken, other)]
         assert dues == [moment + LEASE_DURATION] * 2
         assert row_of(third).available_at < moment + LEASE_DURATION
 
-    def test_keeps_the_scheduled_time(self, taken):
+    def test_keeps_the_scheduled_time(self, taken, travel):
         before = row_of(taken).scheduled_at
 
-        with travel_forward(seconds=3):
+        with travel(seconds=3):
             leases.renew([MINE])
 
         assert row_of(taken).scheduled_at == before
@@ -192,10 +190,10 @@ class TestRenew:
 
         assert row_of(taken) == before
 
-    def test_ignores_tasks_with_another_lease(self, taken):
+    def test_ignores_tasks_with_another_lease(self, taken, travel):
         before = row_of(taken)
 
-        with travel_forward(seconds=1):
+        with travel(seconds=1):
             leases.renew([THEIRS])
 
         assert row_of(taken) == before
@@ -207,12 +205,12 @@ class TestComplete:
 
         assert rows() == []
 
-    def test_makes_a_task_due_again_that_was_enqueued_while_it_ran(self, single):
+    def test_makes_a_task_due_again_that_was_enqueued_while_it_ran(self, single, travel):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
 
-        with travel_forward(seconds=3) as moment:
+        with travel(seconds=3) as moment:
             leases.complete(found, MINE)
 
         row = row_of(found)
@@ -223,16 +221,16 @@ class TestComplete:
             False,
         )
         assert row.available_at == row.scheduled_at == moment
-        with travel_forward(seconds=3):
+        with travel(seconds=3):
             assert leases.claim_next(MINE).id == found
             leases.complete(found, MINE)
         assert rows() == []
 
-    def test_keeps_a_rerun_that_another_worker_has_claimed(self, single):
+    def test_keeps_a_rerun_that_another_worker_has_claimed(self, single, travel):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         enqueue_committed(single, 'ada')
-        with travel_forward(seconds=LEASE_DURATION.seconds):
+        with travel(seconds=LEASE_DURATION.seconds):
             leases.claim_next(THEIRS)
         before = row_of(found)
 
@@ -242,7 +240,7 @@ class TestComplete:
 
 
 class TestRetryLater:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_makes_the_task_wait(self, taken):
         leases.retry_later(taken, MINE, 'not now', SECOND)
 
@@ -259,7 +257,7 @@ class TestRetryLater:
 
 
 class TestDeadLetter:
-    def test_makes_a_dead_letter_that_is_never_claimed(self, taken):
+    def test_makes_a_dead_letter_that_is_never_claimed(self, taken, travel):
         leases.dead_letter(taken, MINE, 'hopeless')
 
         row = row_of(taken)
@@ -269,7 +267,7 @@ class TestDeadLetter:
             None,
             'hopeless',
         )
-        with travel_forward(days=365):
+        with travel(days=365):
             assert leases.claim_next(THEIRS) is None
 
 
@@ -289,8 +287,8 @@ class TestLostLease:
         ],
     )
     @pytest.mark.parametrize('how', ['claimed', 'queued', 'retried', 'dead-lettered'])
-    def test_changes_nothing(self, taken, step, how):
-        with travel_forward(seconds=LEASE_DURATION.seconds):
+    def test_changes_nothing(self, taken, step, how, travel):
+        with travel(seconds=LEASE_DURATION.seconds):
             mark_queued(1) if how == 'queued' else leases.claim_next(THEIRS)
         if how == 'retried':
             leases.retry_later(taken, THEIRS, 'theirs', SECOND)
@@ -314,7 +312,7 @@ class TestLeasedBy:
 
 
 class TestMarkQueued:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_marks_no_more_than_the_limit(self, nothing):
         newest, middle, oldest = [
             enqueue_at_committed(now() - n * SECOND, nothing) for n in range(3)
@@ -326,7 +324,7 @@ class TestMarkQueued:
             ('queued', now() + QUEUED_TIMEOUT)
         }
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_ignores_tasks_that_are_not_due(self, nothing):
         found = enqueue_at_committed(now() + SECOND, nothing)
 
@@ -339,7 +337,7 @@ class TestMarkQueued:
 
         assert mark_queued(100) == ids[::-order]
 
-    def test_keeps_the_scheduled_time(self, nothing):
+    def test_keeps_the_scheduled_time(self, nothing, travel):
         found = enqueue_at_committed(now() - 60 * SECOND, nothing)
         before = row_of(found).scheduled_at
 
@@ -347,22 +345,22 @@ class TestMarkQueued:
         assert row_of(found).scheduled_at == before
         broker_queues.requeue([found])
         assert row_of(found).scheduled_at == before
-        with travel_forward(seconds=1):
+        with travel(seconds=1):
             leases.claim(found, MINE)
         assert row_of(found).scheduled_at == before
 
-    def test_queues_a_task_again_that_did_not_start(self, nothing):
+    def test_queues_a_task_again_that_did_not_start(self, nothing, travel):
         found = enqueue_committed(nothing)
         mark_queued(5)
 
-        with travel_forward(seconds=QUEUED_TIMEOUT.seconds - 1):
+        with travel(seconds=QUEUED_TIMEOUT.seconds - 1):
             assert mark_queued(5) == []
-        with travel_forward(seconds=QUEUED_TIMEOUT.seconds):
+        with travel(seconds=QUEUED_TIMEOUT.seconds):
             assert mark_queued(5) == [found]
 
-    def test_queues_a_task_with_an_expired_lease(self, taken):
+    def test_queues_a_task_with_an_expired_lease(self, taken, travel):
         assert mark_queued(5) == []
-        with travel_forward(seconds=LEASE_DURATION.seconds):
+        with travel(seconds=LEASE_DURATION.seconds):
             assert mark_queued(5) == [taken]
 
     def test_ignores_dead_letters(self, nothing):

@@ -7,7 +7,6 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import text
 
 from project.core.clock import now
@@ -18,7 +17,7 @@ from project.core.tasks.notifications import WakeupPipe
 from project.core.tasks.registry import require_task
 from project.core.tasks.serialization import deserialize
 from tests.concurrency import run_concurrently, separate_app
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.tasks import task
 
 from ..outbox import (
@@ -29,7 +28,6 @@ from ..outbox import (
     mark_queued,
     row_of,
     rows,
-    travel_forward,
 )
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
@@ -56,7 +54,7 @@ def single():
 
 
 class TestEnqueue:
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_stores_the_task(self, greeting):
         set_request_context(RequestContext(request_id='a-request'))
         found = enqueue_committed(greeting, 'ada')
@@ -68,13 +66,13 @@ class TestEnqueue:
         assert (row.state, row.attempts, row.lease_id, row.last_error) == ('waiting', 0, None, None)
         assert row.available_at == row.created_at == now()
 
-    def test_runs_one_insert(self, greeting, single, assert_max_queries):
-        with atomic(), assert_max_queries(1) as statements:
+    def test_runs_one_insert(self, greeting, single, queries):
+        with atomic(), queries(max=1) as statements:
             enqueue(greeting, 'ada', pin=PIN)
         assert statements[0].startswith('INSERT INTO core_tasks')
 
         for _ in range(2):
-            with atomic(), assert_max_queries(1):
+            with atomic(), queries(max=1):
                 enqueue(single, 'ada')
 
     def test_raises_outside_a_transaction(self, greeting):
@@ -174,7 +172,7 @@ class TestEnqueueUnique:
 
         assert enqueue_committed(single, 'ada') != enqueue_committed(other, 'ada')
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     def test_uses_the_earlier_of_two_times(self, single):
         found = enqueue_at_committed(now() + MINUTE, single, 'ada')
 
@@ -184,13 +182,13 @@ class TestEnqueueUnique:
         enqueue_committed(single, 'ada')
         assert row_of(found).available_at == now()
 
-    @time_machine.travel(now(), tick=False)
-    def test_requests_a_rerun_of_a_running_task(self, app, single):
+    @pytest.mark.usefixtures('travel')
+    def test_requests_a_rerun_of_a_running_task(self, app, single, travel):
         found = enqueue_committed(single, 'ada')
         leases.claim_next(MINE)
         before = row_of(found)
 
-        with travel_forward(seconds=1):
+        with travel(seconds=1):
             assert enqueue_committed(single, 'ada') == found
 
         row = row_of(found)
@@ -257,7 +255,7 @@ class TestEnqueueUnique:
         assert run_pending_tasks(app) == 3
         assert rows() == []
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     @pytest.mark.parametrize(('wait', 'due'), [(MINUTE, 0), (-MINUTE, -1)])
     def test_keeps_a_failed_task_and_uses_the_earlier_time(self, single, wait, due):
         found = enqueue_committed(single, 'ada')
@@ -270,7 +268,7 @@ class TestEnqueueUnique:
         assert (row.state, row.attempts, row.last_error) == ('waiting', 1, 'not now')
         assert row.available_at == now() + due * MINUTE
 
-    @time_machine.travel(now(), tick=False)
+    @pytest.mark.usefixtures('travel')
     @pytest.mark.parametrize('wait', [-MINUTE, MINUTE])
     def test_revives_a_dead_letter(self, single, wait):
         found = enqueue_committed(single, 'ada')
@@ -370,13 +368,12 @@ class TestEnqueueUnique:
 
 
 class TestEnqueueAt:
-    def test_is_not_due_before_the_given_time(self, greeting):
-        with time_machine.travel(now(), tick=False) as clock:
-            found = enqueue_at_committed(now() + MINUTE, greeting, 'ada')
+    def test_is_not_due_before_the_given_time(self, greeting, travel):
+        found = enqueue_at_committed(now() + MINUTE, greeting, 'ada')
 
-            assert leases.claim_next(uuid4()) is None
-            clock.shift(MINUTE)
-            assert leases.claim_next(uuid4()).id == found
+        assert leases.claim_next(uuid4()) is None
+        travel(MINUTE)
+        assert leases.claim_next(uuid4()).id == found
 
     def test_raises_outside_a_transaction(self, greeting):
         with pytest.raises(RuntimeError, match='outside atomic'):

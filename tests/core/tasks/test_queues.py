@@ -25,7 +25,7 @@ from project.core.tasks.registry import TaskSlot
 from tests.concurrency import run_concurrently, separate_app
 from tests.tasks import task
 
-from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of, travel_forward
+from ..outbox import change, enqueue_at_committed, enqueue_committed, row_of
 
 pytestmark = pytest.mark.usefixtures('no_tasks')
 
@@ -113,11 +113,11 @@ class TestMarkReady:
 
         assert claimed_owners(2) == [BOB, ADA]
 
-    def test_ignores_tasks_that_are_not_due(self, work):
+    def test_ignores_tasks_that_are_not_due(self, work, travel):
         later = enqueue_at_committed(now() + timedelta(minutes=1), work, ADA)
 
         assert mark_ready() == 0
-        with travel_forward(minutes=1):
+        with travel(minutes=1):
             assert mark_ready() == 1
         assert row_of(later).round_number == 0
 
@@ -138,14 +138,16 @@ class TestMarkReady:
 
             assert sum(marked) == 8
 
-    def test_runs_one_select_when_no_task_is_due(self, assert_max_queries):
-        with assert_max_queries(1):
+    def test_runs_one_select_when_no_task_is_due(self, queries):
+        with queries(max=1):
             mark_ready()
 
-    def test_marks_a_task_with_an_expired_lease_which_its_process_can_still_renew(self, work):
+    def test_marks_a_task_with_an_expired_lease_which_its_process_can_still_renew(
+        self, work, travel
+    ):
         found = enqueue_committed(work, ADA)
         claim()
-        with travel_forward(seconds=leases.LEASE_DURATION.seconds):
+        with travel(seconds=leases.LEASE_DURATION.seconds):
             mark_ready()
             leases.renew([MINE])
 
@@ -232,11 +234,11 @@ class TestMarkAllReady:
         assert mark_all_ready() == ['mail', 'slow']
         assert mark_ready() == 0
 
-    def test_runs_one_select_when_no_task_is_due(self, letter, assert_max_queries):
+    def test_runs_one_select_when_no_task_is_due(self, letter, queries):
         enqueue_committed(letter)
         mark_ready()
 
-        with assert_max_queries(1):
+        with queries(max=1):
             assert mark_all_ready() == ['mail']
 
 

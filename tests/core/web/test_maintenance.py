@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 
 from project.core.web.maintenance import maintenance
 
@@ -56,7 +55,6 @@ class TestCheckMaintenance:
         file.unlink()
         assert client.get('/nowhere').status_code == 404
 
-    @time_machine.travel(NOON, tick=False)
     @pytest.mark.parametrize(
         ('until', 'seconds'),
         [
@@ -68,7 +66,10 @@ class TestCheckMaintenance:
             (5, '300'),
         ],
     )
-    def test_sends_the_end_of_maintenance_as_retry_after(self, client, file, until, seconds):
+    def test_sends_the_end_of_maintenance_as_retry_after(
+        self, client, file, until, seconds, travel
+    ):
+        travel(to=NOON)
         file.write_text(json.dumps({'reason': 'Moving house', 'until': until}))
 
         response = client.get('/nowhere')

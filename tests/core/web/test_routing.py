@@ -3,7 +3,7 @@
 import pytest
 from flask import url_for
 
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 
 
 @pytest.fixture
@@ -23,14 +23,12 @@ class TestIdConverter:
     def test_returns_404_for_any_other_number(self, client, number):
         response = client.get(f'/things/{number}')
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')
 
     def test_does_not_treat_a_larger_number_as_a_username(self, app):
         response = app.test_client().get('/api/v1/users/2147483648')
 
-        assert response.status_code == 404
-        assert list(reasons(response)) == ['url']
+        fails_with(response, 'url', status=404)
 
     def test_builds_urls_with_numbers(self, app):
         with app.test_request_context():
@@ -42,5 +40,4 @@ class TestInitApp:
     def test_returns_404_for_extra_slashes(self, client, url):
         response = client.get(url)
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')

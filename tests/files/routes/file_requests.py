@@ -8,7 +8,7 @@ from werkzeug.test import encode_multipart
 
 from project.core.database.session import db
 from project.files.models import File, Usage, Version
-from tests.client import data
+from tests.kit.responses import data
 
 URL = '/api/v1/files'
 PNG = b'\x89PNG\r\n\x1a\n' + b'\0' * 64

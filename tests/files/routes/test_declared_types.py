@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import data
 from tests.files.routes.upload_methods import by_tus, raw
+from tests.kit.responses import data
 
 URL = '/api/v1/files'
 

@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 
 from project.files import service
-from tests.client import data, reasons
 from tests.files.factories import FileFactory
 from tests.files.routes.file_requests import LIMIT, PNG, QUOTA, URL, fetch, raw, used
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.responses import data, fails_with
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 
@@ -94,7 +94,7 @@ class TestFilesGet:
         FileFactory.create_batch(3, owner=ada)
         cursor = data(client.get(f'{URL}?limit=1'))['next']
 
-        response = as_user(UserFactory()).get(f'{URL}?limit=1&cursor={cursor}')
+        response = as_user().get(f'{URL}?limit=1&cursor={cursor}')
 
         assert names(response) == []
 
@@ -104,8 +104,7 @@ class TestFilesGet:
 
         response = client.get(f'{URL}?limit=1&sort=size&cursor={cursor}')
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {'cursor'}
+        fails_with(response, 'cursor')
 
     @pytest.mark.parametrize(
         'query', ['owner_id=1', 'sort=owner_id', 'limit=0', 'limit=201', 'trashed=perhaps', 'name=']
@@ -113,21 +112,20 @@ class TestFilesGet:
     def test_rejects_undeclared_parameters_and_invalid_values(self, client, query):
         response = client.get(f'{URL}?{query}')
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {query.split('=')[0]}
+        fails_with(response, query.split('=')[0])
 
-    def test_executes_one_statement(self, client, ada, assert_max_queries):
+    def test_executes_one_statement(self, client, ada, queries):
         FileFactory(owner=ada, tags=['red', 'blue'])
 
-        with assert_max_queries(1):
+        with queries(max=1):
             assert len(names(client.get(URL))) == 1
 
 
 class TestFileGet:
-    def test_shows_an_own_file_and_its_version(self, client, ada, assert_max_queries):
+    def test_shows_an_own_file_and_its_version(self, client, ada, queries):
         file = FileFactory(owner=ada, name='a.txt', tags=['red'])
 
-        with assert_max_queries(1):
+        with queries(max=1):
             response = client.get(f'{URL}/{file.id}')
 
         assert data(response)['name'] == 'a.txt'
@@ -171,7 +169,7 @@ class TestFileOfAnotherUser:
         assert found.status_code == none.status_code == 404
         assert found.data == none.data
         if method != 'HEAD':
-            assert reasons(found) == {'file': ['No such file']}
+            fails_with(found, 'file', status=404, reason='No such file')
         assert service.get_file(bob.id, theirs.id) == theirs
 
     @pytest.mark.parametrize(('method', 'path'), ROUTES)
@@ -239,8 +237,7 @@ class TestFilePatch:
             f'{URL}/{file.id}', json={'name': 'b'}, headers={'If-Match': condition}
         )
 
-        assert response.status_code == 412
-        assert set(reasons(response)) == {'etag'}
+        fails_with(response, 'etag', status=412)
         assert data(client.get(f'{URL}/{file.id}'))['name'] == 'a.txt'
 
     @pytest.mark.parametrize(
@@ -267,18 +264,17 @@ class TestFilePatch:
 
         response = client.patch(f'{URL}/{file.id}', json=body)
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
 
     def test_returns_404_for_a_file_in_the_trash(self, client, ada):
         file = FileFactory(owner=ada, trashed=True)
 
         assert client.patch(f'{URL}/{file.id}', json={'name': 'b'}).status_code == 404
 
-    def test_runs_as_many_queries_for_20_tags_as_for_one(self, client, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_20_tags_as_for_one(self, client, ada, queries):
         file = FileFactory(owner=ada)
 
-        with assert_max_queries(5):
+        with queries(max=5):
             response = client.patch(
                 f'{URL}/{file.id}', json={'tags': [f'tag{n}' for n in range(20)]}
             )
@@ -351,12 +347,12 @@ class TestFileDelete:
 
         assert client.delete(f'{URL}/{file.id}?{query}').status_code == 422
 
-    def test_runs_few_queries(self, client, ada, assert_max_queries):
+    def test_runs_few_queries(self, client, ada, queries):
         one, other = FileFactory.create_batch(2, owner=ada)
 
-        with assert_max_queries(2):
+        with queries(max=2):
             trashed = client.delete(f'{URL}/{one.id}')
-        with assert_max_queries(6):
+        with queries(max=6):
             deleted = client.delete(f'{URL}/{other.id}?permanent=true')
 
         assert (trashed.status_code, deleted.status_code) == (200, 200)
@@ -380,8 +376,7 @@ class TestFileRestore:
 
         response = client.post(f'{URL}/{file.id}/restore', headers={'If-Match': '"2"'})
 
-        assert response.status_code == 412
-        assert set(reasons(response)) == {'etag'}
+        fails_with(response, 'etag', status=412)
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
     def test_keeps_a_file_that_is_not_in_the_trash_unchanged(self, client, ada):
@@ -421,17 +416,15 @@ class TestTrashDelete:
             client.post(f'{url}/restore'), client.delete(url), client.get(f'{url}/links'),
             client.delete(f'{url}?permanent=true'),
         ):  # fmt: skip
-            assert (response.status_code, set(reasons(response))) == (404, {'file'})
+            fails_with(response, 'file', status=404)
         assert used(client) == 5
         run_pending_tasks(app)
         assert used(client) == 0
 
-    def test_runs_as_many_queries_for_50_files_as_for_one(
-        self, app, client, ada, assert_max_queries
-    ):
+    def test_runs_as_many_queries_for_50_files_as_for_one(self, app, client, ada, queries):
         FileFactory.create_batch(50, owner=ada, trashed=True, content=b'The same.')
 
-        with assert_max_queries(4):
+        with queries(max=4):
             client.delete(f'{URL}/trash')
 
         run_pending_tasks(app)
@@ -442,12 +435,12 @@ class TestTrashDelete:
 
 
 class TestUsageShow:
-    def test_shows_the_sum_of_the_files(self, client, ada, assert_max_queries):
+    def test_shows_the_sum_of_the_files(self, client, ada, queries):
         FileFactory(owner=ada, content=b'12345')
         FileFactory(owner=ada, content=b'123', trashed=True)
         FileFactory(content=b'1')
 
-        with assert_max_queries(2):
+        with queries(max=2):
             response = client.get(f'{URL}/usage')
 
         assert data(response) == {'used': 8, 'reserved': 0, 'quota': QUOTA, 'files': 2}

@@ -11,7 +11,6 @@ from io import BytesIO
 import pytest
 
 from project.core.web.requests.parsing import START_BODY_TIMEOUT
-from tests.client import data, reasons
 from tests.files.routes.file_requests import (
     LIMIT,
     PNG,
@@ -23,7 +22,7 @@ from tests.files.routes.file_requests import (
     raw,
     used,
 )
-from tests.users.factories import UserFactory
+from tests.kit.responses import data, fails_with, reasons
 
 
 class TestFilesPost:
@@ -133,8 +132,7 @@ class TestFilesPost:
 
         response = way(client, b'x' * (LIMIT + 1))
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'size'}
+        fails_with(response, 'size', status=413)
         assert incoming() == []
         assert used(client) == LIMIT
 
@@ -142,8 +140,7 @@ class TestFilesPost:
     def test_rejects_three_times_the_maximum_size(self, client, way, incoming, kept):
         response = way(client, b'x' * (3 * LIMIT))
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'size'}
+        fails_with(response, 'size', status=413)
         assert (incoming(), kept()) == ([], [])
 
     def test_rejects_too_large_a_content_length_without_reading(self, client, incoming):
@@ -155,8 +152,7 @@ class TestFilesPost:
             URL, input_stream=Unread(), environ_overrides={'CONTENT_LENGTH': str(LIMIT + 1)}
         )
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'size'}
+        fails_with(response, 'size', status=413)
         assert incoming() == []
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
@@ -166,10 +162,8 @@ class TestFilesPost:
 
         response = way(client, b'12')
 
-        assert response.status_code == 413
-        assert reasons(response) == {
-            'quota': ['Exceeds your quota; delete files permanently first']
-        }
+        reason = 'Exceeds your quota; delete files permanently first'
+        fails_with(response, 'quota', status=413, reason=reason)
         assert way(client, b'1').status_code == 201
         assert way(client, b'').status_code == 201
         assert way(client, b'1').status_code == 413
@@ -177,7 +171,7 @@ class TestFilesPost:
         assert incoming() == []
 
     def test_counts_bytes_that_another_user_also_has(self, client, as_user):
-        other = as_user(UserFactory())
+        other = as_user()
 
         raw(client, b'The same.')
         raw(other, b'The same.')
@@ -185,7 +179,7 @@ class TestFilesPost:
         assert (used(client), used(other)) == (9, 9)
 
     def test_stores_equal_bytes_of_several_users_once(self, client, as_user, kept):
-        responses = [raw(one, b'The same.') for one in (client, client, as_user(UserFactory()))]
+        responses = [raw(one, b'The same.') for one in (client, client, as_user())]
 
         assert len({data(r)['id'] for r in responses}) == 3
         assert kept() == [sha256(b'The same.').hexdigest()]
@@ -215,8 +209,7 @@ class TestFilesPost:
 
         response = client.post(URL, data=fresh, content_type='multipart/form-data')
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
         assert (incoming(), kept()) == ([], [])
 
     def test_rejects_a_form_of_more_than_20_parts(self, client, incoming):
@@ -224,15 +217,13 @@ class TestFilesPost:
 
         response = multipart(client, **fields)
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'size'}
+        fails_with(response, 'size', status=413)
         assert incoming() == []
 
     def test_rejects_a_too_large_text_field(self, client):
         response = multipart(client, name='x' * 100_000)
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'size'}
+        fails_with(response, 'size', status=413)
 
     @pytest.mark.parametrize(
         'body', [b'', b'nonsense', b'--x\r\n', b'--x\r\nContent-Disposition: form-data\r\n\r\n']
@@ -253,15 +244,14 @@ class TestFilesPost:
     def test_rejects_an_invalid_query(self, client, query):
         response = client.post(f'{URL}?{query}', data=b'Hello.')
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {query.split('=')[0]}
+        fails_with(response, query.split('=')[0])
 
     def test_releases_the_reservation_of_a_form_rejected_after_its_file(
         self, client, incoming, kept
     ):
         response = multipart(client, b'x' * 100_000, tags='one,two words')
 
-        assert (response.status_code, set(reasons(response))) == (422, {'tags'})
+        fails_with(response, 'tags')
         assert (incoming(), kept()) == ([], [])
         assert data(client.get(f'{URL}/usage'))['reserved'] == 0
 
@@ -288,8 +278,7 @@ class TestFilesPost:
             environ_overrides={'CONTENT_LENGTH': '8', **server},
         )
 
-        assert response.status_code == 400
-        assert set(reasons(response)) == {'request'}
+        fails_with(response, 'request', status=400)
         assert (incoming(), kept()) == ([], [])
 
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
@@ -318,8 +307,7 @@ class TestFilesPost:
             environ_overrides={'CONTENT_LENGTH': str(len(head) + size)},
         )
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {key}
+        fails_with(response, key, status=413)
         # The form is read in blocks of 64 KiB. The service can reject it after the first block,
         # which contains the field name.
         assert size - body.left <= (64 * 1024 if head else 0)
@@ -344,8 +332,7 @@ class TestFilesPost:
             environ_overrides={'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )
 
-        assert response.status_code == 413
-        assert set(reasons(response)) == {'quota'}
+        fails_with(response, 'quota', status=413)
         assert 0 < max(largest) <= 100_000
         assert incoming() == []
 
@@ -372,16 +359,9 @@ class TestFilesPost:
     @pytest.mark.parametrize('way', [raw, chunked, multipart])
     @pytest.mark.parametrize('full', [errno.ENOSPC, errno.EDQUOT])
     def test_returns_507_when_the_disk_is_full(
-        self, client, monkeypatch, incoming, kept, var, full, way
+        self, client, storage_failing, incoming, kept, full, way
     ):
-        class FullDisk(io.FileIO):
-            def write(self, data):
-                raise OSError(full, os.strerror(full))
-
-        with monkeypatch.context() as disk:
-            disk.setattr('pathlib.Path.open', lambda path, mode, **_: FullDisk(path, mode))
-            # The form parser writes to a `TemporaryFile` if the form has no `stream_factory`.
-            disk.setattr('tempfile.TemporaryFile', lambda *_, **__: FullDisk(var / 'full', 'w+'))
+        with storage_failing(after_bytes=300_000, error=OSError(full, os.strerror(full))):
             response = way(client, b'x' * 600_000)
 
         assert response.status_code == 507
@@ -393,13 +373,9 @@ class TestFilesPost:
         assert (incoming(), kept()) == ([], [])
         assert used(client) == 0
 
-    def test_returns_503_when_the_bytes_cannot_be_synced(self, client, monkeypatch, kept):
-        def fail(_descriptor):
-            raise OSError(errno.EIO, 'Input/output error')
-
-        monkeypatch.setattr(os, 'fsync', fail)
-
-        response = raw(client)
+    def test_returns_503_when_the_bytes_cannot_be_synced(self, client, storage_failing, kept):
+        with storage_failing(operations={'prepare'}):
+            response = raw(client)
 
         assert response.status_code == 503
         assert response.json['status'] == 'error'
@@ -425,13 +401,13 @@ class TestFilesPost:
         assert data(response)['size'] == size - 6
         assert peak < 5_000_000
 
-    def test_runs_the_same_queries_for_every_size(self, client, assert_max_queries):
+    def test_runs_the_same_queries_for_every_size(self, client, queries):
         raw(client, b'The first creates the row of the usage.')
 
         # The service runs two transactions: one reserves the bytes, the other creates the file.
-        with assert_max_queries(11):
+        with queries(max=11):
             plain = raw(client, b'x' * 100_000)
-        with assert_max_queries(15):
+        with queries(max=15):
             form = multipart(client, b'x' * 100_000, tags=','.join(map(str, range(20))))
 
         # Check the status: a rejected request would also run few queries.

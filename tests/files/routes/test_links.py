@@ -12,8 +12,8 @@ from project.files import service
 from project.files.errors import LinkNotFound, TooManyLinks
 from project.files.models import Link
 from project.users import service as users
-from tests.client import data, reasons
 from tests.files.file_io import store
+from tests.kit.responses import data, fails_with
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 
 URL = '/api/v1/files'
@@ -79,15 +79,15 @@ class TestLinkCreate:
     def test_rejects_an_invalid_body(self, client, file, body, field):
         response = client.post(f'{URL}/{file.id}/links', json=body)
 
-        assert (response.status_code, set(reasons(response))) == (422, {field})
+        fails_with(response, field)
 
     def test_returns_404_for_files_of_others_and_trash(self, as_user, client, file):
-        other = as_user(UserFactory()).post(f'{URL}/{file.id}/links', json={})
+        other = as_user().post(f'{URL}/{file.id}/links', json={})
         client.delete(f'{URL}/{file.id}')
         trashed = client.post(f'{URL}/{file.id}/links', json={})
 
         for response in (other, trashed):
-            assert (response.status_code, set(reasons(response))) == (404, {'file'})
+            fails_with(response, 'file', status=404)
 
     def test_rejects_the_51st_link(self, ada, file):
         for _ in range(50):
@@ -108,7 +108,7 @@ class TestLinkList:
         assert (newest['has_password'], newest['max_downloads']) == (True, 3)
 
     def test_returns_404_for_other_users(self, as_user, file):
-        response = as_user(UserFactory()).get(f'{URL}/{file.id}/links')
+        response = as_user().get(f'{URL}/{file.id}/links')
 
         assert response.status_code == 404
 
@@ -124,16 +124,16 @@ class TestLinkDelete:
 
     def test_returns_404_for_other_users(self, as_user, client, anybody, file):
         link = share(client, file)
-        other = as_user(UserFactory())
+        other = as_user()
 
         for link_id in (link['id'], uuid4()):
             response = other.delete(f'{URL}/links/{link_id}')
-            assert (response.status_code, set(reasons(response))) == (404, {'link'})
+            fails_with(response, 'link', status=404)
         assert fetch(anybody, link['token']).status_code == 200
 
 
 class TestCollectGarbage:
-    def test_deletes_links_a_month_after_their_end(self, ada, client, file, clock):
+    def test_deletes_links_a_month_after_their_end(self, ada, client, file, travel):
         ended = service.create_link(
             principal_of(ada), file.id, expires_at=now() + timedelta(days=1)
         )
@@ -142,10 +142,10 @@ class TestCollectGarbage:
         used = service.create_link(principal_of(ada), file.id, max_downloads=1)
         service.create_link(principal_of(ada), file.id, max_downloads=2)
         fetch(client, used['token'])
-        clock.shift(timedelta(days=29))
+        travel(days=29)
         assert list(service.collect_garbage()) == []
 
-        clock.shift(timedelta(days=3))
+        travel(days=3)
 
         expected = {str(ended['id']), str(used['id'])}
         for dry_run in (True, False):
@@ -164,7 +164,7 @@ class TestShared:
 
     @pytest.mark.parametrize('end', ['trash', 'delete', 'disable', 'erase', 'expire', 'right'])
     def test_returns_404_without_file_owner_or_permission(
-        self, client, anybody, ada, file, clock, monkeypatch, end
+        self, client, anybody, ada, file, travel, monkeypatch, end
     ):
         AdminFactory()
         link = share(client, file, expires_at=(now() + timedelta(hours=1)).isoformat())
@@ -178,14 +178,14 @@ class TestShared:
         elif end == 'erase':
             users.delete_user(ada.id)
         elif end == 'expire':
-            clock.shift(timedelta(hours=1, seconds=1))
+            travel(hours=1, seconds=1)
         else:
             nothing = 'project.users.service.authorization.permissions_of'
             monkeypatch.setattr(nothing, lambda _: frozenset())
 
         for path in (f'{SHARED}/{link["token"]}', f'{SHARED}/{link["token"]}/content'):
             response = anybody.get(path)
-            assert (response.status_code, set(reasons(response))) == (404, {'link'})
+            fails_with(response, 'link', status=404)
 
     def test_returns_the_newest_version(self, client, anybody, ada, file):
         link = share(client, file)
@@ -200,19 +200,19 @@ class TestPassword:
 
         for headers in ({}, {'X_Link_Password': 'wrong'}, {'X_Link_Password': ''}):
             response = fetch(anybody, token, **headers)
-            assert (response.status_code, set(reasons(response))) == (403, {'password'})
+            fails_with(response, 'password', status=403)
         assert anybody.get(f'{SHARED}/{token}').status_code == 403
         assert fetch(anybody, token, X_Link_Password='Open sesame').data == b'Shared bytes.'
 
-    def test_is_locked_after_ten_wrong_passwords(self, client, anybody, file, clock):
+    def test_is_locked_after_ten_wrong_passwords(self, client, anybody, file, travel):
         token = share(client, file, password='Open sesame')['token']
         for _ in range(10):
             assert fetch(anybody, token, X_Link_Password='wrong').status_code == 403
 
         locked = fetch(anybody, token, X_Link_Password='Open sesame')
 
-        assert (locked.status_code, set(reasons(locked))) == (429, {'attempts'})
-        clock.shift(timedelta(minutes=15, seconds=1))
+        fails_with(locked, 'attempts', status=429)
+        travel(minutes=15, seconds=1)
         assert fetch(anybody, token, X_Link_Password='Open sesame').status_code == 200
 
     def test_does_not_count_right_passwords(self, client, anybody, file):
@@ -230,7 +230,7 @@ class TestMaxDownloads:
         assert fetch(anybody, token).status_code == 200
         assert fetch(anybody, token, Range='bytes=0-1').status_code == 206
         gone = fetch(anybody, token)
-        assert (gone.status_code, set(reasons(gone))) == (404, {'link'})
+        fails_with(gone, 'link', status=404)
         assert anybody.get(f'{SHARED}/{token}').status_code == 404
 
     def test_does_not_count_other_responses(self, client, anybody, file):

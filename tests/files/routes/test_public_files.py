@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.client import reasons
 from tests.files.factories import FileFactory
 from tests.files.routes.file_requests import PNG, QUOTA, URL, assert_inert, fetch
+from tests.kit.responses import fails_with
 
 
 class TestReportShow:
@@ -35,8 +35,7 @@ class TestReportShow:
     def test_returns_416_for_a_range_after_the_end(self, client):
         response = fetch(client, f'{URL}/report', Range='bytes=10000-')
 
-        assert response.status_code == 416
-        assert set(reasons(response)) == {'range'}
+        fails_with(response, 'range', status=416)
 
     @pytest.mark.parametrize('wanted', ['lines=1-2', 'bytes=0-1,2-3'])
     def test_ignores_unsupported_ranges(self, client, wanted):
@@ -98,8 +97,7 @@ class TestPublishedShow:
     def test_returns_404_for_other_paths(self, nobody, name):
         response = fetch(nobody, f'{URL}/public/{name}')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'url'}
+        fails_with(response, 'url', status=404)
 
     def test_returns_a_range(self, nobody):
         response = fetch(nobody, f'{URL}/public/terms.txt', Range='bytes=2-4')

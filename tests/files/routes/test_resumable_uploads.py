@@ -15,7 +15,6 @@ from project.files import service
 from project.files.models import Upload
 from project.files.partial_uploads import PartialFile
 from project.files.service.upload_reservations import release_expired_reservations
-from tests.client import data, reasons
 from tests.files.file_io import partial_files
 from tests.files.tus_requests import (
     CHUNK_TYPE,
@@ -29,6 +28,7 @@ from tests.files.tus_requests import (
     metadata,
     patch,
 )
+from tests.kit.responses import data, fails_with, reasons
 from tests.users.factories import UserFactory
 
 
@@ -93,7 +93,7 @@ class TestCreation:
     def test_rejects_an_invalid_length(self, client, length):
         response = create(client, length)
 
-        assert (response.status_code, set(reasons(response))) == (400, {'request'})
+        fails_with(response, 'request', status=400)
 
     def test_rejects_an_unknown_length(self, client):
         response = client.post(URL, headers={**TUS_HEADERS, 'Upload-Defer-Length': '1'})
@@ -110,7 +110,7 @@ class TestCreation:
 
         response = create(client, 6)
 
-        assert (response.status_code, set(reasons(response))) == (413, {key})
+        fails_with(response, key, status=413)
         assert partial_files(var) == []
 
     def test_reserves_the_whole_length(self, client, ada):
@@ -174,7 +174,7 @@ class TestCreation:
     def test_rejects_a_too_long_name(self, client):
         response = create(client, Upload_Metadata=metadata(filename='x' * 256))
 
-        assert (response.status_code, set(reasons(response))) == (422, {'name'})
+        fails_with(response, 'name')
 
 
 class TestCreationWithUpload:
@@ -192,7 +192,7 @@ class TestCreationWithUpload:
     def test_rejects_more_bytes_than_announced(self, client, var):
         response = create(client, 3, content=CONTENT)
 
-        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+        fails_with(response, 'size', status=413)
         assert partial_files(var) == []
 
     @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ class TestChecksum:
 
         response = patch(client, url, CONTENT[10:], offset=10, Upload_Checksum=f'sha1 {wrong}')
 
-        assert (response.status_code, set(reasons(response))) == (460, {'checksum'})
+        fails_with(response, 'checksum', status=460)
         assert head(client, url).headers['Upload-Offset'] == '10'
         last = patch(client, url, CONTENT[10:], offset=10)
         assert content_of(client, last.headers['X-File-Id']) == CONTENT
@@ -260,21 +260,21 @@ class TestChecksum:
 
 
 class TestExpiration:
-    def test_is_postponed_with_each_chunk(self, client, clock):
+    def test_is_postponed_with_each_chunk(self, client, travel):
         created = create(client)
         first = parsedate_to_datetime(created.headers['Upload-Expires'])
-        clock.shift(timedelta(hours=20))
+        travel(hours=20)
 
         after = patch(client, created.location, b'x')
 
         moved = parsedate_to_datetime(after.headers['Upload-Expires'])
         assert timedelta(hours=19) < moved - first < timedelta(hours=21)
-        clock.shift(timedelta(hours=20))
+        travel(hours=20)
         assert head(client, created.location).status_code == 200
 
-    def test_deletes_the_upload_and_releases_its_reservation(self, client, clock, var):
+    def test_deletes_the_upload_and_releases_its_reservation(self, client, travel, var):
         url = create(client, content=CONTENT[:10]).location
-        clock.shift(timedelta(days=1, seconds=1))
+        travel(days=1, seconds=1)
 
         assert head(client, url).status_code == 404
         assert patch(client, url, CONTENT[10:], offset=10).status_code == 404

@@ -21,7 +21,6 @@ from project.files.partial_uploads import PartialFile
 from project.files.service import resumable_uploads
 from project.files.tus import Checksum
 from project.users import service as users
-from tests.client import data, reasons
 from tests.files.file_io import partial_files, read
 from tests.files.tus_requests import (
     CHUNK_TYPE,
@@ -34,7 +33,7 @@ from tests.files.tus_requests import (
     metadata,
     patch,
 )
-from tests.users.factories import UserFactory
+from tests.kit.responses import data, fails_with
 
 
 class TestPatch:
@@ -61,7 +60,7 @@ class TestPatch:
 
         response = patch(client, url, b'xxx', offset=offset)
 
-        assert (response.status_code, set(reasons(response))) == (409, {'offset'})
+        fails_with(response, 'offset', status=409)
         assert head(client, url).headers['Upload-Offset'] == '10'
 
     @pytest.mark.parametrize('offset', ['', '-1', 'x'])
@@ -76,7 +75,7 @@ class TestPatch:
 
         response = patch(client, url, b'x', **{'Content-Type': type})
 
-        assert (response.status_code, set(reasons(response))) == (415, {'content_type'})
+        fails_with(response, 'content_type', status=415)
         assert head(client, url).headers['Upload-Offset'] == '0'
 
     def test_rejects_more_bytes_than_announced(self, client):
@@ -84,7 +83,7 @@ class TestPatch:
 
         response = patch(client, url, b'123456')
 
-        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+        fails_with(response, 'size', status=413)
         assert head(client, url).headers['Upload-Offset'] == '0'
 
     def test_rejects_too_many_bytes_of_unknown_length(self, client):
@@ -110,7 +109,7 @@ class TestPatch:
             else {'wsgi.input_terminated': True, 'HTTP_TRANSFER_ENCODING': 'chunked'},
         )  # fmt: skip
 
-        assert (response.status_code, set(reasons(response))) == (413, {'size'})
+        fails_with(response, 'size', status=413)
 
     def test_keeps_the_bytes_received_before_the_connection_broke(self, client):
         class Broken(BytesIO):
@@ -205,7 +204,7 @@ class TestPatch:
 
         assert happened == ['partial', 'acknowledged']
 
-    def test_acknowledges_bytes_while_the_chunk_arrives(self, ada, clock, monkeypatch):
+    def test_acknowledges_bytes_while_the_chunk_arrives(self, ada, travel, monkeypatch):
         monkeypatch.setattr(resumable_uploads, 'CHECKPOINT_INTERVAL_SECONDS', 0)
         upload = service.create_upload(ada.id, length=len(CONTENT), name=None)
         seen = []
@@ -214,7 +213,7 @@ class TestPatch:
             def read1(self, _size=-1):
                 shown = service.get_upload(ada.id, upload.id)
                 seen.append((shown.offset, shown.expires_at - now()))
-                clock.shift(timedelta(hours=20))
+                travel(hours=20)
                 return super().read1(10)
 
         service.append(ada.id, upload.id, Slow(CONTENT), offset=0)
@@ -259,10 +258,10 @@ class TestPatch:
 
     def test_returns_404_for_other_users(self, as_user, client):
         url = create(client).location
-        other = as_user(UserFactory())
+        other = as_user()
 
         for response in (patch(other, url, b'x'), other.delete(url, headers=TUS_HEADERS)):
-            assert (response.status_code, set(reasons(response))) == (404, {'upload'})
+            fails_with(response, 'upload', status=404)
         assert head(other, url).status_code == 404
         assert head(client, url).headers['Upload-Offset'] == '0'
 
@@ -272,7 +271,7 @@ class TestPatch:
 
         response = patch(client, url, CONTENT)
 
-        assert (response.status_code, set(reasons(response))) == (413, {'quota'})
+        fails_with(response, 'quota', status=413)
 
     def test_checks_at_the_end_that_the_owner_is_active(self, ada, kept):
         upload = service.create_upload(ada.id, length=4, name='a')

@@ -1,11 +1,9 @@
 """HTTP: request a thumbnail of an image. A task makes it; it is deleted with the image."""
 
 import io
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import delete, select, update
 
 from project.core import images
@@ -21,12 +19,12 @@ from project.files.models import Thumbnail
 from project.files.service import thumbnails
 from project.files.service.thumbnails import make_thumbnail
 from project.users import service as users
-from tests.client import reasons
 from tests.core.images.decoders import decode_in_process, disguised
 from tests.core.images.sample_images import decoded, encoded, halves, sides
 from tests.files.file_io import store
+from tests.kit.responses import fails_with
+from tests.kit.tasks import run_pending_tasks, run_tasks_later
 from tests.object_sizes import collect_released
-from tests.pending_tasks import run_pending_tasks, run_tasks_later
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/files'
@@ -68,7 +66,7 @@ class TestThumbnailShow:
 
         response = show(client, image.id)
 
-        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        fails_with(response, 'type')
         assert db.session.scalars(select(Thumbnail.state)).all() == []
 
     @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ class TestThumbnailShow:
     def test_rejects_other_types_at_once(self, client, ada, content):
         response = show(client, store(ada.id, content).id)
 
-        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        fails_with(response, 'type')
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
     @pytest.mark.parametrize('broken', [PICTURE[:400], b'\x89PNG\r\n\x1a\n' + bytes(99)])
@@ -107,11 +105,11 @@ class TestThumbnailShow:
 
         response = show(client, file.id)
 
-        assert (response.status_code, set(reasons(response))) == (422, {'type'})
+        fails_with(response, 'type')
         # The task has succeeded, so no dead letter is left.
         assert db.session.scalars(select(OutboxTask.id)).all() == []
 
-    def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image):
+    def test_returns_503_for_ten_minutes_after_its_task_was_given_up(self, client, image, travel):
         show(client, image.id)
         with atomic():
             dead = {'state': DEAD, 'available_at': None, 'started_at': now()}
@@ -120,7 +118,7 @@ class TestThumbnailShow:
         response = show(client, image.id)
         assert (response.status_code, response.headers['Retry-After']) == (503, '600')
 
-        with time_machine.travel(now() + timedelta(minutes=11)):
+        with travel(minutes=11):
             assert show(client, image.id).status_code == 202
         assert db.session.scalars(select(OutboxTask.state)).all() == ['waiting']
 
@@ -150,7 +148,7 @@ class TestThumbnailShow:
     def test_rejects_other_sizes(self, client, image, size):
         response = show(client, image.id, size)
 
-        assert (response.status_code, set(reasons(response))) == (422, {'size'})
+        fails_with(response, 'size')
 
     def test_enqueues_one_task_for_repeated_requests(self, client, image):
         for _ in range(5):
@@ -159,10 +157,10 @@ class TestThumbnailShow:
         assert len(db.session.scalars(select(OutboxTask.id)).all()) == 1
 
     def test_returns_404_for_other_users(self, as_user, client, image):
-        other = as_user(UserFactory())
+        other = as_user()
         for file_id in (image.id, uuid4()):
             response = show(other, file_id)
-            assert (response.status_code, set(reasons(response))) == (404, {'file'})
+            fails_with(response, 'file', status=404)
 
     def test_does_not_reveal_that_another_user_has_the_bytes(self, app, as_user, client, image):
         show(client, image.id)

@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from tests.client import data
+from tests.kit.responses import data
 
 URL = '/api/v1/files'
 CHUNK_TYPE = 'application/offset+octet-stream'

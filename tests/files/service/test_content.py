@@ -142,7 +142,7 @@ class TestStoreFile:
 
 class TestStoreFileDurably:
     def test_syncs_the_bytes_before_the_row_and_renames_them_before_the_commit(
-        self, own_app, monkeypatch
+        self, own_app, monkeypatch, queries
     ):
         ada = UserFactory()
         happened = []
@@ -161,11 +161,9 @@ class TestStoreFileDurably:
         monkeypatch.setattr(os, 'fsync', fsync)
         monkeypatch.setattr(os, 'rename', rename)
         event.listen(db.engine, 'commit', lambda _: happened.append('commit'))
-        event.listen(
-            db.engine, 'before_cursor_execute', lambda *given: happened.append(given[2][:18])
-        )
 
-        store(ada.id, b'Hello.')
+        with queries(before=lambda statement: happened.append(statement[:18])):
+            store(ada.id, b'Hello.')
 
         order = ['sync bytes', 'INSERT INTO files ', 'rename']
         assert [step for step in happened if step in order] == order

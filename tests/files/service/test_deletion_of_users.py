@@ -11,7 +11,7 @@ from project.users import service as users
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read
 from tests.files.tus_requests import CONTENT, create
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory
 
 

@@ -1,10 +1,8 @@
 """Service: list, change, trash, restore and delete files."""
 
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from sqlalchemy import func, select
 
 from project.core.clock import now
@@ -79,10 +77,10 @@ class TestTrashFile:
 
         assert service.get_file(ada.id, file.id).trashed_at == file.trashed_at
 
-    def test_keeps_a_file_if_the_trash_was_emptied_in_the_future(self, ada):
+    def test_keeps_a_file_if_the_trash_was_emptied_in_the_future(self, ada, travel):
         """The stored time can be in the future if the clock of a process was wrong."""
         FileFactory(owner=ada)
-        with time_machine.travel(now() + timedelta(hours=1)):
+        with travel(hours=1):
             service.empty_trash(ada.id)
         file = FileFactory(owner=ada)
 

@@ -17,8 +17,8 @@ from project.files.service.garbage_collection import collect_garbage_nightly
 from tests.concurrency import RACE_ROUNDS
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, read, store
+from tests.kit.tasks import run_tasks_later
 from tests.object_sizes import sizes_in_storage
-from tests.pending_tasks import run_tasks_later
 from tests.users.factories import UserFactory
 
 

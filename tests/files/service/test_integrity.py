@@ -15,7 +15,7 @@ from project.files.models import Blob, Thumbnail, Upload, Usage
 from project.files.partial_uploads import PartialFile
 from tests.core.images.sample_images import encoded, halves
 from tests.files.file_io import hash_of, path_of, store
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.sql_record import IS_ON_SQLITE
 from tests.users.factories import UserFactory
 

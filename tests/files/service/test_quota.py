@@ -27,10 +27,10 @@ class TestReserve:
 
 
 class TestGetUsage:
-    def test_runs_as_many_queries_for_50_files_as_for_one(self, ada, assert_max_queries):
+    def test_runs_as_many_queries_for_50_files_as_for_one(self, ada, queries):
         FileFactory.create_batch(50, owner=ada, content=b'x')
 
-        with assert_max_queries(2):
+        with queries(max=2):
             usage = service.get_usage(ada.id)
 
         assert (usage['used'], usage['files']) == (50, 50)

@@ -16,7 +16,7 @@ from project.files.service import files, trash
 from project.files.service.personal_data import export_files
 from project.files.service.trash import delete_emptied_trash
 from tests.files.factories import FileFactory
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 

@@ -1,7 +1,5 @@
 """Service: reserve a part of the quota for an upload, and release unused reservations."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import select
 
@@ -43,45 +41,45 @@ class TestOpenUpload:
         assert (usage['used'], usage['reserved']) == (5, 0)
         assert db.session.scalars(select(Upload.id)).all() == []
 
-    def test_is_released_by_the_task_when_its_process_was_killed(self, ada, clock):
+    def test_is_released_by_the_task_when_its_process_was_killed(self, ada, travel):
         # As if the process had been killed: only the staging file is deleted, the reservation
         # stays.
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
 
-        clock.shift(timedelta(minutes=1))
+        travel(minutes=1)
         release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 7
-        clock.shift(timedelta(minutes=1, seconds=1))
+        travel(minutes=1, seconds=1)
         release_expired_reservations()
         release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_is_released_within_a_day_if_a_clock_was_ahead(self, ada, clock):
-        clock.shift(timedelta(days=7305))
+    def test_is_released_within_a_day_if_a_clock_was_ahead(self, ada, travel):
+        travel(days=7305)
         blobs.BlobWriter.close(service.open_upload(ada.id, least=7))
-        clock.shift(-timedelta(days=7305))
+        travel(days=-7305)
 
         release_expired_reservations()
         assert service.get_usage(ada.id)['reserved'] == 7
-        clock.shift(timedelta(days=1))
+        travel(days=1)
         release_expired_reservations()
 
         assert service.get_usage(ada.id)['reserved'] == 0
 
-    def test_does_not_expire_while_bytes_arrive(self, ada, clock, monkeypatch):
+    def test_does_not_expire_while_bytes_arrive(self, ada, travel, monkeypatch):
         monkeypatch.setattr('project.files.blobs.RESERVATION_REFRESH_SECONDS', -1.0)
 
         with service.open_upload(ada.id, least=7) as upload:
             for _ in range(7):
-                clock.shift(timedelta(minutes=1))
+                travel(minutes=1)
                 upload.write(b'x')
                 release_expired_reservations()
             assert service.get_usage(ada.id)['reserved'] == 7
 
-    def test_reserves_again_after_the_reservation_was_released(self, ada, clock):
+    def test_reserves_again_after_the_reservation_was_released(self, ada, travel):
         service.set_quota(ada.id, 10)
         with service.open_upload(ada.id, least=4) as upload:
-            clock.shift(timedelta(minutes=3))
+            travel(minutes=3)
             release_expired_reservations()
             upload.write(b'123456')
             assert service.get_usage(ada.id)['reserved'] == 6

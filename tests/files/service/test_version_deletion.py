@@ -12,7 +12,7 @@ from project.files import service
 from project.files.models import File, Version
 from project.users import service as users
 from tests.files.file_io import store
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 
 
 class TestDeleteVersions:

@@ -7,16 +7,16 @@ from project.users.service import define_role
 
 
 class TestPermissionsOf:
-    def test_executes_no_query_for_built_in_roles(self, assert_max_queries):
-        with assert_max_queries(0):
+    def test_executes_no_query_for_built_in_roles(self, queries):
+        with queries(max=0):
             assert permissions_of(['member']) == default_permissions()
             assert permissions_of(['admin', 'member']) == all_permissions()
 
-    def test_adds_the_permissions_of_defined_roles(self, assert_max_queries):
+    def test_adds_the_permissions_of_defined_roles(self, queries):
         define_role('auditor', ['users:read'])
         define_role('clerk', ['users:write'])
 
-        with assert_max_queries(1):
+        with queries(max=1):
             held = permissions_of(['member', 'auditor', 'clerk'])
         assert held == default_permissions() | {'users:read', 'users:write'}
 

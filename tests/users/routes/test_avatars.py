@@ -9,6 +9,7 @@ from project.core import images
 from project.users import service
 from tests.core.images.decoders import disguised
 from tests.core.images.sample_images import decoded, encoded, halves
+from tests.kit.responses import data, fails_with, reasons
 from tests.users.factories import AdminFactory, UserFactory
 
 pytestmark = pytest.mark.usefixtures('free_image_slots')
@@ -34,46 +35,44 @@ class TestAvatarUpdate:
         response = send(as_user(user), encoded(halves(), 'PNG').getvalue())
 
         assert response.status_code == 200
-        assert response.json['data']['username'] == 'ada'
+        assert data(response)['username'] == 'ada'
         url = 'http://localhost/api/v1/users/ada/avatar'
-        assert re.sub(r':\d+', '', response.json['data']['profile_image']) == url
-        shown = as_user(user).get('/api/v1/users/me/profile').json['data']
-        assert shown['profile_image'] == response.json['data']['profile_image']
+        assert re.sub(r':\d+', '', data(response)['profile_image']) == url
+        shown = data(as_user(user).get('/api/v1/users/me/profile'))
+        assert shown['profile_image'] == data(response)['profile_image']
 
     def test_detects_the_type_from_the_content_and_not_the_name(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
 
         assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 200
         response = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
 
-        assert response.status_code == 422
-        assert response.json['data'] == {'file': ['Must be an image: JPEG, PNG, GIF, WebP or AVIF']}
+        reason = 'Must be an image: JPEG, PNG, GIF, WebP or AVIF'
+        fails_with(response, 'file', reason=reason)
 
     def test_rejects_a_decompression_bomb(self, as_user):
-        response = send(as_user(UserFactory()), encoded(Image.new('1', (5001, 5000))).getvalue())
+        response = send(as_user(), encoded(Image.new('1', (5001, 5000))).getvalue())
 
-        assert (response.status_code, list(response.json['data'])) == (422, ['file'])
+        fails_with(response, 'file')
 
     def test_rejects_a_form_without_a_picture(self, as_user):
-        response = as_user(UserFactory()).put(
-            ME, data={'name': 'me'}, content_type='multipart/form-data'
-        )
+        response = as_user().put(ME, data={'name': 'me'}, content_type='multipart/form-data')
 
         assert response.status_code == 422
-        assert 'file' in response.json['data']
+        assert 'file' in reasons(response)
 
     def test_rejects_a_body_that_is_too_large(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
 
         response = send(client, bytes(6 * 1024 * 1024))
 
-        assert (response.status_code, list(response.json['data'])) == (413, ['size'])
+        fails_with(response, 'size', status=413)
 
     def test_accepts_the_largest_size(self, as_user):
         noise = encoded(Image.effect_noise((200, 200), 90)).getvalue()
         padded = noise + bytes(5 * 1024 * 1024 - len(noise))
 
-        assert send(as_user(UserFactory()), padded).status_code == 200
+        assert send(as_user(), padded).status_code == 200
 
     def test_returns_503_and_retry_after_if_no_slot_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
@@ -81,13 +80,13 @@ class TestAvatarUpdate:
             images.resize_to_webp, '__kwdefaults__', {'square': False, 'timeout': 0.0}
         )
 
-        response = send(as_user(UserFactory()), PICTURE)
+        response = send(as_user(), PICTURE)
 
         assert response.status_code == 503
         assert int(response.headers['Retry-After']) >= 1
 
     def test_returns_503_and_retry_after_if_the_decoder_fails(self, as_user, monkeypatch, tmp_path):
-        client = as_user(UserFactory())
+        client = as_user()
         with monkeypatch.context() as once:
             once.setattr(images, 'DECODER', disguised(tmp_path, 'raise MemoryError'))
             response = send(client, PICTURE)
@@ -99,18 +98,18 @@ class TestAvatarUpdate:
 
 class TestAvatarDelete:
     def test_deletes_the_avatar(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
         send(client, PICTURE)
 
         assert client.delete(ME).status_code == 200
         gone = client.delete(ME)
-        assert (gone.status_code, list(gone.json['data'])) == (404, ['avatar'])
-        assert client.get('/api/v1/users/me/profile').json['data']['profile_image'] is None
+        fails_with(gone, 'avatar', status=404)
+        assert data(client.get('/api/v1/users/me/profile'))['profile_image'] is None
 
 
 class TestAvatarShow:
     def test_returns_the_own_avatar_for_private_caches_only(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
         send(client, PICTURE)
 
         response = client.get(ME, buffered=True)
@@ -120,9 +119,9 @@ class TestAvatarShow:
         assert decoded(response.data).size == (256, 256)
 
     def test_returns_404_without_an_avatar(self, as_user):
-        response = as_user(UserFactory()).get(ME)
+        response = as_user().get(ME)
 
-        assert (response.status_code, list(response.json['data'])) == (404, ['avatar'])
+        fails_with(response, 'avatar', status=404)
 
 
 class TestUserAvatar:
@@ -163,5 +162,4 @@ class TestUserAvatar:
 
         response = client.get(f'/api/v1/users/{name}/avatar')
 
-        assert response.status_code == 404
-        assert list(response.json['data']) == ['avatar' if name == 'plain' else 'username']
+        fails_with(response, 'avatar' if name == 'plain' else 'username', status=404)

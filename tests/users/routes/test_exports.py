@@ -4,8 +4,8 @@ import io
 from uuid import uuid4
 from zipfile import ZipFile
 
-from tests.pending_tasks import run_pending_tasks
-from tests.users.factories import UserFactory
+from tests.kit.responses import data, fails_with
+from tests.kit.tasks import run_pending_tasks
 
 MINE = '/api/v1/users/me/exports'
 
@@ -17,10 +17,10 @@ class TestExportCreate:
         response = client.post(MINE)
 
         assert response.status_code == 202
-        assert response.json['data']['state'] == 'pending'
+        assert data(response)['state'] == 'pending'
         shown = client.get(response.location)
-        assert shown.json['data'] == response.json['data']
-        assert set(shown.json['data']) == {'id', 'state', 'size', 'created_at', 'expires_at'}
+        assert data(shown) == data(response)
+        assert set(data(shown)) == {'id', 'state', 'size', 'created_at', 'expires_at'}
 
     def test_returns_409_while_another_export_is_pending(self, as_user, user):
         client = as_user(user)
@@ -28,7 +28,7 @@ class TestExportCreate:
 
         response = client.post(MINE)
 
-        assert (response.status_code, list(response.json['data'])) == (409, ['export'])
+        fails_with(response, 'export', status=409)
 
 
 class TestExportContent:
@@ -51,22 +51,22 @@ class TestExportContent:
     def test_returns_404_to_another_user(self, app, as_user, user):
         path = as_user(user).post(MINE).location
         run_pending_tasks(app)
-        other = as_user(UserFactory())
+        other = as_user()
 
         for url in (path, f'{path}/content', f'{MINE}/{uuid4()}', f'{MINE}/{uuid4()}/content'):
             response = other.get(url)
-            assert (response.status_code, list(response.json['data'])) == (404, ['export'])
-        assert other.get(MINE).json['data']['items'] == []
+            fails_with(response, 'export', status=404)
+        assert data(other.get(MINE))['items'] == []
 
 
 class TestExportList:
     def test_returns_the_newest_first(self, app, as_user, user):
         client = as_user(user)
-        made = [client.post(MINE).json['data']['id']]
+        made = [data(client.post(MINE))['id']]
         run_pending_tasks(app)
-        made.append(client.post(MINE).json['data']['id'])
+        made.append(data(client.post(MINE))['id'])
 
-        items = client.get(MINE).json['data']['items']
+        items = data(client.get(MINE))['items']
 
         assert [item['id'] for item in items] == made[::-1]
         assert [item['state'] for item in items] == ['pending', 'ready']

@@ -3,7 +3,7 @@
 import pytest
 
 from project.core.security.permissions import all_permissions
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import AdminFactory, UserFactory
 
 URL = '/api/v1/users'
@@ -46,4 +46,4 @@ class TestRoutes:
     def test_reject_invalid_requests(self, as_user, path, body, code, field):
         response = as_user(AdminFactory()).put(f'{URL}/{path}', json=body)
 
-        assert (response.status_code, set(reasons(response))) == (code, {field})
+        fails_with(response, field, status=code)

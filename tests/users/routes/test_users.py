@@ -8,7 +8,7 @@ import pytest
 from project.users.models import User, permissions_of
 from project.users.permissions import WRITE
 from project.users.schemas import UserSchema
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import AdminFactory, UserFactory
 from tests.users.routes.protected_fields import PROTECTED
 
@@ -29,10 +29,9 @@ class TestUserList:
         assert 'Link' not in response.headers
 
     def test_rejects_members(self, as_user):
-        response = as_user(UserFactory()).get(URL)
+        response = as_user().get(URL)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_requires_a_login(self, client):
         assert client.get(URL).status_code == 401
@@ -75,11 +74,10 @@ class TestUserList:
     def test_rejects_an_invalid_query(self, admin, query, field):
         response = admin.get(f'{URL}?{query}')
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
 
-    def test_executes_one_statement(self, admin, assert_max_queries):
-        with assert_max_queries(1):
+    def test_executes_one_statement(self, admin, queries):
+        with queries(max=1):
             assert len(data(admin.get(URL))['items']) == 1
 
 
@@ -104,7 +102,7 @@ class TestUserCreate:
     def test_rejects_members(self, as_user):
         body = {'username': 'ada', 'email': 'ada@example.com'}
 
-        assert as_user(UserFactory()).post(URL, json=body).status_code == 403
+        assert as_user().post(URL, json=body).status_code == 403
 
     def test_rejects_roles_beyond_those_of_the_caller(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
@@ -112,8 +110,7 @@ class TestUserCreate:
 
         response = clerk.post(URL, json=body)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     @pytest.mark.parametrize(
         ('body', 'fields'),
@@ -140,8 +137,7 @@ class TestUserCreate:
 
         response = admin.post(URL, json=whole)
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == fields
+        fails_with(response, *fields)
 
     @pytest.mark.parametrize('field', sorted(set(PROTECTED) - {'roles'}))
     def test_rejects_fields_that_only_the_service_sets(self, admin, field):
@@ -149,8 +145,7 @@ class TestUserCreate:
 
         response = admin.post(URL, json=body)
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
         assert User.find_by_username('ada') is None
 
     @pytest.mark.parametrize(
@@ -167,8 +162,7 @@ class TestUserCreate:
 
         response = admin.post(URL, json=body)
 
-        assert response.status_code == 409
-        assert set(reasons(response)) == {field}
+        fails_with(response, field, status=409)
 
 
 class TestUserShow:
@@ -184,19 +178,18 @@ class TestUserShow:
         assert data(admin.get(f'{URL}/{UserFactory(username="ada").id}'))['username'] == 'ada'
 
     def test_returns_the_same_for_another_and_an_unknown_user(self, as_user):
-        client = as_user(UserFactory())
+        client = as_user()
 
         another, nobody = client.get(f'{URL}/{UserFactory().id}'), client.get(f'{URL}/{NOBODY}')
 
-        assert another.status_code == nobody.status_code == 404
-        assert reasons(another) == reasons(nobody) == {'user': ['No such user']}
+        for response in (another, nobody):
+            fails_with(response, 'user', status=404, reason='No such user')
 
     @pytest.mark.parametrize('user_id', [2_147_483_648, 9_223_372_036_854_775_808, 10**40])
     def test_returns_404_for_an_id_above_the_maximum(self, admin, user_id):
         response = admin.get(f'{URL}/{user_id}')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'url'}
+        fails_with(response, 'url', status=404)
 
     def test_returns_304_for_a_current_etag(self, as_user):
         user = UserFactory()
@@ -214,13 +207,12 @@ class TestUserShow:
 
         assert response.status_code == 200
 
-    def test_requires_the_scope_of_an_api_key(self, as_user):
+    def test_requires_the_scope_of_an_api_key(self, as_key):
         user = UserFactory()
 
-        response = as_user(user, scopes=frozenset({'users:write'})).get(f'{URL}/{user.id}')
+        response = as_key(user, scopes={'users:write'}).get(f'{URL}/{user.id}')
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'scope'}
+        fails_with(response, 'scope', status=403)
 
 
 class TestUserReplace:
@@ -250,8 +242,7 @@ class TestUserReplace:
 
         response = admin.put(f'{URL}/{UserFactory().id}', json=body)
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {missing}
+        fails_with(response, missing)
 
     @pytest.mark.parametrize('field', PROTECTED)
     def test_rejects_fields_that_only_the_service_sets(self, admin, field):
@@ -260,8 +251,7 @@ class TestUserReplace:
 
         response = admin.put(f'{URL}/{user.id}', json={**self.BODY, field: before[field]})
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
     def test_rejects_members_for_their_own_user(self, as_user):
@@ -269,16 +259,14 @@ class TestUserReplace:
 
         response = as_user(user).put(f'{URL}/{user.id}', json=self.BODY)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_rejects_a_change_of_a_user_with_more_permissions(self, as_user):
         clerk = as_user(UserFactory(), permissions=permissions_of(['member']) | {WRITE})
 
         response = clerk.put(f'{URL}/{AdminFactory().id}', json=self.BODY)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_returns_404_for_an_unknown_id(self, admin):
         assert admin.put(f'{URL}/{NOBODY}', json=self.BODY).status_code == 404
@@ -290,8 +278,7 @@ class TestUserReplace:
 
         response = admin.put(url, json=self.BODY, headers={'If-Match': '"1"'})
 
-        assert response.status_code == 412
-        assert set(reasons(response)) == {'etag'}
+        fails_with(response, 'etag', status=412)
         assert data(admin.get(url))['name'] == 'Countess'
 
 
@@ -316,10 +303,9 @@ class TestUserUpdate:
         assert (shown['name'], shown['bio'], shown['version']) == ('Countess', 'Analyst', 3)
 
     def test_returns_404_for_another_user(self, as_user):
-        response = as_user(UserFactory()).patch(f'{URL}/{UserFactory().id}', json={})
+        response = as_user().patch(f'{URL}/{UserFactory().id}', json={})
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'user'}
+        fails_with(response, 'user', status=404)
 
     @pytest.mark.parametrize('field', PROTECTED)
     def test_rejects_fields_that_only_the_service_sets(self, admin, field):
@@ -328,16 +314,14 @@ class TestUserUpdate:
 
         response = admin.patch(f'{URL}/{user.id}', json={'name': 'New', field: before[field]})
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
         assert data(admin.get(f'{URL}/{user.id}')) == before
 
     @pytest.mark.parametrize('body', [{'nickname': 'x'}, {'password': 'x'}, {'Name': 'x'}])
     def test_rejects_an_unknown_field(self, admin, body):
         response = admin.patch(f'{URL}/{UserFactory().id}', json=body)
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == set(body)
+        fails_with(response, *body)
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
     def test_rejects_fields_that_users_may_not_change(self, as_user, changes):
@@ -345,17 +329,16 @@ class TestUserUpdate:
 
         response = as_user(user).patch(f'{URL}/{user.id}', json=changes)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_changes_the_username_with_the_permission(self, admin):
         response = admin.patch(f'{URL}/{UserFactory().id}', json={'username': 'New'})
 
         assert data(response)['username'] == 'new'
 
-    def test_limits_the_api_key_of_an_admin_to_its_scopes(self, as_user):
+    def test_limits_the_api_key_of_an_admin_to_its_scopes(self, as_key):
         user = AdminFactory()
-        key = as_user(user, scopes=frozenset({'profile:write'}))
+        key = as_key(user, scopes={'profile:write'})
 
         assert data(key.patch(f'{URL}/{user.id}', json={'name': 'New'}))['name'] == 'New'
         assert key.patch(f'{URL}/{user.id}', json={'username': 'new'}).status_code == 403
@@ -379,8 +362,7 @@ class TestUserUpdate:
 
         response = client.patch(f'{URL}/{user.id}', json={'name': 'New'}, headers={'If-Match': tag})
 
-        assert response.status_code == 412
-        assert set(reasons(response)) == {'etag'}
+        fails_with(response, 'etag', status=412)
         assert data(client.get(f'{URL}/me'))['name'] == 'Ada'
 
 
@@ -403,10 +385,9 @@ class TestUserDelete:
         assert data(response)['id'] > user.id
 
     def test_rejects_members(self, as_user):
-        response = as_user(UserFactory()).delete(f'{URL}/{UserFactory().id}')
+        response = as_user().delete(f'{URL}/{UserFactory().id}')
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_returns_404_for_a_second_request(self, admin):
         user = UserFactory()
@@ -419,8 +400,7 @@ class TestUserDelete:
 
         response = admin.delete(f'{URL}/{last["id"]}')
 
-        assert response.status_code == 409
-        assert set(reasons(response)) == {'user'}
+        fails_with(response, 'user', status=409)
 
     def test_rejects_another_version(self, admin):
         user = UserFactory()

@@ -6,7 +6,7 @@ import pytest
 
 from project.core.clock import now
 from project.users.models import User, permissions_of
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import UserFactory
 from tests.users.routes.protected_fields import PROTECTED
 
@@ -14,27 +14,26 @@ URL = '/api/v1/users'
 
 
 class TestUserMe:
-    def test_returns_the_current_user(self, as_user, assert_max_queries):
+    def test_returns_the_current_user(self, as_user, queries):
         user = UserFactory(name='Ada')
         client = as_user(user)
 
-        with assert_max_queries(1):
+        with queries(max=1):
             response = client.get(f'{URL}/me')
 
         assert data(response)['name'] == 'Ada'
         assert response.headers['ETag'] == '"1"'
 
     def test_returns_304_for_a_current_etag(self, as_user):
-        response = as_user(UserFactory()).get(f'{URL}/me', headers={'If-None-Match': '"1"'})
+        response = as_user().get(f'{URL}/me', headers={'If-None-Match': '"1"'})
 
         assert (response.status_code, response.data) == (304, b'')
 
     def test_requires_a_login(self, client):
         response = client.get(f'{URL}/me')
 
-        assert response.status_code == 401
+        fails_with(response, 'authorization', status=401, reason='Missing or invalid bearer token')
         assert response.headers['WWW-Authenticate'] == 'Bearer'
-        assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
 
 class TestUserMeUpdate:
@@ -49,26 +48,22 @@ class TestUserMeUpdate:
 
     @pytest.mark.parametrize('field', [*PROTECTED, 'email_key', 'last_login', 'user_id'])
     def test_rejects_fields_that_only_the_service_sets(self, as_user, field):
-        client = as_user(UserFactory())
+        client = as_user()
         before = data(client.get(f'{URL}/me'))
 
         response = client.patch(f'{URL}/me', json={'name': 'New', field: before.get(field, 1)})
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == {field}
+        fails_with(response, field)
         assert data(client.get(f'{URL}/me')) == before
 
     @pytest.mark.parametrize('changes', [{'username': 'new'}, {'email': 'new@example.com'}])
     def test_rejects_fields_that_users_may_not_change(self, as_user, changes):
-        response = as_user(UserFactory()).patch(f'{URL}/me', json=changes)
+        response = as_user().patch(f'{URL}/me', json=changes)
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'permission'}
+        fails_with(response, 'permission', status=403)
 
     def test_rejects_another_version(self, as_user):
-        response = as_user(UserFactory()).patch(
-            f'{URL}/me', json={'name': 'New'}, headers={'If-Match': '"2"'}
-        )
+        response = as_user().patch(f'{URL}/me', json={'name': 'New'}, headers={'If-Match': '"2"'})
 
         assert response.status_code == 412
 
@@ -86,20 +81,17 @@ class TestUserMeDelete:
 
         response = client.delete(f'{URL}/me')
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'reauthentication'}
+        fails_with(response, 'reauthentication', status=403)
         assert User.find(user.id)
 
     def test_rejects_the_last_admin(self, admin):
         response = admin.delete(f'{URL}/me')
 
-        assert response.status_code == 409
-        assert set(reasons(response)) == {'user'}
+        fails_with(response, 'user', status=409)
 
-    def test_rejects_api_keys(self, as_user):
+    def test_rejects_api_keys(self, as_key):
         user = UserFactory()
 
-        response = as_user(user, scopes=permissions_of(['member'])).delete(f'{URL}/me')
+        response = as_key(user, scopes=permissions_of(['member'])).delete(f'{URL}/me')
 
-        assert response.status_code == 403
-        assert set(reasons(response)) == {'scope'}
+        fails_with(response, 'scope', status=403)

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
 from project.users import service
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/users'
@@ -38,8 +37,7 @@ class TestUsernameShow:
 
         response = client.get(f'{URL}/{name}')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'username'}
+        fails_with(response, 'username', status=404)
 
 
 class TestUserProfile:
@@ -53,12 +51,12 @@ class TestUserProfile:
             'since_logged_in': None,
         }  # fmt: skip
 
-    def test_counts_the_days_since_the_last_login_across_months(self, client):
+    def test_counts_the_days_since_the_last_login_across_months(self, client, travel):
         user = UserFactory()
-        with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC)):
+        with travel(to=datetime(2026, 1, 31, 12, tzinfo=UTC)):
             service.record_login(user.id)
 
-        with time_machine.travel(datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
+        with travel(to=datetime(2026, 2, 1, 12, 1, tzinfo=UTC)):
             profile = data(client.get(f'{URL}/{user.username}/profile'))
 
         assert profile['since_logged_in'] == 1
@@ -66,8 +64,7 @@ class TestUserProfile:
     def test_returns_404_for_an_unknown_username(self, client):
         response = client.get(f'{URL}/nobody/profile')
 
-        assert response.status_code == 404
-        assert set(reasons(response)) == {'username'}
+        fails_with(response, 'username', status=404)
 
     def test_returns_404_for_a_disabled_user(self, client):
         UserFactory(username='ada', disabled=True)

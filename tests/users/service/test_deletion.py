@@ -2,7 +2,10 @@
 
 import pytest
 
+from project.core.clock import now
 from project.core.database.session import atomic, db, in_atomic
+from project.core.deprecated_calls import list_callers
+from project.core.deprecated_calls.rows import Call, add_requests
 from project.core.tasks.outbox import DEAD, OutboxTask
 from project.users import service
 from project.users.errors import LastAdmin, PrivilegeEscalation, UserChanged, UserNotFound
@@ -12,7 +15,7 @@ from project.users.personal_data import PersonalData, personal_data_registry
 from project.users.service.deletion import erase_user, resume_erasures
 from project.users.signals import user_deleted
 from tests.concurrency import run_concurrently, separate_app
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import AdminFactory, UserFactory, principal_of
 from tests.users.service.clerks import clerk_with
 from tests.users.service.listed_users import usernames
@@ -223,3 +226,14 @@ class TestResumeErasures:
         run_pending_tasks(app)
 
         assert rows() == [other.id]
+
+    def test_deletes_counts_that_were_written_after_the_erasure(self):
+        user = UserFactory()
+        moment = now()
+        for user_id in (user.id, user.id + 1):
+            call = Call('GET /old', moment.date(), user_id, '', 'curl')
+            add_requests(call, 1, moment)
+
+        resume_erasures()
+
+        assert [row.user_id for row in list_callers()] == [user.id]

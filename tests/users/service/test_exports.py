@@ -21,8 +21,8 @@ from project.users.service.exports import (
     make_export,
 )
 from tests.concurrency import run_concurrently, separate_app
+from tests.kit.tasks import run_pending_tasks
 from tests.object_sizes import collect_released, sizes_in_storage
-from tests.pending_tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
 from project.users import service
 from project.users.errors import (
@@ -170,11 +169,11 @@ class TestUpdateUser:
             changed = service.get_user(user.id)
             assert (changed.name, changed.bio, changed.version) == ('Countess', 'Engines', 3)
 
-    def test_increments_the_version_and_sets_the_time(self):
+    def test_increments_the_version_and_sets_the_time(self, travel):
         made, later = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
         user = UserFactory(created_at=made, updated_at=made)
 
-        with time_machine.travel(later, tick=False):
+        with travel(to=later):
             changed = service.update_user(user.id, {'name': 'Countess'})
 
         assert (changed.version, changed.created_at, changed.updated_at) == (2, made, later)
@@ -266,10 +265,10 @@ class TestUpdateUser:
 
 
 class TestRecordLogin:
-    def test_sets_the_last_login_of_the_profile(self):
+    def test_sets_the_last_login_of_the_profile(self, travel):
         user, moment = UserFactory(), datetime(2026, 2, 1, tzinfo=UTC)
 
-        with time_machine.travel(moment, tick=False):
+        with travel(to=moment):
             service.record_login(user.id)
 
         assert service.get_profile(user.username).last_login == moment

@@ -44,6 +44,11 @@ raise SystemExit(result.output if result.exit_code else 0)
 """
 
 
+WRITE_DOCUMENTS = DOCUMENTS.replace("'check'", "'write'")
+# Tests across features that a new route can break.
+CROSS_FEATURE_TESTS = ('tests/integration/test_matrix.py', 'tests/integration/test_list_routes.py')
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A check of a feature.
@@ -73,19 +78,32 @@ def check_features(name: str | None) -> list[Outcome]:
 
     :raises ClickException: if there is no such feature.
     """
-    repository.ensure_repository()
-    names = [feature.name for feature in find_features()]
-    if name is not None and name not in names:
-        raise click.ClickException(f'there is no feature {name!r}; choose {", ".join(names)}')
-    planned = [(each, check) for each in ([name] if name else names) for check in checks_of(each)]
+    planned = [(each, check) for each in _chosen(name) for check in checks_of(each)]
+    planned += [(name or 'all features', check) for check in cross_feature_checks()]
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda pair: _run(pair[0], pair[1], Path(folder)), planned))
 
 
+def fix_features(name: str | None) -> None:
+    """Format the code of a feature, or of all features, and write the generated documents.
+
+    :raises ClickException: if there is no such feature.
+    """
+    folders = [folder for each in _chosen(name) for folder in _folders_of(each)]
+    for arguments in (
+        ('-m', 'ruff', 'check', '--fix', '--exit-zero', '--quiet', *folders),
+        ('-m', 'ruff', 'format', '--quiet', *folders),
+        ('-c', WRITE_DOCUMENTS),
+    ):
+        with TemporaryDirectory() as folder:
+            repository.run_python(
+                ROOT, *arguments, database=Path(folder) / 'fix.sqlite', environment='testing'
+            )
+
+
 def checks_of(name: str) -> Iterator[Check]:
     """Yield the checks of a feature, the fastest first."""
-    folders = [f'project/{name}', f'tests/{name}']
-    existing = [folder for folder in folders if (ROOT / folder).is_dir()]
+    existing = _folders_of(name)
     files = [str(p.relative_to(ROOT)) for folder in existing for p in (ROOT / folder).rglob('*.py')]
     pages = [str(p.relative_to(ROOT)) for p in (ROOT / 'docs/features').glob(f'{name}.md')]
     yield Check(
@@ -110,12 +128,38 @@ def checks_of(name: str) -> Iterator[Check]:
         'pyright', ('-m', 'pyright', '--pythonpath', sys.executable, f'project/{name}'),
         'correct the types above',
     )  # fmt: skip
-    yield Check('migrations', ('-c', MIGRATIONS), "flask db upgrade; flask db migrate -m 'reason'")
+    yield Check(
+        'migrations', ('-c', MIGRATIONS),
+        "change the migrations above; or, if a model was changed: flask db migrate -m 'reason'",
+    )  # fmt: skip
     yield Check('documents', ('-c', DOCUMENTS), 'flask api write')
     yield Check(
         'tests', ('-m', 'pytest', '-q', '-p', 'no:schemathesis', f'tests/{name}'),
         f'make test F={name}',
     )  # fmt: skip
+
+
+def cross_feature_checks() -> Iterator[Check]:
+    """Yield the checks of all routes together."""
+    # A test module is missing if a feature that it needs was removed.
+    paths = [path for path in CROSS_FEATURE_TESTS if (ROOT / path).exists()]
+    yield Check(
+        'callers and lists', ('-m', 'pytest', '-q', '-p', 'no:schemathesis', *paths),
+        'change the declaration of the route, or the query of the list',
+    )  # fmt: skip
+
+
+def _chosen(name: str | None) -> list[str]:
+    repository.ensure_repository()
+    names = [feature.name for feature in find_features()]
+    if name is not None and name not in names:
+        raise click.ClickException(f'there is no feature {name!r}; choose {", ".join(names)}')
+    return [name] if name else names
+
+
+def _folders_of(name: str) -> list[str]:
+    folders = [f'project/{name}', f'tests/{name}']
+    return [folder for folder in folders if (ROOT / folder).is_dir()]
 
 
 def _run(name: str, check: Check, folder: Path) -> Outcome:

@@ -7,7 +7,7 @@ import click
 
 from project.core.cli.toolkit import FeatureGroup, as_json, print_rows
 
-from .checking import check_features
+from .checking import check_features, fix_features
 from .generation import ModelOptions, add_model, create_feature
 from .listing import list_features
 from .removal import planned_removal, remove_code, remove_feature, undo_feature
@@ -38,7 +38,7 @@ def feature_new(
     _print_paths(paths)
     click.echo(
         f'Created the feature {name}: model {created.name.pascal}, table {created.table}, '
-        f'URL {created.url}. Next: flask db upgrade, then make sure.'
+        f'URL {created.url}. Next: flask db upgrade, then flask feature check {name}.'
     )
 
 
@@ -51,7 +51,10 @@ def feature_add(name: str, model: str, plural: str | None, fields: str) -> None:
     """Add a model to a feature, with routes, commands, tests and a migration."""
     paths = add_model(name, ModelOptions(model, plural, fields))
     _print_paths(paths)
-    click.echo(f'Added {model} to the feature {name}. Next: flask db upgrade, then make sure.')
+    click.echo(
+        f'Added {model} to the feature {name}. '
+        f'Next: flask db upgrade, then flask feature check {name}.'
+    )
 
 
 @feature_cli.command('list')
@@ -66,9 +69,14 @@ def feature_list(as_json: bool) -> None:
 
 @feature_cli.command('check')
 @click.argument('name', required=False)
+@click.option(
+    '--fix', is_flag=True, help='First format the code, sort imports, and write the documents.'
+)
 @click.pass_context
-def feature_check(context: click.Context, name: str | None) -> None:
+def feature_check(context: click.Context, name: str | None, fix: bool) -> None:
     """Run all checks of one feature, or of all features. Exit code 1 if one fails."""
+    if fix:
+        fix_features(name)
     outcomes = check_features(name)
     failed = [outcome for outcome in outcomes if outcome.output is not None]
     for feature, check, output in failed:

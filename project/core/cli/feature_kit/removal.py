@@ -8,6 +8,9 @@ import click
 
 from project.core.cli.feature_paths import paths_of_feature, shared_dependents
 from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
+from project.core.documents.api_changes.announcements import SUFFIX
+from project.core.documents.api_changes.changes import FEATURE_REMOVED, features_of_document
+from project.core.documents.api_changes.releases import newest_release, read_openapi
 from project.core.features import find_features
 from project.core.git_repository import run_git
 
@@ -131,9 +134,12 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
     :param paths: the files and folders to delete.
     :param texts: the texts of new files by path.
     """
+    texts = {**(texts or {}), **removal_announcement(removal.name)}
+    # A feature may already have a file of accepted changes. The new text replaces it.
+    paths = [path for path in paths if path not in texts]
     with repository.copied_repository() as copy:
         repository.delete(copy, paths)
-        for path, text in (texts or {}).items():
+        for path, text in texts.items():
             (copy / path).write_text(text, encoding='utf-8')
         repository.finish_changes(copy)
         changed = repository.changed_files(copy)
@@ -141,3 +147,15 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
             downgrade_feature(removal.name)
         repository.move_files(copy, changed)
         repository.delete(ROOT, paths)
+
+
+def removal_announcement(name: str) -> dict[Path, str]:
+    """Return the file that accepts the removal of a feature's routes, if a release has them.
+
+    Otherwise `flask api diff` would reject the removal.
+    """
+    release = newest_release(ROOT)
+    if release is None or name not in features_of_document(read_openapi(ROOT, release)):
+        return {}
+    entry = f'"{FEATURE_REMOVED}" = "Removed by `flask feature remove`."\n'
+    return {Path('docs', 'features', f'{name}{SUFFIX}'): entry}

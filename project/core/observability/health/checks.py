@@ -1,25 +1,36 @@
 """The health checks of the core: database, migrations, storage, free space and Redis."""
 
-from functools import cache
+from collections.abc import Iterator
 
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.core.checks import (
+    CheckResult,
+    Finding,
+    HealthCheck,
+    State,
+    ping_redis,
+    reason_of,
+    register_check,
+)
 from project.core.database.engines import is_in_memory
 from project.core.database.failures import LOST, failure_of
-from project.core.database.migrations import migrate
 from project.core.database.session import db
 from project.core.database.shared_values import SharedValue
 from project.core.database.write_probe import probe_write
 from project.core.development.unknown_revisions import explain_unknown_revisions
 from project.core.errors import InsufficientStorage
-from project.core.health_checks import CheckResult, HealthCheck, ping_redis, register_health_check
 from project.core.storage import storage
 
-from .readiness import reason_of
+from .inspections import (
+    inspect_free_space,
+    inspect_migrations,
+    round_trip_fault,
+    script_directory,
+)
 from .storage_identity import identify_storage
 
 
@@ -87,14 +98,6 @@ def migration_state(heads: set[str]) -> str:
     return 'ok' if reached == known else 'behind'
 
 
-@cache
-def script_directory() -> ScriptDirectory:
-    """Return the migrations of this code, cached: loading them takes 10 ms."""
-    config = migrate.get_config()
-    # At run time, Flask-Migrate's `Config` inherits Alembic's. Its type stubs lack the base class.
-    return ScriptDirectory.from_config(config)  # pyright: ignore[reportArgumentType]
-
-
 def check_storage() -> CheckResult:
     """Check that the storage belongs to the database and accepts writes.
 
@@ -112,6 +115,20 @@ def check_storage() -> CheckResult:
     except InsufficientStorage as error:
         return CheckResult('full', reason=reason_of(error))
     return found
+
+
+def inspect_storage() -> Iterator[Finding]:
+    """Store a small object, read it and a range of it, and delete it.
+
+    If the storage does not belong to the database, nothing is stored in it.
+    """
+    found = check_storage()
+    if found.state != 'ok':
+        yield Finding(State.FAILED, f'{found.state}: {found.reason}')
+    elif fault := round_trip_fault(storage()):
+        yield Finding(State.FAILED, fault)
+    else:
+        yield Finding(State.OK, 'stored an object, read it and a range of it, and deleted it')
 
 
 def check_free_space() -> CheckResult:
@@ -132,21 +149,53 @@ def check_redis() -> CheckResult:
     return CheckResult()
 
 
-register_health_check(
-    'database', HealthCheck(function=check_database, is_critical=True), owner=__name__
-)
-register_health_check(
-    'migrations', HealthCheck(function=check_migrations, is_critical=True), owner=__name__
-)
-# If the storage is full, the service still handles downloads, logins and deletions.
-register_health_check(
-    'storage',
-    HealthCheck(function=check_storage, is_critical=True, degraded_states=frozenset({'full'})),
+register_check(
+    'database',
+    HealthCheck(
+        function=check_database,
+        is_critical=True,
+        remedy='Start the database, or correct DATABASE_URL: docs/operations.md, "Health".',
+    ),
     owner=__name__,
 )
-register_health_check('free_space', HealthCheck(function=check_free_space), owner=__name__)
-register_health_check(
+register_check(
+    'migrations',
+    HealthCheck(
+        function=check_migrations,
+        is_critical=True,
+        inspect=inspect_migrations,
+        remedy='`flask db upgrade`',
+    ),
+    owner=__name__,
+)
+# If the storage is full, the service still handles downloads, logins and deletions.
+register_check(
+    'storage',
+    HealthCheck(
+        function=check_storage,
+        is_critical=True,
+        degraded_states=frozenset({'full'}),
+        inspect=inspect_storage,
+        remedy='Correct STORAGE_URL, mount the volume, or repair the server: docs/operations.md, '
+        '"The marker of the storage".',
+    ),
+    owner=__name__,
+)
+register_check(
+    'free_space',
+    HealthCheck(
+        function=check_free_space,
+        inspect=inspect_free_space,
+        remedy='Delete files, enlarge the disk, or lower STORAGE_MIN_FREE.',
+    ),
+    owner=__name__,
+)
+register_check(
     'redis',
-    HealthCheck(function=check_redis, is_configured=lambda config: bool(config['REDIS_URL'])),
+    HealthCheck(
+        function=check_redis,
+        is_configured=lambda config: bool(config['REDIS_URL']),
+        remedy='Start Redis, or correct REDIS_URL.',
+    ),
     owner=__name__,
 )

@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.app_values import AppValue
+from project.core.checks import IN_MEMORY_URLS, CheckResult, HealthCheck, checks_of, reason_of
 from project.core.errors import ServiceUnavailable
-from project.core.health_checks import CheckResult, HealthCheck, health_checks
 
 MAX_AGE_SECONDS = 10.0
 # A background thread evaluates the checks repeatedly. The first number is the pause in between. The
@@ -20,8 +20,6 @@ MAX_AGE_SECONDS = 10.0
 # thread: they evaluate old states themselves.
 ROUND_SECONDS = 5.0
 BACKGROUND_AGE_SECONDS = 9.0
-
-IN_MEMORY_URLS = {'sqlite://', 'sqlite:///:memory:'}
 
 # Errors of a dependency. All other exceptions are bugs of the check and are logged with a
 # traceback.
@@ -79,10 +77,8 @@ class Readiness:
     @property
     def checks(self) -> Mapping[str, HealthCheck]:
         """Return the checks of the configured dependencies, by name."""
-        config = self._app.config
-        return {
-            n: check for n, check in health_checks.values.items() if check.is_configured(config)
-        }
+        found = checks_of(HealthCheck).items()
+        return {name: check for name, check in found if check.is_configured(self._app.config)}
 
     def current(self, min_age: float = 0.0) -> dict[str, DependencyState]:
         """Return the state of each dependency, within 2 s.
@@ -163,8 +159,9 @@ class Readiness:
 
     def _log_changes(self, states: Mapping[str, DependencyState]) -> None:
         service_age = time.monotonic() - self._watched_since
+        registered = checks_of(HealthCheck)
         for name, found in states.items():
-            if service_age < health_checks.values[name].start_seconds:
+            if service_age < registered[name].start_seconds:
                 continue
             with self._lock:
                 before = self._logged.get(name, 'ok')
@@ -199,10 +196,3 @@ def _evaluate(app: Flask, check: HealthCheck) -> CheckResult:
     except (Exception, SystemExit) as error:
         log.exception('a health check failed')
         return CheckResult('down', reason=reason_of(error))
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the type and message of an error, or of its cause, in one line."""
-    cause = error.__cause__ or error
-    lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
-    return f'{type(cause).__name__}: {lines[0]}'

@@ -6,12 +6,13 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
-from project.core.health_checks import health_checks
+from project.core.checks import HealthCheck, checks_of
 from project.core.process_lifetime import is_stopping
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.jsend import api_error
 
+from .proxy_probe import report_to_probe
 from .readiness import READINESS, DependencyState
 
 health = Blueprint('health', __name__)
@@ -70,6 +71,7 @@ def healthz() -> None:
 
     No dependency is checked. The route also works during maintenance.
     """
+    report_to_probe()
 
 
 @health.get('/readyz')
@@ -123,7 +125,7 @@ def by_importance(states: Mapping[str, DependencyState]) -> list[DependencyState
 
 def is_critical(found: DependencyState) -> bool:
     """Return whether the failure of a dependency makes the service unready."""
-    return health_checks.values[found.name].is_critical
+    return checks_of(HealthCheck)[found.name].is_critical
 
 
 def _tasks(found: DependencyState) -> dict[str, Any]:

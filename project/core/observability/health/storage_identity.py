@@ -13,10 +13,10 @@ from uuid import uuid4
 
 from flask import Flask, current_app, has_app_context
 
+from project.core.checks import CheckResult
 from project.core.database.session import in_atomic
 from project.core.database.shared_values import find_value, has_value_below, insert_value
 from project.core.errors import ServiceUnavailable
-from project.core.health_checks import CheckResult
 from project.core.storage import STORAGE, FallbackStorage, Storage, storage
 from project.core.storage.marker import (
     ID_NAME,

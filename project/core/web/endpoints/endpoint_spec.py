@@ -28,6 +28,7 @@ from project.core.web.requests.pagination import ListQuery
 from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
+from .deprecation import Deprecation
 
 # These methods ignore If-Match: they do not change an existing version.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
@@ -63,6 +64,7 @@ class EndpointSpec:
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
+    :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
     """
 
     allow: Access
@@ -85,6 +87,7 @@ class EndpointSpec:
     location: tuple[str, str] | None = None
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
+    deprecated: Deprecation | None = None
 
     @property
     def is_list(self) -> bool:

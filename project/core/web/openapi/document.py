@@ -1,7 +1,6 @@
 """Generation of the OpenAPI document (OpenAPI 3.1) from the endpoint specs."""
 
 import inspect
-import re
 from typing import Any, NamedTuple, cast
 
 from apispec import APISpec
@@ -13,6 +12,7 @@ from werkzeug.routing import Rule
 from project.core.app_values import AppValue
 from project.core.security.permissions import permission_descriptions
 from project.core.value_codec import encode
+from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint_spec import (
     ENDPOINT_SPECS,
     SAFE_METHODS,
@@ -23,10 +23,11 @@ from project.core.web.endpoints.endpoint_spec import (
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
 from project.core.web.responses.headers import EXPOSED_HEADERS
+from project.core.web.routing import URL_ARGUMENT_PATTERN, openapi_path
 
 from .headers import has_ranges, header_parameters, response_headers
+from .operation_keys import access_keys, deprecation_keys
 
-URL_ARGUMENT_PATTERN = re.compile(r'<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>')
 URL_ARGUMENT_SCHEMAS: dict[str, dict[str, Any]] = {
     'int': {'type': 'integer', 'minimum': 0, 'maximum': 2147483647},
     'uuid': {'type': 'string', 'format': 'uuid'},
@@ -107,11 +108,6 @@ def _build(app: Flask) -> Generated:
     return Generated(document, modules)
 
 
-def openapi_path(rule: Rule) -> str:
-    """Return the path of a rule as OpenAPI writes it: `/users/{user_id}`."""
-    return URL_ARGUMENT_PATTERN.sub(r'{\g<name>}', rule.rule)
-
-
 def documented_methods(rule: Rule, app: Flask | None = None) -> set[str]:
     """Return the methods of a URL rule that the document describes.
 
@@ -148,28 +144,29 @@ def _operation(app: Flask, rule: Rule, method: str) -> dict[str, Any]:
             *header_parameters(rule, method, spec),
         ],
         'responses': _responses(rule, method, spec),
-        **_security(spec),
+        **access_keys(spec),
     }
+    if spec.deprecated:
+        operation |= deprecation_keys(
+            spec.deprecated, _successor(app, spec.deprecated), operation['description']
+        )
     if body := _body(spec):
         # A raw body may be empty, so it is not required.
         operation['requestBody'] = {'required': not spec.consumes, 'content': body}
     return operation
 
 
+def _successor(app: Flask, deprecation: Deprecation) -> str | None:
+    """Return the path of the successor of a deprecated operation."""
+    if deprecation.successor is None:
+        return None
+    [rule, *_] = app.url_map.iter_rules(deprecation.successor)
+    return openapi_path(rule)
+
+
 def _tag(rule: Rule) -> str:
     parts = rule.endpoint.split('.')
     return parts[1] if len(parts) > 2 else 'service'
-
-
-def _security(spec: EndpointSpec) -> dict[str, Any]:
-    allow = spec.allow
-    if allow.kind == 'public':
-        return {'security': []}
-    wanted = {'x-permission': allow.permission, 'x-scope': allow.scope, 'x-fresh': allow.fresh}
-    return {
-        'security': [{'bearer': []}],
-        **{name: value for name, value in wanted.items() if value},
-    }
 
 
 def _url_parameters(rule: Rule, spec: EndpointSpec) -> list[dict[str, Any]]:

@@ -28,6 +28,12 @@ ACCEPT_RANGES = Header('`bytes`: the route supports ranges.')
 CONTENT_RANGE = Header('The position of this range, and the size of the whole content in bytes.')
 LOCATION = Header('The URL of the created object.', {'type': 'string', 'format': 'uri-reference'})
 LINK = Header('The URL of the next page, with `rel="next"`. Missing on the last page.')
+LINKS = Header(
+    'URLs with their relation: `rel="next"`, the next page; `rel="successor-version"`, the '
+    'successor of this deprecated route; `rel="deprecation"`, its documentation.'
+)
+DEPRECATION = Header('The time since which the route is deprecated: `@` and seconds (RFC 9745).')
+SUNSET = Header('The time from which the route may be removed, as an HTTP date (RFC 8594).')
 RETRY_AFTER = Header('Seconds after which to try again.', {'type': 'integer'})
 
 
@@ -84,5 +90,9 @@ def _success_headers(spec: EndpointSpec, code: int) -> Iterator[Named]:
         yield 'Content-Range', CONTENT_RANGE
     if spec.location:
         yield 'Location', LOCATION
-    if spec.is_list:
+    if spec.deprecated:
+        yield 'Deprecation', DEPRECATION
+        yield 'Sunset', SUNSET
+        yield 'Link', LINKS
+    elif spec.is_list:
         yield 'Link', LINK

@@ -41,7 +41,7 @@ EXPOSED_HEADERS = [
     'ETag', 'Link', 'Location', 'Retry-After', 'Content-Range', 'Content-Disposition',
     'X-Request-ID', 'X-File-Id', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Tus-Version',
     'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Offset', 'Upload-Length',
-    'Upload-Expires', 'Upload-Metadata',
+    'Upload-Expires', 'Upload-Metadata', 'Deprecation', 'Sunset',
 ]  # fmt: skip
 
 

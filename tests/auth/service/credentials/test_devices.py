@@ -1,15 +1,11 @@
 """Service: recognize devices, and send a notice about a login on a new one."""
 
-from datetime import timedelta
-
 import pytest
-import time_machine
 from sqlalchemy import func, select
 
 from project.auth.models import Device, Session
 from project.auth.service import log_in
 from project.auth.service.credentials.devices import MAX_DEVICES_PER_USER
-from project.core.clock import now
 from project.core.database.session import db
 from project.core.request_context import (
     RequestContext,
@@ -86,8 +82,8 @@ class TestKnownDevices:
 
         assert mailbox() == []
 
-    def test_are_limited_to_the_20_most_recently_used(self, login):
-        with time_machine.travel(now() - timedelta(days=1)):
+    def test_are_limited_to_the_20_most_recently_used(self, login, travel):
+        with travel(days=-1):
             oldest = login(PHONE)
         for _ in range(MAX_DEVICES_PER_USER):
             login(PHONE)
@@ -95,10 +91,10 @@ class TestKnownDevices:
         assert count() == MAX_DEVICES_PER_USER
         assert login(PHONE, device=oldest.device).device != oldest.device
 
-    def test_expire_a_year_after_their_last_use(self, login):
+    def test_expire_a_year_after_their_last_use(self, login, travel):
         first = login(PHONE)
 
-        with time_machine.travel(now() + timedelta(days=364)):
+        with travel(days=364):
             assert login(PHONE, device=first.device).device == first.device
-        with time_machine.travel(now() + timedelta(days=364 + 366)):
+        with travel(days=364 + 366):
             assert login(PHONE, device=first.device).device != first.device

@@ -5,7 +5,6 @@ import secrets
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from project.auth.errors import WrongPin
 from project.auth.models import Pin
@@ -21,7 +20,7 @@ from project.auth.service.credentials.pins import (
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.throttling import TooManyAttempts
-from tests.auth.pins import other_than, pin_in
+from tests.auth.pins import other_than
 
 ADA = 'ada@example.com'
 
@@ -73,7 +72,7 @@ class TestMailPin:
 
         assert [mail() for _ in range(4)] == [True, True, False, False]
 
-        assert verify(pin_in(mailbox()[-1]))
+        assert verify(mailbox.latest().code)
 
     def test_sends_one_code_to_each_spelling_of_an_email_address(self, mailbox):
         count_mails(9)
@@ -83,8 +82,8 @@ class TestMailPin:
 
         strangers, own = mailbox()[-2:]
         assert own['To'] == ADA
-        assert verify(pin_in(own))
-        assert verify(pin_in(strangers), email='ADA@example.com')
+        assert verify(own.code)
+        assert verify(strangers.code, email='ADA@example.com')
 
     def test_sends_one_code_to_each_user(self):
         count_mails(9, 'email-change')
@@ -95,7 +94,7 @@ class TestMailPin:
     def test_sends_one_more_mail_after_a_code_was_used(self, mailbox):
         count_mails(9)
         mail()
-        consume(verify(pin_in(mailbox()[-1])))
+        consume(verify(mailbox.latest().code))
 
         assert [mail(), mail()] == [True, False]
 
@@ -105,7 +104,7 @@ class TestMailPin:
         count_mails(9)
 
         assert mail()
-        assert not pin_in(mailbox()[-1]).isdigit()
+        assert not mailbox.latest().code.isdigit()
 
 
 class TestIssuePin:
@@ -187,13 +186,13 @@ class TestVerifyPin:
         with pytest.raises(WrongPin):
             verify(pin, 'password-reset')
 
-    def test_rejects_a_pin_after_ten_minutes(self):
+    def test_rejects_a_pin_after_ten_minutes(self, travel):
         pin, issued = issue(), now()
 
-        with time_machine.travel(issued + PIN_LIFETIME - timedelta(seconds=2), tick=False):
+        with travel(to=issued + PIN_LIFETIME - timedelta(seconds=2)):
             assert verify(pin)
         with (
-            time_machine.travel(issued + PIN_LIFETIME + timedelta(seconds=1), tick=False),
+            travel(to=issued + PIN_LIFETIME + timedelta(seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(pin)
@@ -243,9 +242,11 @@ class TestVerifyPin:
             ('2001:db8:1:2::{}', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'),
         ],
     )
-    def test_throttles_a_network_after_25_wrong_pins(self, set_client_ip, inside, last, outside):
+    def test_throttles_a_network_after_25_wrong_pins(
+        self, set_client_ip, inside, last, outside, travel
+    ):
         pin, code, start = issue(), issue('password-reset', mails=3), now()
-        with time_machine.travel(start, tick=False):
+        with travel(to=start):
             for number in range(25):
                 set_client_ip(inside.format(number))
                 with pytest.raises(WrongPin):
@@ -287,13 +288,13 @@ class TestCodes:
     def test_may_be_typed_in_any_case_and_without_dashes(self, typed):
         assert verify(typed(issue(mails=3)))
 
-    def test_expire_after_a_day(self):
+    def test_expire_after_a_day(self, travel):
         code, issued = issue(mails=3), now()
 
-        with time_machine.travel(issued + CODE_LIFETIME - timedelta(seconds=2), tick=False):
+        with travel(to=issued + CODE_LIFETIME - timedelta(seconds=2)):
             assert verify(code)
         with (
-            time_machine.travel(issued + CODE_LIFETIME + timedelta(seconds=1), tick=False),
+            travel(to=issued + CODE_LIFETIME + timedelta(seconds=1)),
             pytest.raises(WrongPin),
         ):
             verify(code)

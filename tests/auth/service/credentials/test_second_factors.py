@@ -2,13 +2,12 @@
 
 import itertools
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pyotp
 import pytest
 import segno
-import time_machine
 from sqlalchemy import func, select
 
 from project.auth.errors import (
@@ -56,35 +55,28 @@ VECTORS = [
 
 
 @pytest.fixture
-def clock():
-    """Yield a stopped clock, which only the test moves."""
-    with time_machine.travel(now(), tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
 def user():
     """Return a user who can log in."""
     return account(username='ada')
 
 
 @pytest.fixture
-def enrolled(user, clock):
+def enrolled(user, travel):
     """Enable the user's second factor, five time steps of 30 seconds ago.
 
     :returns: the TOTP secret and the recovery codes.
     """
-    return enrol(user, clock)
+    return enrol(user, travel)
 
 
-def enrol(user, clock):
+def enrol(user, travel):
     """Enable a second factor, and move the clock by five time steps of 30 seconds.
 
     :returns: the TOTP secret and the recovery codes.
     """
     enrolment = start_totp_enrolment(principal_of(user))
     codes = confirm_totp(principal_of(user), code_of(enrolment.secret))
-    clock.shift(5 * TIMESTEP_SECONDS)
+    travel(seconds=5 * TIMESTEP_SECONDS)
     return enrolment.secret, codes
 
 
@@ -163,13 +155,13 @@ class TestConfirmTotp:
         assert 'totp_enabled' in kinds()
 
     @pytest.mark.parametrize('what', ['wrong', 'too late', 'nothing begun', 'on already'])
-    def test_rejects(self, user, clock, what):
+    def test_rejects(self, user, travel, what):
         secret = (
             start_totp_enrolment(principal_of(user)).secret if what != 'nothing begun' else SECRET
         )
         if what == 'on already':
             confirm_totp(principal_of(user), code_of(secret))
-        clock.shift(3600 if what == 'too late' else 2 * TIMESTEP_SECONDS)
+        travel(seconds=3600 if what == 'too late' else 2 * TIMESTEP_SECONDS)
         code = wrong(secret) if what == 'wrong' else code_of(secret)
 
         with pytest.raises(OtpInvalid):
@@ -184,7 +176,7 @@ class TestConfirmTotp:
 
         assert UNKNOWN_KEY_MESSAGE in caplog.text
 
-    def test_consumes_its_code(self, user, clock):
+    def test_consumes_its_code(self, user, travel):
         enrolment = start_totp_enrolment(principal_of(user))
         code = code_of(enrolment.secret)
         confirm_totp(principal_of(user), code)
@@ -299,11 +291,11 @@ class TestVerifySecondFactor:
             enter(user, otp=code)
 
     @pytest.mark.parametrize('days', [1, 7305])
-    def test_accepts_a_code_once_after_the_clock_was_ahead(self, user, enrolled, clock, days):
+    def test_accepts_a_code_once_after_the_clock_was_ahead(self, user, enrolled, travel, days):
         secret, _ = enrolled
-        clock.shift(timedelta(days=days))
+        travel(days=days)
         enter(user, otp=code_of(secret))
-        clock.shift(-timedelta(days=days))
+        travel(days=-days)
 
         assert enter(user, otp=code_of(secret)).token
         with pytest.raises(WrongOtp):
@@ -316,22 +308,22 @@ class TestVerifySecondFactor:
         with pytest.raises(WrongOtp):
             enter(user, otp=before)
 
-    def test_rejects_the_code_of_another_user(self, user, enrolled, clock):
-        secret, codes = enrol(account(), clock)
+    def test_rejects_the_code_of_another_user(self, user, enrolled, travel):
+        secret, codes = enrol(account(), travel)
 
         with pytest.raises(WrongOtp):
             enter(user, otp=code_of(secret))
         with pytest.raises(WrongRecoveryCode):
             enter(user, recovery_code=codes[0])
 
-    def test_rejects_the_right_code_after_ten_wrong_ones(self, user, enrolled, clock):
+    def test_rejects_the_right_code_after_ten_wrong_ones(self, user, enrolled, travel):
         for _ in range(10):
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
 
         with pytest.raises(TooManyAttempts):
             enter(user, otp=code_of(enrolled[0]))
-        clock.shift(15 * 60)
+        travel(seconds=15 * 60)
         assert enter(user, otp=code_of(enrolled[0]))
 
     def test_does_not_count_wrong_recovery_codes(self, user, enrolled):
@@ -348,16 +340,16 @@ class TestVerifySecondFactor:
 
         assert enter(user, recovery_code=enrolled[1][0])
 
-    def test_counts_separately_for_a_known_device_and_a_session(self, user, enrolled, clock):
+    def test_counts_separately_for_a_known_device_and_a_session(self, user, enrolled, travel):
         known = enter(user, otp=code_of(enrolled[0]))
         asker = identify(known.token)
         for _ in range(10):
             with pytest.raises(WrongOtp):
                 enter(user, otp=wrong(enrolled[0]))
-        clock.shift(TIMESTEP_SECONDS * 2)
+        travel(seconds=TIMESTEP_SECONDS * 2)
 
         again = reauthenticate(asker, password=PASSWORD, otp=code_of(enrolled[0]))
-        clock.shift(TIMESTEP_SECONDS * 2)
+        travel(seconds=TIMESTEP_SECONDS * 2)
         assert enter(user, otp=code_of(enrolled[0]), device=known.device)
         for _ in range(10):
             with pytest.raises(WrongOtp):
@@ -366,7 +358,7 @@ class TestVerifySecondFactor:
             reauthenticate(identify(again.token), password=PASSWORD, otp='000000')
 
     def test_counts_separately_for_a_device_that_passed_a_second_factor(
-        self, user, enrolled, clock
+        self, user, enrolled, travel
     ):
         with atomic():
             _, known = add_device(user.id)
@@ -383,7 +375,7 @@ class TestVerifySecondFactor:
         assert OTP_NEW_DEVICE.count_of(account_target(user.id)) == 0
         assert enter(user, otp=code_of(enrolled[0]), device=devices[1])
 
-    def test_notifies_the_user_at_most_three_times_a_day(self, user, enrolled, mailbox, clock):
+    def test_notifies_the_user_at_most_three_times_a_day(self, user, enrolled, mailbox, travel):
         """ASVS 6.3.5: a wrong code after the right password means that someone else knows it."""
         mailbox()
         for _ in range(4):
@@ -431,7 +423,7 @@ class TestVerifySecondFactor:
         assert db.session.scalar(select(func.count()).select_from(RecoveryCode)) == 9
 
     def test_accepts_codes_after_a_change_of_the_secret_key(
-        self, app, user, enrolled, clock, monkeypatch
+        self, app, user, enrolled, travel, monkeypatch
     ):
         old = app.config['SECRET_KEY']
         monkeypatch.setitem(app.config, 'SECRET_KEY', 'another' + 'k3y' * 12)
@@ -441,7 +433,7 @@ class TestVerifySecondFactor:
         # The login has encrypted the TOTP secret again, under the new key. So the old key is no
         # longer needed.
         monkeypatch.setitem(app.config, 'SECRET_KEY_FALLBACKS', [])
-        clock.shift(TIMESTEP_SECONDS)
+        travel(seconds=TIMESTEP_SECONDS)
         assert enter(user, otp=code_of(enrolled[0]))
 
     def test_rejects_any_code_under_an_unknown_key_and_counts_and_mails_no_attempt(
@@ -481,15 +473,16 @@ class TestConsumeSecondFactor:
 
 class TestFindTimestep:
     @pytest.mark.parametrize(('moment', 'code'), VECTORS)
-    def test_returns_the_time_step_of_rfc_6238(self, app, moment, code):
-        with time_machine.travel(moment, tick=False):
-            assert find_timestep(SECRET, code) == moment // TIMESTEP_SECONDS
+    def test_returns_the_time_step_of_rfc_6238(self, app, moment, code, travel):
+        travel(to=datetime.fromtimestamp(moment, UTC))
+
+        assert find_timestep(SECRET, code) == moment // TIMESTEP_SECONDS
 
 
 class TestReauthenticate:
-    def test_requires_a_code_like_a_login(self, user, enrolled, clock):
+    def test_requires_a_code_like_a_login(self, user, enrolled, travel):
         asker = identify(enter(user, otp=code_of(enrolled[0])).token)
-        clock.shift(TIMESTEP_SECONDS)
+        travel(seconds=TIMESTEP_SECONDS)
 
         with pytest.raises(OtpRequired):
             reauthenticate(asker, password=PASSWORD)
@@ -501,10 +494,10 @@ class TestReauthenticate:
 
 class TestRaces:
     @pytest.mark.parametrize('kind', ['otp', 'recovery_code'])
-    def test_concurrent_logins_with_one_code_open_one_session(self, tmp_path, kind):
-        with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False) as clock:
+    def test_concurrent_logins_with_one_code_open_one_session(self, tmp_path, kind, travel):
+        with separate_app(tmp_path) as app:
             user = account()
-            secret, codes = enrol(user, clock)
+            secret, codes = enrol(user, travel)
             for number in range(3):
                 factor = {'otp': code_of(secret)} if kind == 'otp' else {kind: codes[number]}
 
@@ -513,11 +506,12 @@ class TestRaces:
                 opened = [login for login in found if not isinstance(login, Exception)]
                 assert len(opened) == 1, found
                 # The other seven logins count as wrong attempts. Wait until the counter expires.
-                clock.shift(15 * 60)
+                travel(seconds=15 * 60)
             assert db.session.scalar(select(func.count()).select_from(Session)) == 3
 
+    @pytest.mark.usefixtures('travel')
     def test_one_of_concurrent_confirmations_returns_valid_codes(self, tmp_path):
-        with separate_app(tmp_path) as app, time_machine.travel(now(), tick=False):
+        with separate_app(tmp_path) as app:
             user = users.get_user(account().id)
             code = code_of(start_totp_enrolment(principal_of(user)).secret)
 

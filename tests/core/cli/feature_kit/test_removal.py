@@ -7,7 +7,12 @@ import pytest
 from click import ClickException
 
 from project.core.cli.feature_kit import removal
-from project.core.cli.feature_kit.removal import is_on_main_branch, planned_removal
+from project.core.cli.feature_kit.removal import (
+    is_on_main_branch,
+    planned_removal,
+    removal_announcement,
+)
+from project.core.documents.api_changes.announcements import read_reasons
 from project.core.features import Feature
 
 
@@ -73,3 +78,30 @@ class TestPlannedRemoval:
 
         with pytest.raises(ClickException, match=r'tests/client\.py uses project\.zz_bills'):
             planned_removal('zz_bills')
+
+
+class TestRemovalAnnouncement:
+    @pytest.fixture
+    def release(self, monkeypatch, tmp_path):
+        """Store a release that has routes of the feature `zz_bills`."""
+        monkeypatch.setattr(removal, 'ROOT', tmp_path)
+        path = tmp_path / 'docs' / 'releases' / '0.1.0' / 'openapi.json'
+        path.parent.mkdir(parents=True)
+        path.write_text('{"paths": {"/zz-bills": {"get": {"tags": ["zz_bills"]}}}}')
+
+    def test_accepts_the_removal_of_released_routes(self, release, tmp_path):
+        [(path, text)] = removal_announcement('zz_bills').items()
+
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
+        assert list(read_reasons(tmp_path / 'docs' / 'features')) == [
+            ('zz_bills', 'the feature was removed')
+        ]
+
+    def test_returns_nothing_for_a_feature_without_released_routes(self, release):
+        assert removal_announcement('zz_boats') == {}
+
+    def test_returns_nothing_without_a_release(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(removal, 'ROOT', tmp_path)
+
+        assert removal_announcement('zz_bills') == {}

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from flask_migrate import stamp
 
+from project.core.checks import HealthCheck, checks
 from project.core.database.session import db
-from project.core.health_checks import HealthCheck, health_checks
 from project.core.observability.health import Readiness
 from tests.databases import create_tables
 
@@ -42,7 +42,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     After this call, the check `mail` is the only one.
     """
 
-    def replace(**checks: HealthCheck) -> None:
-        monkeypatch.setattr(health_checks, 'values', checks)
+    def replace(**wanted: HealthCheck) -> None:
+        monkeypatch.setattr(checks, 'values', wanted)
 
     return replace

@@ -3,10 +3,10 @@
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
+from project.core.checks import checks
 from project.core.database.session import atomic, db
 from project.core.database.shared_values import find_value
 from project.core.database.write_probe import PROBE_NAME
-from project.core.health_checks import health_checks
 from project.core.observability.health import Readiness, run_checks
 from project.core.observability.health.checks import (
     check_database,
@@ -103,7 +103,7 @@ def advance():
 class TestCheckRedis:
     def test_is_down_when_redis_rejects_connections(self, kernel, only):
         app = kernel(REDIS_URL=f'redis://127.0.0.1:{free_port()}')
-        only(redis=health_checks.values['redis'])
+        only(redis=checks.values['redis'])
 
         found = run_checks(app)['redis']
 

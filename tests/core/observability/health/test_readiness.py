@@ -8,8 +8,8 @@ from threading import Barrier, BrokenBarrierError, Event, active_count
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from project.core.checks import CheckResult, HealthCheck
 from project.core.errors import ServiceUnavailable
-from project.core.health_checks import CheckResult, HealthCheck
 from project.core.observability.health import Readiness, readiness, run_checks
 
 

@@ -3,17 +3,17 @@
 import pytest
 from flask_migrate import stamp
 
+from project.core.checks import CheckResult, HealthCheck
 from project.core.database.session import db
-from project.core.health_checks import CheckResult, HealthCheck
 from project.core.observability.health import Readiness
-from tests.client import data
+from tests.kit.responses import data
 
 CRITICAL = {'database': 'ok', 'migrations': 'ok', 'storage': 'ok'}
 
 
 class TestHealthz:
-    def test_returns_200_without_a_query(self, client, assert_max_queries):
-        with assert_max_queries(0):
+    def test_returns_200_without_a_query(self, client, queries):
+        with queries(max=0):
             response = client.get('/healthz')
 
         assert response.status_code == 200

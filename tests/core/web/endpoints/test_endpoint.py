@@ -12,7 +12,7 @@ from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with, reasons
 
 SECRET = SimpleNamespace(id=7, name='Boat', version=1, password='secret')
 
@@ -127,8 +127,7 @@ class TestEndpoint:
 
         response = client.post('/probe', data=b'hello')
 
-        assert response.status_code == 415
-        assert list(reasons(response)) == ['content_type']
+        fails_with(response, 'content_type', status=415)
 
     def test_accepts_any_other_body_if_the_route_declares_it(self, serve):
         seen = []

@@ -18,8 +18,8 @@ from project.core.web.endpoints.access import (
 )
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.parsing import START_BODY_TIMEOUT
-from tests.client import data, reasons
 from tests.core.apps import bearer, principal
+from tests.kit.responses import data, fails_with, reasons
 
 SAIL = 'boats:sail'
 OWN = owner_or(SAIL, scope='profile:read')
@@ -85,8 +85,7 @@ class TestGuard:
 
         response = app.test_client().get('/late')
 
-        assert response.status_code == 403
-        assert list(reasons(response)) == ['permission']
+        fails_with(response, 'permission', status=403)
 
     def test_returns_403_for_a_method_added_after_the_start(self, kernel):
         app = kernel()
@@ -99,8 +98,7 @@ class TestGuard:
 
         assert client.get('/things/a').status_code == 200
         response = client.get('/things/a%00b')
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')
 
     def test_lets_flask_answer_options(self, serve):
         response = serve(lambda: None, allow=requires(SAIL)).options('/probe')
@@ -200,9 +198,8 @@ class TestAuthenticate:
 
         response = client.get('/probe', headers={'Authorization': header} if header else {})
 
-        assert response.status_code == 401
+        fails_with(response, 'authorization', status=401, reason='Missing or invalid bearer token')
         assert response.headers['WWW-Authenticate'] == 'Bearer'
-        assert reasons(response) == {'authorization': ['Missing or invalid bearer token']}
 
     def test_ignores_a_token_in_the_query(self, serve, people):
         client = serve(lambda: None, allow=authenticated(), people=people)

@@ -3,17 +3,17 @@
 import logging
 import os
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-import time_machine
 from limits import parse
 
 from project.core.web.endpoints.access import authenticated
 from project.core.web.endpoints.rate_limits import Limiter, database_name
-from tests.client import reasons
 from tests.core.apps import bearer, principal
+from tests.kit.clock import Travel
+from tests.kit.responses import fails_with
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REDIS = os.environ.get('TEST_REDIS_URL', '')
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def clock():
-    """Yield a stopped clock, which the test can move."""
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
+def travel(travel: Travel) -> Travel:
+    """Set the clock to noon; it stands still until the test moves it."""
+    travel(to=NOON)
+    return travel
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def unused_port():
 
 
 class TestLimiter:
-    def test_allows_requests_up_to_the_limit(self, clock):
+    def test_allows_requests_up_to_the_limit(self, travel):
         limiter, item = Limiter(''), parse('2/minute')
 
         assert limiter.hit(item, 'a') == (True, 1, 60)
         assert limiter.hit(item, 'a') == (True, 0, 60)
         assert limiter.hit(item, 'a') == (False, 0, 60)
 
-    def test_counts_each_key_separately(self, clock):
+    def test_counts_each_key_separately(self, travel):
         limiter, item = Limiter(''), parse('1/minute')
 
         assert limiter.hit(item, 'route', 'ada')[0]
@@ -53,12 +53,12 @@ class TestLimiter:
         assert limiter.hit(item, 'other', 'ada')[0]
         assert not limiter.hit(item, 'route', 'ada')[0]
 
-    def test_allows_requests_again_after_the_period(self, clock):
+    def test_allows_requests_again_after_the_period(self, travel):
         limiter, item = Limiter(''), parse('1/minute')
         limiter.hit(item, 'a')
-        clock.shift(timedelta(seconds=59))
+        travel(seconds=59)
         is_allowed, _, seconds = limiter.hit(item, 'a')
-        clock.shift(timedelta(seconds=seconds))
+        travel(seconds=seconds)
 
         assert not is_allowed
         assert 1 <= seconds <= 2
@@ -108,24 +108,23 @@ class TestDatabaseName:
 
 
 class TestCountRequest:
-    def test_returns_429_with_the_correct_retry_after(self, serve, clock):
+    def test_returns_429_with_the_correct_retry_after(self, serve, travel):
         client = serve(lambda: None, limit='2/minute', settings=ON)
         client.get('/probe')
         client.get('/probe')
-        clock.shift(timedelta(seconds=10))
+        travel(seconds=10)
 
         response = client.get('/probe')
 
-        assert response.status_code == 429
-        assert reasons(response) == {'rate': ['Too many requests']}
+        fails_with(response, 'rate', status=429, reason='Too many requests')
         wait = int(response.headers['Retry-After'])
         assert 50 <= wait <= 51
-        clock.shift(timedelta(seconds=wait - 2))
+        travel(seconds=wait - 2)
         assert client.get('/probe').status_code == 429
-        clock.shift(timedelta(seconds=2))
+        travel(seconds=2)
         assert client.get('/probe').status_code == 200
 
-    def test_sends_the_remaining_requests(self, serve, clock):
+    def test_sends_the_remaining_requests(self, serve, travel):
         client = serve(lambda: None, limit='2/minute', settings=ON)
 
         answers = [client.get('/probe') for _ in range(3)]
@@ -135,7 +134,7 @@ class TestCountRequest:
             '"show";r=1;t=60', '"show";r=0;t=60', '"show";r=0;t=60',
         ]  # fmt: skip
 
-    def test_counts_anonymous_clients_by_ipv4_address(self, serve, clock):
+    def test_counts_anonymous_clients_by_ipv4_address(self, serve, travel):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -145,7 +144,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_counts_anonymous_clients_by_ipv6_network(self, serve, clock):
+    def test_counts_anonymous_clients_by_ipv6_network(self, serve, travel):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -155,7 +154,7 @@ class TestCountRequest:
 
         assert codes == [200, 429, 200]
 
-    def test_counts_ipv4_clients_of_an_ipv6_socket_by_ipv4_address(self, serve, clock):
+    def test_counts_ipv4_clients_of_an_ipv6_socket_by_ipv4_address(self, serve, travel):
         client = serve(lambda: None, limit='1/minute', settings=ON)
 
         codes = [
@@ -165,7 +164,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_counts_users_independently_of_their_ip_address(self, serve, clock):
+    def test_counts_users_independently_of_their_ip_address(self, serve, travel):
         people = {'ada': principal(user_id=1), 'eve': principal(user_id=2)}
         client = serve(
             lambda: None, allow=authenticated(), people=people, limit='1/minute', settings=ON
@@ -180,7 +179,7 @@ class TestCountRequest:
 
         assert codes == [200, 200, 429]
 
-    def test_does_not_count_anonymous_requests_for_a_user(self, serve, clock):
+    def test_does_not_count_anonymous_requests_for_a_user(self, serve, travel):
         client = serve(
             lambda: None,
             allow=authenticated(),
@@ -194,7 +193,7 @@ class TestCountRequest:
         assert codes == [401, 401, 401]
         assert client.get('/probe', headers=bearer('ada')).status_code == 200
 
-    def test_counts_requests_that_the_guard_rejects(self, serve, clock):
+    def test_counts_requests_that_the_guard_rejects(self, serve, travel):
         client = serve(
             lambda: None,
             allow=authenticated(),

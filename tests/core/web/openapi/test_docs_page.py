@@ -3,8 +3,7 @@
 import pytest
 
 from project.core.web.openapi.document import specification
-from tests.client import reasons
-from tests.users.factories import UserFactory
+from tests.kit.responses import fails_with
 
 URL = '/api/v1/openapi.json'
 
@@ -33,9 +32,8 @@ class TestOpenapiShow:
 
         stranger = client.get(URL)
 
-        assert stranger.status_code == 401
-        assert list(reasons(stranger)) == ['authorization']
-        assert as_user(UserFactory()).get(URL).status_code == 200
+        fails_with(stranger, 'authorization', status=401)
+        assert as_user().get(URL).status_code == 200
 
     @pytest.mark.parametrize('url', [URL, '/api/v1/docs', '/api/v1/docs/docs.js'])
     def test_returns_404_when_the_docs_are_off(self, client, docs, url):
@@ -43,8 +41,7 @@ class TestOpenapiShow:
 
         response = client.get(url)
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not found']}
+        fails_with(response, 'url', status=404, reason='Not found')
 
     @pytest.mark.parametrize('name', ['nothing.js', 'docs.html', '..%2Fdocs.py', 'index.html'])
     def test_returns_404_for_files_that_are_not_part_of_the_page(self, client, docs, name):

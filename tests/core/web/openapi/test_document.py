@@ -11,13 +11,15 @@ from marshmallow import Schema, fields, validate
 from openapi_spec_validator import validate as validate_document
 
 from project.core.errors import Conflict, RangeNotSatisfiable
-from project.core.web.endpoints.access import public, requires
+from project.core.web.endpoints.access import owner_or, public, requires
+from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import declared_methods
-from project.core.web.openapi.document import URL_ARGUMENT_PATTERN, specification
+from project.core.web.openapi.document import specification
 from project.core.web.requests.fields import EmailAddress, OtpCode, PinCode, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.headers import Header
+from project.core.web.routing import URL_ARGUMENT_PATTERN
 
 
 class BoatTaken(Conflict):
@@ -314,3 +316,44 @@ class TestSpecification:
 
         assert (sail['summary'], sail['description']) == ('Sail a boat', 'Slowly.')
         assert (sail['operationId'], sail['tags']) == ('boat_sail', ['service'])
+
+    def test_documents_deprecations(self, kernel):
+        blueprint = Blueprint('ships', __name__)
+        deprecation = Deprecation(
+            since=date(2026, 12, 1), sunset=date(2027, 6, 1), successor='ships.ships'
+        )
+
+        @blueprint.get('/ships')
+        @endpoint(allow=public)
+        def ships():
+            """List ships."""
+
+        @blueprint.get('/vessels')
+        @endpoint(allow=public, deprecated=deprecation)
+        def vessels():
+            """List vessels."""
+
+        found = specification(kernel(blueprint))
+        validate_document(orjson.loads(orjson.dumps(found)))
+        operation = found['paths']['/vessels']['get']
+        assert operation['deprecated']
+        assert operation['description'] == (
+            'Deprecated since 2026-12-01. It may be removed from 2027-06-01 on. Use `/ships` '
+            'instead.\n\nList vessels.'
+        )
+        assert operation['x-sunset'] == '2027-06-01'
+        assert operation['x-successor'] == '/ships'
+        assert set(operation['responses']['200']['headers']) == {'Deprecation', 'Sunset', 'Link'}
+        assert 'deprecated' not in found['paths']['/ships']['get']
+
+    def test_documents_rate_limits_and_owners(self, kernel):
+        blueprint = Blueprint('ships', __name__)
+
+        @blueprint.get('/ships/<int:user_id>')
+        @endpoint(allow=owner_or('ships:read', scope='ships:read'), limit='5/minute')
+        def ships(user_id):
+            """List the ships of a user."""
+
+        operation = specification(kernel(blueprint))['paths']['/ships/{user_id}']['get']
+        assert operation['x-rate-limit'] == '5/minute'
+        assert operation['x-own'] is True

@@ -3,8 +3,8 @@
 import pytest
 
 from project.core.request_context import current_request_context
-from tests.client import data
 from tests.core.apps import kernel_app
+from tests.kit.responses import data
 
 FORGED = {
     'X-Forwarded-For': '198.51.100.1, 203.0.113.7',

@@ -14,7 +14,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from project.core.errors import BadRequest
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.parsing import parse_json
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with, reasons
 
 
 class AnyRequest(Schema):
@@ -99,8 +99,7 @@ class TestLoadJson:
     def test_returns_415_for_any_other_content_type(self, post, content_type):
         response = post(b'{}', content_type)
 
-        assert response.status_code == 415
-        assert reasons(response) == {'content_type': ['Must be application/json in UTF-8']}
+        fails_with(response, 'content_type', status=415, reason='Must be application/json in UTF-8')
 
     @pytest.mark.parametrize(
         ('body', 'reason'),
@@ -142,8 +141,7 @@ class TestLoadJson:
     def test_returns_400_for_invalid_or_ambiguous_json(self, post, body, reason):
         response = post(body)
 
-        assert response.status_code == 400
-        assert reasons(response) == {'request': [reason]}
+        fails_with(response, 'request', status=400, reason=reason)
 
     @pytest.mark.parametrize(
         'body', [nested(32), b'{"a":' * 32 + b'1' + b'}' * 32, b'{"a": "\\ud83c\\udfa9"}']
@@ -158,8 +156,7 @@ class TestLoadJson:
         assert len(fits) == limit
         assert post(fits).status_code == 200
         response = post(fits + b' ')
-        assert response.status_code == 413
-        assert list(reasons(response)) == ['size']
+        fails_with(response, 'size', status=413)
 
     @pytest.mark.parametrize(
         ('body', 'code'),
@@ -200,8 +197,7 @@ class TestLoadQuery:
     def test_rejects_a_repeated_parameter(self, client, query):
         response = client.get(f'/probe?{query}')
 
-        assert response.status_code == 422
-        assert reasons(response) == {'name': ['Given more than once.']}
+        fails_with(response, 'name', reason='Given more than once.')
 
     @pytest.mark.parametrize('query', ['nmae=a', 'name[]=a', 'Name=a', 'a=b;name=c', 'x'])
     def test_rejects_an_unknown_parameter(self, client, query):
@@ -214,8 +210,7 @@ class TestLoadQuery:
     def test_rejects_nul(self, client, query):
         response = client.get(f'/probe?{query}')
 
-        assert response.status_code == 400
-        assert reasons(response) == {'request': ['Text must not contain NUL']}
+        fails_with(response, 'request', status=400, reason='Text must not contain NUL')
 
     @pytest.mark.parametrize('query', ['name=%ff', 'name=%ed%a0%80', 'name=%'])
     def test_accepts_invalid_utf_8(self, client, query):
@@ -253,8 +248,7 @@ class TestLoadForm:
     def test_returns_415_for_any_other_content_type(self, client, content_type):
         response = client.post('/probe', data=b'name=a', content_type=content_type)
 
-        assert response.status_code == 415
-        assert reasons(response) == {'content_type': ['Must be multipart/form-data']}
+        fails_with(response, 'content_type', status=415, reason='Must be multipart/form-data')
 
     @pytest.mark.parametrize(
         'parts',
@@ -267,28 +261,25 @@ class TestLoadForm:
     def test_rejects_a_repeated_field(self, client, parts):
         response = self.send(client, parts)
 
-        assert response.status_code == 422
-        assert reasons(response) == {'name': ['Given more than once.']}
+        fails_with(response, 'name', reason='Given more than once.')
 
     def test_rejects_two_files_with_the_same_name(self, client):
         response = self.send(client, [b'name="file"; filename="a"\r\n\r\na'] * 2)
 
-        assert response.status_code == 422
-        assert reasons(response) == {'file': ['Given more than once.']}
+        fails_with(response, 'file', reason='Given more than once.')
 
     def test_rejects_text_instead_of_a_file_and_a_file_instead_of_text(self, client):
         text = self.send(client, [b'name="file"\r\n\r\na'])
         file = self.send(client, [b'name="name"; filename="a"\r\n\r\na'])
 
-        assert reasons(text) == {'file': ['Must be a file.']}
-        assert reasons(file) == {'name': ['Not a valid string.']}
+        fails_with(text, 'file', reason='Must be a file.')
+        fails_with(file, 'name', reason='Not a valid string.')
 
     @pytest.mark.parametrize('part', [b'filename="a"', b'x="y"'])
     def test_rejects_a_part_without_a_name(self, client, part):
         response = self.send(client, [part + b'\r\n\r\na'])
 
-        assert response.status_code == 400
-        assert reasons(response) == {'request': ['A part of the form has no name']}
+        fails_with(response, 'request', status=400, reason='A part of the form has no name')
 
     @pytest.mark.parametrize(
         ('code', 'http_code'), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 503)]
@@ -317,8 +308,7 @@ class TestLoadForm:
 
         response = self.send(client, parts)
 
-        assert response.status_code == 413
-        assert list(reasons(response)) == ['size']
+        fails_with(response, 'size', status=413)
 
     def test_returns_413_for_a_very_long_field(self, client):
         response = self.send(client, [b'name="name"\r\n\r\n' + b'a' * 70_000])
@@ -376,9 +366,9 @@ class TestLoadFormInto:
         other = self.send(client, (b'name="other"; filename="a"', b'1'))
         text = self.send(client, (b'name="name"; filename="a"', b'1'))
 
-        assert reasons(twice) == {'file': ['Given more than once.']}
-        assert reasons(other) == {'other': ['Unknown field.']}
-        assert reasons(text) == {'name': ['Not a valid string.']}
+        fails_with(twice, 'file', reason='Given more than once.')
+        fails_with(other, 'other', reason='Unknown field.')
+        fails_with(text, 'name', reason='Not a valid string.')
         [sink] = opened
         assert sink == [b'1']
         assert sink.is_closed

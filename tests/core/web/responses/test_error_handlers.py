@@ -20,7 +20,7 @@ from project.core.errors import (
 )
 from project.core.web.endpoints.access import authenticated
 from project.core.web.responses.jsend import to_json
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with, reasons
 
 PROBLEM = {'Accept': 'application/problem+json'}
 
@@ -66,9 +66,8 @@ class TestOnFail:
     def test_returns_the_status_and_headers_of_the_error(self, failing):
         response = failing(TooManyRequests(7), declared=[TooManyRequests])
 
-        assert response.status_code == 429
+        fails_with(response, 'rate', status=429, reason='Too many requests')
         assert response.headers['Retry-After'] == '7'
-        assert reasons(response) == {'rate': ['Too many requests']}
 
     def test_raises_in_tests_for_an_undeclared_error(self, serve):
         with pytest.raises(AssertionError, match=r'probe.show does not declare NameTaken'):
@@ -89,8 +88,7 @@ class TestOnFail:
     def test_returns_an_undeclared_error_outside_of_tests(self, failing):
         response = failing(NameTaken(), TESTING=False)
 
-        assert response.status_code == 409
-        assert reasons(response) == {'name': ['Already taken']}
+        fails_with(response, 'name', status=409, reason='Already taken')
 
 
 class TestOnInvalid:
@@ -109,8 +107,7 @@ class TestOnInvalid:
 
         response = client.post('/probe', data=to_json(body), content_type='application/json')
 
-        assert response.status_code == 422
-        assert reasons(response) == {'request': ['Invalid input type.']}
+        fails_with(response, 'request', reason='Invalid input type.')
 
     def test_nests_errors_as_marshmallow_does(self, failing):
         response = failing(ValidationError({'tags': {0: ['Too long.']}}))
@@ -184,45 +181,39 @@ class TestOnParseError:
     def test_returns_400_for_a_body_that_gunicorn_cannot_parse(self, failing):
         response = failing(InvalidChunkSize(b'zz'))
 
-        assert response.status_code == 400
+        fails_with(response, 'request', status=400, reason='The body cannot be read')
         assert response.headers['Connection'] == 'close'
-        assert reasons(response) == {'request': ['The body cannot be read']}
 
 
 class TestOnHttpError:
     def test_returns_404_for_an_unknown_url(self, client):
         response = client.get('/nowhere')
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')
 
     def test_returns_404_for_a_url_with_an_empty_segment(self, client):
         for url in ('/api/v1//users', '/api//v1/users', '/api/v1/users/', '//', '/api/v1/%2f'):
             response = client.get(url)
 
-            assert response.status_code == 404
-            assert reasons(response) == {'url': ['Not Found']}
+            fails_with(response, 'url', status=404, reason='Not Found')
 
     @pytest.mark.parametrize('url', ['/%00', '/\xff', '/' + 'a' * 5000, '/..%2f..%2fetc/passwd'])
     def test_returns_404_for_a_malformed_url(self, client, url):
         response = client.get(url)
 
-        assert response.status_code == 404
-        assert reasons(response) == {'url': ['Not Found']}
+        fails_with(response, 'url', status=404, reason='Not Found')
 
     def test_returns_405_with_the_allowed_methods(self, client):
         response = client.post('/healthz')
 
-        assert response.status_code == 405
+        fails_with(response, 'method', status=405, reason='Method Not Allowed')
         assert set(response.allow) == {'GET', 'HEAD', 'OPTIONS'}
-        assert reasons(response) == {'method': ['Method Not Allowed']}
 
     @pytest.mark.parametrize('method', ['TRACE', 'FOO', 'PROPFIND'])
     def test_returns_405_for_an_unknown_method(self, client, method):
         response = client.open('/healthz', method=method)
 
-        assert response.status_code == 405
-        assert reasons(response) == {'method': ['Method Not Allowed']}
+        fails_with(response, 'method', status=405, reason='Method Not Allowed')
 
     @pytest.mark.parametrize(
         ('error', 'code', 'key'),
@@ -231,8 +222,7 @@ class TestOnHttpError:
     def test_returns_the_client_errors_of_werkzeug_as_jsend(self, failing, error, code, key):
         response = failing(error())
 
-        assert response.status_code == code
-        assert list(reasons(response)) == [key]
+        fails_with(response, key, status=code)
 
     def test_returns_503_with_the_retry_after_of_the_exception(self, failing):
         response = failing(ServiceUnavailable('/srv/secret is gone', retry_after=9))

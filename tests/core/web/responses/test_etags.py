@@ -7,7 +7,7 @@ from marshmallow import Schema, fields
 
 from project.core.errors import PreconditionFailed
 from project.core.web.responses.etags import expected_versions
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 
 
 class ThingSchema(Schema):
@@ -84,5 +84,4 @@ class TestExpectedVersions:
 
         response = client.put('/probe', headers={'If-Match': '"x"'})
 
-        assert response.status_code == 412
-        assert list(reasons(response)) == ['etag']
+        fails_with(response, 'etag', status=412)

@@ -14,7 +14,7 @@ from project.core.web.responses.file_responses import (
     send_stored_object,
 )
 from project.core.web.responses.ranges import READ_CHUNK_BYTES
-from tests.client import reasons
+from tests.kit.responses import fails_with
 
 TEN = b'0123456789'
 ETAG = 'abc'
@@ -97,9 +97,8 @@ class TestSendStoredObject:
     def test_returns_416_for_a_range_after_the_end(self, download, opened, requested):
         response = download({'Range': requested})
 
-        assert response.status_code == 416
+        fails_with(response, 'range', status=416, reason='The range is outside the content')
         assert response.headers['Content-Range'] == 'bytes */10'
-        assert reasons(response) == {'range': ['The range is outside the content']}
         assert opened[0].closed
 
     @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from flask import send_file
 
 from project.core.web.responses.ranges import RangeReader, drop_unsupported_ranges
-from tests.client import reasons
+from tests.kit.responses import fails_with
 
 TEN = b'0123456789'
 
@@ -80,6 +80,5 @@ class TestDropUnsupportedRanges:
     def test_returns_416_for_a_range_after_the_end(self, report, requested):
         response = report.get('/probe', headers={'Range': requested})
 
-        assert response.status_code == 416
+        fails_with(response, 'range', status=416)
         assert response.headers['Content-Range'] == 'bytes */10'
-        assert list(reasons(response)) == ['range']

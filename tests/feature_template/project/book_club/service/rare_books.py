@@ -112,6 +112,8 @@ def update_rare_book(
     :raises RareBookShelfMarkTaken: if another rare book of the owner has this `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
+    # A missing row is reported before an invalid value.
+    get_rare_book(owner_id, rare_book_id)
     _ensure_dealer_exists(changes.get('dealer_id'))
     mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
     if expected is not None:

@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from project.book_club.models import RareBook
+from project.book_club.permissions import READ
 from tests.book_club.factories import RareBookFactory
-from tests.client import data, reasons
+from tests.kit.responses import data, fails_with
 from tests.users.factories import UserFactory
 
 URL = '/api/v1/book-club/rare-books'
@@ -66,8 +67,8 @@ def body_for(owner):
         'page_count': 12,
         'price': '12.50',
         'signed': True,
-        'printed_on': '2026-11-29',
-        'found_at': '2026-11-29T08:30:00Z',
+        'printed_on': '2099-11-29',
+        'found_at': '2099-11-29T08:30:00Z',
         'lot': str(uuid4()),
         'details': {'colours': ['red', 'green']},
         'condition': 'damaged',
@@ -109,11 +110,11 @@ def client(as_user, ada):
 
 
 class TestRareBooksGet:
-    def test_lists_only_rare_books_of_the_caller(self, client, ada, assert_max_queries):
+    def test_lists_only_rare_books_of_the_caller(self, client, ada, queries):
         rare_books = [RareBookFactory(owner=ada) for _ in range(2)]
         RareBookFactory()
 
-        with assert_max_queries(1):
+        with queries(max=1):
             response = client.get(URL)
 
         assert [item['id'] for item in data(response)['items']] == [
@@ -163,16 +164,22 @@ class TestRareBooksPost:
     def test_rejects_invalid_values(self, client, ada):
         response = client.post(URL, json={**body_for(ada), **INVALID})
 
-        assert response.status_code == 422
-        assert set(reasons(response)) == set(INVALID)
+        fails_with(response, *INVALID)
+
+    def test_needs_the_scope_of_an_api_key(self, as_key, ada):
+        key = as_key(ada, scopes={READ})
+
+        response = key.post(URL, json=body_for(ada))
+
+        assert key.get(URL).status_code == 200
+        fails_with(response, 'scope', status=403)
 
 
 class TestRareBookGet:
     def test_returns_404_for_a_rare_book_of_another_user(self, client):
         response = client.get(f'{URL}/{RareBookFactory().id}')
 
-        assert response.status_code == 404
-        assert reasons(response) == {'rare_book': ['No such rare book']}
+        fails_with(response, 'rare_book', status=404, reason='No such rare book')
 
 
 class TestRareBookPatch:
@@ -196,7 +203,7 @@ class TestRareBookPatch:
 
         response = client.patch(url, json={}, headers={'If-Match': etag})
 
-        assert response.status_code == 412
+        fails_with(response, 'etag', status=412)
 
 
 class TestRareBookDelete:

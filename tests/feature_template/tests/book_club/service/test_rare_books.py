@@ -13,7 +13,7 @@ from project.book_club.errors import (
 )
 from project.users import service as users
 from tests.book_club.factories import RareBookFactory
-from tests.pending_tasks import run_pending_tasks
+from tests.kit.tasks import run_pending_tasks
 from tests.users.factories import UserFactory
 
 UNKNOWN_DEALER_ID = 2**31 - 1

@@ -1,36 +1,17 @@
-"""Migrations: the configuration of the `flask db` commands."""
+"""Migrations: the folders of all features, and the names of files."""
 
 from datetime import datetime
 from os import pathsep
 from pathlib import Path
 
-import pytest
 from alembic.script import ScriptDirectory
-from flask_migrate.cli import db as db_commands
 
 from project.core.database.migrations import (
     features,
     locate_versions,
     migrate,
     reject_known_revision,
-    tables,
 )
-from project.core.database.session import Base
-from project.core.features import find_features
-
-
-class TestInitApp:
-    @pytest.mark.parametrize('name', ['upgrade', 'stamp'])
-    def test_defaults_to_the_heads_of_all_features(self, app, name):
-        [argument] = [p for p in db_commands.commands[name].params if p.name == 'revision']
-
-        assert argument.default == 'heads'
-
-    def test_alters_sqlite_tables_in_batch_mode(self, app):
-        extension = app.extensions['migrate']
-        is_sqlite = app.config['SQLALCHEMY_DATABASE_URI'].startswith('sqlite')
-
-        assert extension.configure_args['render_as_batch'] is is_sqlite
 
 
 class TestFileNames:
@@ -94,19 +75,3 @@ class TestLocateVersions:
 
         names = {Path(path).name for path in located.split(pathsep)}
         assert names == features() | {'gone'}
-
-
-class TestFeatures:
-    def test_returns_the_features_with_tables(self):
-        names = {feature.name for feature in find_features()}
-
-        assert 'core' in features() <= names | {'core'}
-
-
-class TestTables:
-    def test_returns_the_feature_of_each_table(self):
-        found = tables()
-
-        assert found['core_throttle_counters'] == 'core'
-        assert all(name.startswith(feature) for name, feature in found.items())
-        assert set(found) == set(Base.metadata.tables)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from project.core.health_checks import CheckResult, HealthCheck, health_checks
+from project.core.checks import CheckResult, HealthCheck, checks
 from project.core.registration import RegistrationError
 
 
@@ -33,7 +33,7 @@ class TestHealthCheck:
 
 class TestRegisterHealthCheck:
     def test_rejects_a_second_check_with_the_same_name(self):
-        check = health_checks.values['database']
+        check = checks.values['database']
 
-        with pytest.raises(RegistrationError, match=r'health check .database.'):
-            health_checks.register('database', check, owner=__name__)
+        with pytest.raises(RegistrationError, match=r'check .database.'):
+            checks.register('database', check, owner=__name__)

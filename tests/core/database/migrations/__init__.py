@@ -1,0 +1,1 @@
+"""Tests of migrations: folders, new migrations, rules, and running them."""

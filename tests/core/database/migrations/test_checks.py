@@ -1,0 +1,96 @@
+"""`flask db check`: heads, borders between features, and accepted operations."""
+
+import pytest
+
+DROP = "op.drop_column('books', 'color')"
+ACCEPTED = "accepted = {'drop column books.color': 'No code has used it since 0.2.0.'}"
+LINE = 'versions/books/20990101_books3.py: '
+
+
+class TestSeveralHeads:
+    def test_names_the_feature_and_the_command(self, migrations):
+        migrations.add('pass')
+        migrations.add('pass')
+
+        assert migrations.faults() == [
+            'versions/books: several heads: 20990101_books3.py and 20990101_books4.py follow the '
+            'same migration. Remedy: flask db merge books'
+        ]
+
+    def test_accepts_a_merge(self, migrations):
+        heads = (migrations.add('pass'), migrations.add('pass'))
+        migrations.add('pass', after=heads)
+
+        assert migrations.faults() == []
+
+
+class TestAccepted:
+    def test_operation_is_no_fault(self, judge):
+        assert judge(DROP, variables=ACCEPTED) == []
+
+    def test_operation_needs_a_reason(self, judge):
+        [line] = judge(DROP, variables="accepted = {'drop column books.color': ' '}")
+
+        assert line.startswith(f'{LINE}drop column books.color: accepted without a reason.')
+
+    def test_operation_must_exist(self, judge):
+        [line] = judge('pass', variables=ACCEPTED)
+
+        assert line.startswith(f'{LINE}drop column books.color: accepted, but')
+
+    @pytest.mark.parametrize('value', ["['drop column books.color']", "{'x': 1}", "'all'"])
+    def test_operations_must_be_a_mapping(self, judge, value):
+        lines = judge(DROP, variables=f'accepted = {value}')
+
+        assert lines[0].startswith(f'{LINE}accepted: is not a mapping of operations to reasons.')
+
+
+class TestBaseline:
+    def test_and_all_migrations_before_it_are_not_judged(self, migrations):
+        unsafe = migrations.add(DROP)
+        released = migrations.add(DROP, after=unsafe, variables="baseline = '0.1.0'")
+        migrations.add(DROP, after=released)
+
+        [line] = migrations.faults()
+        assert line.startswith('versions/books/20990101_books5.py: drop column')
+
+    def test_is_only_that_of_the_first_release(self, judge):
+        assert len(judge(DROP, variables="baseline = '0.2.0'")) == 1
+
+
+class TestForeignTables:
+    @pytest.mark.parametrize(
+        'body',
+        [
+            "op.add_column('shelves', sa.Column('x', sa.Text()))",
+            "op.execute('insert into shelves (id) select id from books')",
+            "op.execute('WITH x AS (DELETE FROM shelves WHERE id = 1) SELECT 1')",
+        ],
+    )
+    def test_must_not_be_changed(self, judge, body):
+        [line] = judge(body, depends_on='shelves0')
+
+        assert line.startswith(f'{LINE}change shelves: the table belongs to shelves. Remedy: ')
+
+    def test_can_be_read_after_the_migration_that_creates_them(self, migrations):
+        read = "op.execute('UPDATE books SET color = (SELECT color FROM shelves)')"
+        first = migrations.add(read)
+
+        [line] = migrations.faults()
+        assert line.startswith(f'{LINE}read shelves: ')
+        assert line.endswith('name the migration of shelves in `depends_on`')
+
+        migrations.add(read, depends_on='shelves0', after=first)
+        assert migrations.faults() == [line]
+
+    def test_can_be_referenced(self, judge):
+        key = "sa.Column('id', sa.Integer(), sa.ForeignKey('shelves.id'))"
+
+        assert judge(f"op.create_table('books_x', {key})") == []
+
+
+class TestErrors:
+    def test_are_reported_in_one_line(self, judge):
+        [line] = judge("raise ValueError('no\\nrows')")
+
+        assert line.startswith(f'{LINE}upgrade: fails on an empty database: no. Remedy: ')

@@ -1,0 +1,179 @@
+"""Test clients: anonymous, with a login, with an API key, or with any bearer token."""
+
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from project.core.clock import now
+from project.core.security.permissions import all_permissions
+from project.core.security.principal import Principal
+from project.core.web.openapi.document import GENERATED, specification
+from project.core.web.responses.headers import EXPOSED_HEADERS
+from project.core.web.routing import openapi_path
+from project.users.models import User, permissions_of
+from tests.users.factories import UserFactory
+
+# Headers that belong to single routes. All other headers are part of every response.
+SPECIFIC_HEADERS = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
+    'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
+}  # fmt: skip
+
+# An API key is never a recent login, so routes with `fresh=True` reject it.
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class IsolatedClient(FlaskClient):
+    """A test client whose requests use another application context than the test.
+
+    Flask reuses an existing application context. An ordinary client would therefore run in the
+    context of the test, read uncommitted rows, and hide a missing commit.
+
+    If the application has an OpenAPI document, the client checks that the document contains the
+    headers of each successful response.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        response = Context().run(super().open, *args, **kwargs)
+        if response.status_code < 300 and GENERATED.is_set(self.application):
+            surplus = SPECIFIC_HEADERS & set(response.headers.keys()) - self._documented(response)
+            assert not surplus, (
+                f'{response.request.path}: the OpenAPI document does not contain {surplus}'
+            )
+        # `fails_with` reads the fields of the route from it.
+        response.application = self.application  # type: ignore[attr-defined]
+        return response
+
+    def _documented(self, response: TestResponse) -> set[str]:
+        asked = response.request
+        urls = self.application.url_map.bind('')
+        rule, _ = urls.match(asked.path, asked.method, return_rule=True)
+        operations = specification(self.application)['paths'][openapi_path(rule)]
+        operation = operations.get(asked.method.lower()) or operations['get']
+        return set(operation['responses'][str(response.status_code)].get('headers', {}))
+
+
+def authorized_client(app: Flask, authorization: str) -> IsolatedClient:
+    """Return a test client that sends an `Authorization` header."""
+    client = app.test_client()
+    client.environ_base['HTTP_AUTHORIZATION'] = authorization
+    assert isinstance(client, IsolatedClient)
+    return client
+
+
+def bearer_client(app: Flask, token: str) -> IsolatedClient:
+    """Return a test client that sends a bearer token."""
+    return authorized_client(app, f'Bearer {token}')
+
+
+@pytest.fixture
+def client(app: Flask) -> IsolatedClient:
+    """A test client that is not logged in."""
+    client = app.test_client()
+    assert isinstance(client, IsolatedClient)
+    return client
+
+
+@pytest.fixture
+def bearer(app: Flask) -> Callable[[str], IsolatedClient]:
+    """Return a function that returns a test client with a bearer token: `bearer(token)`.
+
+    The guard checks the token, as in production. `as_user` and `as_key` need no token.
+    """
+    return lambda token: bearer_client(app, token)
+
+
+@pytest.fixture
+def login_as(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IsolatedClient]:
+    """Return a function that returns a client of a principal; `as_user` and `as_key` call it.
+
+    The guard identifies these clients without the feature `auth`.
+    """
+    principals: dict[str, Principal] = {}
+    monkeypatch.setitem(app.extensions, 'identify', principals.get)
+    monkeypatch.setitem(app.extensions, 'reload_principal', lambda principal: principal)
+
+    def become(user: Any, permissions: Iterable[str] | None, **credential: Any) -> IsolatedClient:
+        found = User.find((user or UserFactory()).id)
+        assert found is not None, f'user {user.id} does not exist'
+        held = permissions_of(found.roles) if permissions is None else permissions
+        token = f'token-{len(principals)}'
+        principals[token] = Principal(
+            user_id=found.id,
+            username=found.username,
+            permissions=_registered('permission', held),
+            session_id=None,
+            user=found,
+            **credential,
+        )
+        return bearer_client(app, token)
+
+    return become
+
+
+@pytest.fixture
+def as_user(login_as: Callable[..., IsolatedClient]) -> Callable[..., IsolatedClient]:
+    """Return a function that returns a test client with a fresh login.
+
+    - `as_user()`: a new user with the permissions of a member
+    - `as_user(ada)`: this user with the permissions of the user's roles
+    - `as_user(permissions={'notes:read'})` or `as_user(ada, permissions=…)`: the login has exactly
+      these permissions. The roles of the user stay as they are.
+    - `as_user(ada, authenticated_at=…)`: a login at this time
+
+    Raises ValueError for an unknown permission. The feature `auth` is not involved.
+    """
+
+    def become(
+        user: Any = None,
+        *,
+        permissions: Iterable[str] | None = None,
+        authenticated_at: datetime | None = None,
+    ) -> IsolatedClient:
+        return login_as(user, permissions, authenticated_at=authenticated_at or now())
+
+    return become
+
+
+@pytest.fixture
+def as_key(login_as: Callable[..., IsolatedClient]) -> Callable[..., IsolatedClient]:
+    """Return a function that returns a test client with an API key.
+
+    - `as_key(scopes={'notes:read'})`: the key of a new user
+    - `as_key(ada, scopes=…)`: the key of this user
+
+    The key has those permissions of the user that are among its scopes. Raises ValueError for an
+    unknown scope. The feature `auth` is not involved.
+    """
+
+    def become(user: Any = None, *, scopes: Iterable[str]) -> IsolatedClient:
+        return login_as(
+            user,
+            None,
+            scopes=_registered('scope', scopes),
+            key_id=uuid4(),
+            authenticated_at=NEVER,
+        )
+
+    return become
+
+
+def _registered(kind: str, names: Iterable[str]) -> frozenset[str]:
+    """Return names of permissions as a set.
+
+    :param kind: `permission` or `scope`, for the error message.
+    :raises ValueError: if no feature has registered one of them, or `names` is a single text.
+    """
+    if isinstance(names, str):
+        raise ValueError(f'{kind}s are a set: write {{{names!r}}}')
+    known = all_permissions()
+    if unknown := sorted(set(names) - known):
+        names = ', '.join(map(repr, unknown))
+        raise ValueError(f'unknown {kind} {names}; registered: {", ".join(sorted(known))}')
+    return frozenset(names)
