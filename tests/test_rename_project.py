@@ -29,7 +29,7 @@ DELIVERED = [
     )
 ]
 # Pages about the history of the template.
-HISTORY = ('CHANGELOG.md', 'docs/adr/')
+HISTORY = ('CHANGELOG.md', 'docs/adr/', 'docs/releases/')
 
 
 @pytest.fixture

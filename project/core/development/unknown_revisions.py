@@ -21,7 +21,8 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.core.database.migrations import ROOT, VERSIONS, migrate
+from project.core.database.migrations import migrate
+from project.core.database.migrations.table_features import ROOT, VERSIONS
 from project.core.database.session import db
 from project.core.git_repository import find_on_branches, read_files
 

@@ -9,8 +9,8 @@ from sqlalchemy import create_engine, inspect
 from project.core.database.session import Base, db
 from project.core.storage import storage
 from tests.databases import create_tables
+from tests.kit.storage import put
 from tests.separate_app import application
-from tests.storage_io import put
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from project.core.mail import inspection
 from project.core.mail.inspection import LATE_AFTER_SECONDS, inspect_mail
 from tests.listeners import listener
 
-from ..outbox import travel_forward
 from .sample_mails import send
 from .test_transports import smtp_server
 
@@ -67,11 +66,11 @@ class TestInspectMail:
 
         assert found.seen.startswith('PermissionError: ')
 
-    def test_warns_of_late_mails(self, inspect):
+    def test_warns_of_late_mails(self, inspect, travel):
         send()
 
-        with travel_forward(seconds=LATE_AFTER_SECONDS + 60):
-            _, found = inspect('log:')
+        travel(seconds=LATE_AFTER_SECONDS + 60)
+        _, found = inspect('log:')
 
         assert (found.state, found.fails_deploy) == ('warning', False)
         assert found.seen.startswith('a mail has waited for ')

@@ -2,7 +2,7 @@
 
 `folders` finds the migrations, `autogeneration` writes new ones, `running` runs them, and `checks`
 finds unsafe ones. To judge a migration, `recording` runs it without a database, and `rules` judges
-the recorded statements (docs/adr/0045).
+the recorded statements (docs/adr/0049).
 """
 
 from .commands import init_app
