@@ -1,6 +1,5 @@
 """Documentation: its links, paths, commands and `make` targets must exist."""
 
-import ast
 import os
 import re
 from pathlib import Path
@@ -17,7 +16,7 @@ from project.core.server.worker import (
     ApiWorker,
 )
 
-from .removed_features import is_removed_command, is_removed_path, removed_features
+from .removed_features import is_removed_command, is_removed_path
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -154,29 +153,6 @@ class TestTargets:
 
     def test_are_reported_if_they_do_not_exist(self):
         assert unknown_targets('Say `make sure` and `make believe`.') == ['believe']
-
-
-class TestSecurityEvents:
-    # The functions that record an event, and the position of its kind in their arguments.
-    RECORDERS = {'record_security_event': 0, 'end_sessions_after': 0, 'record_and_notify': 1}
-
-    def test_the_page_of_auth_names_every_kind(self):
-        page = (ROOT / 'docs' / 'features' / 'auth.md').read_text(encoding='utf-8')
-        section = page.partition('\n## Security events\n')[2].partition('\n## ')[0]
-        rows = re.findall(r'^\| (`.*?) \|', section.partition('|---|')[2], re.MULTILINE)
-        named = {kind for row in rows for kind in CODE.findall(row)}
-
-        recorded = set()
-        for path in (ROOT / 'project').rglob('*.py'):
-            for call in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-                name = getattr(getattr(call, 'func', None), 'id', None)
-                if isinstance(call, ast.Call) and name in self.RECORDERS:
-                    kind = call.args[self.RECORDERS[name]]
-                    recorded |= {kind.value} if isinstance(kind, ast.Constant) else set()
-
-        assert recorded <= named
-        # The page still names the kinds of removed features.
-        assert named == recorded or removed_features()
 
 
 class TestThreads:

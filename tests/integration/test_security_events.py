@@ -1,5 +1,8 @@
 """HTTP: each route that changes credentials, permissions or an identity records an event."""
 
+import ast
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pyotp
@@ -14,7 +17,9 @@ from project.core.web.endpoints.endpoint_spec import declared_methods
 from tests.auth.factories import PASSWORD, account
 from tests.feature_modules import feature_modules
 from tests.kit.responses import data
+from tests.removed_features import removed_features
 
+ROOT = Path(__file__).parents[2]
 API = '/api/v1'
 NEW = 'Difference engine, 1822'
 ADA, EVE = 'ada@example.com', 'eve@example.com'
@@ -225,3 +230,26 @@ def test_records_its_event(world, route, kind, outcome, act):
     assert (response.status_code < 300) is (outcome == 'success')
     found = db.session.execute(select(Event.event_type, Event.outcome)).all()
     assert found.count((kind, outcome)) >= (2 if act is enter else 1), found
+
+
+class TestDocumentedEvents:
+    # The functions that record an event, and the position of its kind in their arguments.
+    RECORDERS = {'record_security_event': 0, 'end_sessions_after': 0, 'record_and_notify': 1}
+
+    def test_are_all_recorded_kinds(self):
+        page = (ROOT / 'docs' / 'features' / 'auth.md').read_text(encoding='utf-8')
+        section = page.partition('\n## Security events\n')[2].partition('\n## ')[0]
+        rows = re.findall(r'^\| (`.*?) \|', section.partition('|---|')[2], re.MULTILINE)
+        named = {kind for row in rows for kind in re.findall('`(.+?)`', row)}
+
+        recorded = set()
+        for path in (ROOT / 'project').rglob('*.py'):
+            for call in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+                name = getattr(getattr(call, 'func', None), 'id', None)
+                if isinstance(call, ast.Call) and name in self.RECORDERS:
+                    kind = call.args[self.RECORDERS[name]]
+                    recorded |= {kind.value} if isinstance(kind, ast.Constant) else set()
+
+        assert recorded <= named
+        # The page still names the kinds of removed features.
+        assert named == recorded or removed_features()

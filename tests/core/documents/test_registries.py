@@ -16,6 +16,8 @@ from project.core.documents.registries import (
     token_rows,
 )
 from project.core.registration import Registry
+from project.core.security import tokens
+from project.core.security.tokens import TokenKind, register_token_kind
 from project.core.throttling import AttemptCounter
 
 OWNERS = Owners({'users'})
@@ -40,10 +42,12 @@ class TestRows:
         assert rows['`profile:read`'] == ('users', 'Read your own user and profile.', 'all users')
         assert rows['`users:read`'][2] == 'roles that include it'
 
-    def test_of_tokens_contain_their_prefix(self):
-        rows = by_name(token_rows(Owners(['auth', 'files'])))
+    def test_of_tokens_contain_their_prefix(self, monkeypatch):
+        monkeypatch.setattr(tokens, '_kinds', Registry('token kind'))
+        kind = TokenKind('abc', 'boat', lambda _: None, lambda _: None)
+        register_token_kind(kind, owner='project.users.service')
 
-        assert rows['`pak_`'] == ('auth', 'API key')
+        assert by_name(token_rows(OWNERS)) == {'`abc_`': ('users', 'boat')}
 
     def test_of_data_under_the_secret_key_contain_the_remedy(self):
         rows = by_name(key_rows(OWNERS))
