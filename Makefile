@@ -93,6 +93,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	    tests/servers/test_s3.py::TestInterruptedWrites
 	@$(BIN)/python -m pytest -q -s tests/integration/generated_features.py
 	@$(BIN)/python -m tests.removals
+	@$(BIN)/python -m tests.previous_release
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)

@@ -42,6 +42,17 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
+def environment(**settings: str) -> dict[str, str]:
+    """Return the environment variables for commands in a copy."""
+    kept = ('PATH', 'HOME', 'TMPDIR', 'PYTEST_XDIST_AUTO_NUM_WORKERS')
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        'APP_ENV': 'development',
+        'PYRIGHT_PYTHON_IGNORE_WARNINGS': '1',
+        **settings,
+    }
+
+
 def copy_virtual_environment(copy: Path) -> None:
     """Copy the virtual environment, and change its paths so that it runs the code of the copy."""
     venv = copy / '.venv'

@@ -111,8 +111,13 @@ def _driver_connection(connection: Connection) -> Any:
 def _sqlite_template(tables: tuple[str, ...]) -> bytes:
     """Return the bytes of an SQLite database with the tables of all models.
 
+    If `TEST_SQLITE_TEMPLATE` names a database file, its bytes are returned instead: so
+    `python -m tests.previous_release` runs this suite with the tables of a later version.
+
     :param tables: the names of the tables, which serve only as the key of the cache.
     """
+    if path := os.environ.get('TEST_SQLITE_TEMPLATE'):
+        return Path(path).read_bytes()
     engine = create_engine('sqlite://')
     with engine.connect() as connection:
         db.metadata.create_all(connection)

@@ -7,7 +7,6 @@ that no other feature requires, and a run that removes all of these together. Th
 a step of a run fails.
 """
 
-import os
 import shlex
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from signal import SIGTERM
 import requests
 
 from project.core.features import find_features
-from tests.complete_copy import copy_repository, copy_virtual_environment
+from tests.complete_copy import copy_repository, copy_virtual_environment, environment
 from tests.service import free_port
 
 START_TIMEOUT_SECONDS = 60
@@ -89,17 +88,6 @@ def faults_without(names: Sequence[str]) -> Iterator[str]:
             yield f'make run failed: {fault}'
         else:
             sys.stdout.write(f'{"make run":15}         ok\n')
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """Return the environment variables for commands in a copy."""
-    kept = ('PATH', 'HOME', 'TMPDIR', 'PYTEST_XDIST_AUTO_NUM_WORKERS')
-    return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        'APP_ENV': 'development',
-        'PYRIGHT_PYTHON_IGNORE_WARNINGS': '1',
-        **settings,
-    }
 
 
 def run(copy: Path, command: str, *, check: bool = True) -> 'subprocess.CompletedProcess[str]':

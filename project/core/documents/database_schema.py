@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from project.core.database.migrations import migrate
+from project.core.database.migrations.folders import heads_by_feature, script_directory
 from project.core.database.session import db
 
 DIALECTS: dict[str, type[Dialect]] = {
@@ -21,7 +20,8 @@ def schema_sql(name: str) -> str:
 
     :param name: the name of a dialect in `DIALECTS`.
     """
-    return '\n'.join(_statements(DIALECTS[name]()))
+    title = f'-- The tables and indexes of all models, for {name}.\n'
+    return '\n'.join([title, *_statements(DIALECTS[name]())])
 
 
 def _statements(dialect: Dialect) -> Iterator[str]:
@@ -41,8 +41,5 @@ def migration_heads() -> list[tuple[str, str]]:
 
     A feature has several of them only until its branches are merged.
     """
-    # At run time, Flask-Migrate's `Config` inherits Alembic's. Its type stubs lack the base class.
-    config = migrate.get_config()
-    script = ScriptDirectory.from_config(config)  # pyright: ignore[reportArgumentType]
-    revisions = [script.get_revision(head) for head in script.get_heads()]
-    return sorted((min(r.branch_labels, default='core'), r.revision) for r in revisions if r)
+    heads = heads_by_feature(script_directory())
+    return sorted((name, each.revision) for name, found in heads.items() for each in found)
