@@ -70,10 +70,22 @@ def _ensure_ready(version: str, folder: Path, report: ApiReport) -> None:
     heading = re.compile(rf'^## {re.escape(version)} – \d{{4}}-\d{{2}}-\d{{2}}$', re.MULTILINE)
     if not heading.search((files.ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')):
         raise ReleaseInvalid(f'CHANGELOG.md has no heading "## {version} – <year>-<month>-<day>"')
+    if left := unreleased_changes():
+        names = ', '.join(str(path.relative_to(files.ROOT)) for path in left)
+        raise ReleaseInvalid(f'move the lines of {names} to CHANGELOG.md, and delete these files')
     if faults := [*files.find_faults(), *report.faults()]:
         raise ReleaseInvalid(f'{len(faults)} fault(s), first: {faults[0]}')
     if newest and any(judged.change.is_breaking for judged in report.changes):
         _ensure_breaking_version(version, newest)
+
+
+def unreleased_changes() -> list[Path]:
+    """Return the files with lines for the changelog, which branches add since the newest release.
+
+    Each branch adds a file of its own, so that branches do not conflict in the changelog.
+    """
+    found = sorted((files.ROOT / 'docs' / 'changes').glob('[!.]*.md'))
+    return [path for path in found if path.name != files.FOLDER_PAGE]
 
 
 def _ensure_breaking_version(version: str, newest: str) -> None:

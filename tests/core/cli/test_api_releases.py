@@ -9,7 +9,7 @@ import pytest
 from project.core.documents import files
 from project.core.documents.api_changes.announcements import SUFFIX
 
-CHANGELOG = '# Changelog\n\n## Unreleased\n\n## {version} – 2027-01-31\n'
+CHANGELOG = '# Changelog\n\n## {version} – 2027-01-31\n'
 
 
 @pytest.fixture
@@ -176,6 +176,15 @@ class TestApiRelease:
         result = cli.invoke(args=['api', 'release', '0.2.0'])
 
         assert 'CHANGELOG.md has no heading "## 0.2.0 – ' in result.stderr
+
+    def test_rejects_lines_that_are_not_in_the_changelog(self, cli, root):
+        changes = root / 'docs' / 'changes' / 'billing.md'
+        changes.parent.mkdir()
+        changes.write_text('- Invoices.\n')
+
+        result = cli.invoke(args=['api', 'release', '0.2.0'])
+
+        assert 'move the lines of docs/changes/billing.md to CHANGELOG.md' in result.stderr
 
     def test_rejects_breaking_changes_and_outdated_documents(self, cli, root):
         edit_base(root, add_removed_route)
