@@ -92,7 +92,7 @@ def comparable(answer: requests.Response) -> tuple[Any, ...]:
 
     Headers that differ in each response are left out.
     """
-    own = {'Date', 'X-Request-ID'}
+    own = {'Date', 'X-Request-ID', 'Server-Timing'}
     return (
         answer.status_code, answer.text,
         sorted((name, value) for name, value in answer.headers.items() if name not in own),
