@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure checks format lint types sentences contracts documents tools coverage bench soak mutants rename lock
+.PHONY: help install run test sure checks format lint types sentences contracts documents migrations tools coverage bench soak mutants rename lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -53,7 +53,7 @@ sure: .venv/tested  ## Run all checks that must pass before a merge; failures ar
 	@$(BIN)/python -m tests.all_checks
 
 checks: .venv/tested  ## Run the checks of `make sure` without the tests
-	@$(BIN)/python -m tests.all_checks types format lint sentences contracts documents
+	@$(BIN)/python -m tests.all_checks types format lint sentences contracts documents migrations
 
 format: .venv/tested
 	@$(BIN)/ruff format --check --quiet . && echo 'Format: ok'
@@ -75,6 +75,11 @@ contracts: .venv/tested
 
 documents: .venv/tested  ## Check the generated documents in docs/features; `make documents WRITE=1` writes them
 	@APP_ENV=testing $(BIN)/flask api $(if $(WRITE),write,check)
+
+migrations: .venv/tested  ## Run all migrations on an empty SQLite database, and check that they are safe
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		export APP_ENV=development DATABASE_URL="sqlite:///$$folder/empty.sqlite" && \
+		$(BIN)/flask db upgrade && $(BIN)/flask db check && echo 'Migrations: ok'
 
 coverage: .venv/tested  ## Run the suite, and fail if it executes less than 95 % of the code
 	@rm -f .coverage .coverage.*

@@ -18,6 +18,7 @@ REMEDIES = {
     'sentences': 'rewrite the sentences; the rules are in CONTRIBUTING.md, "Language"',
     'contracts': 'move the code, or add the feature to `requires`; see CONTRIBUTING.md, "Layers"',
     'documents': 'make documents WRITE=1',
+    'migrations': 'use the safe form; see docs/features.md, "Change a table that has rows"',
     'test': 'repair the code or the tests; run one file with `.venv/bin/python -m pytest FILE`',
 }
 # The tests run alone, because they use all cores. Of the other targets, two run at the same time.

@@ -28,7 +28,8 @@ def main() -> int:
     """Run the tests of the newest release on the tables of this version; return the exit code."""
     version = newest_release(ROOT)
     if version is None:
-        raise SystemExit('docs/releases has no release')
+        sys.stdout.write('docs/releases has no release, so there are no older tests to run.\n')
+        return 0
     commit = commit_of(version)
     sys.stdout.write(f'The tests of {version} (commit {commit[:12]}) on the new tables:\n')
     sys.stdout.flush()

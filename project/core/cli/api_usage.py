@@ -25,8 +25,8 @@ def api_usage(since: datetime | None, as_json: bool) -> None:
     """List the callers of deprecated routes, with the number of their requests.
 
     A route without callers is listed with 0 requests. `caller` is a user, an API key, `anonymous`,
-    or `others`: callers beyond the number that is counted separately. Processes write their counts
-    every 10 seconds.
+    or `others`: callers beyond the number that is counted separately. Each process writes its
+    counts after a response, at most every 10 seconds.
     """
     print_rows(_rows(since.date() if since else None), COLUMNS, as_json=as_json)
 

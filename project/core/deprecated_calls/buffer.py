@@ -12,7 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.clock import now
 from project.core.security.principal import Principal
 
-from .rows import ANONYMOUS, MAX_AGENT_CHARACTERS, Call, add_requests
+from .rows import (
+    ANONYMOUS,
+    MAX_AGENT_CHARACTERS,
+    MAX_AGENTS_PER_CALLER,
+    OTHER_AGENTS,
+    Call,
+    add_requests,
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +66,20 @@ class CallBuffer:
         self._app = app
         self._lock = threading.Lock()
         self._counts: dict[Call, tuple[int, datetime]] = {}
+        self._agents: dict[Call, set[str]] = {}
         self._due_at = 0.0
 
     def add(self, call: Call) -> None:
-        """Count a request."""
+        """Count a request.
+
+        Like the table, the buffer limits the number of agents per caller. Otherwise anonymous
+        requests with random agents would cause a statement each.
+        """
         with self._lock:
+            agents = self._agents.setdefault(call._replace(agent=''), set())
+            if call.agent not in agents and len(agents) >= MAX_AGENTS_PER_CALLER:
+                call = call._replace(agent=OTHER_AGENTS)
+            agents.add(call.agent)
             requests = self._counts.get(call, (0, None))[0]
             self._counts[call] = requests + 1, now()
 
@@ -79,7 +95,7 @@ class CallBuffer:
         Concurrent calls write different counts.
         """
         with self._lock:
-            counts, self._counts = self._counts, {}
+            counts, self._counts, self._agents = self._counts, {}, {}
             self._due_at = time.monotonic() + FLUSH_SECONDS
         if not counts:
             return

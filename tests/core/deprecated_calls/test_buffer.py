@@ -8,6 +8,7 @@ from sqlalchemy import text
 from project.core.database.session import atomic, db
 from project.core.deprecated_calls import buffer as module
 from project.core.deprecated_calls.buffer import CallBuffer, agent_family
+from project.core.deprecated_calls.rows import MAX_AGENTS_PER_CALLER, OTHER_AGENTS
 
 from .counted_calls import call, rows
 
@@ -64,6 +65,15 @@ class TestCallBuffer:
         buffer.add(call(3))
 
         assert buffer.is_due()
+
+    def test_limits_the_agents_of_a_caller(self, app):
+        buffer = CallBuffer(app)
+
+        for number in range(100):
+            buffer.add(call(agent=f'agent{number}'))
+
+        assert len(buffer._counts) == MAX_AGENTS_PER_CALLER + 1
+        assert buffer._counts[call(agent=OTHER_AGENTS)][0] == 100 - MAX_AGENTS_PER_CALLER
 
     def test_loses_the_counts_and_logs_if_the_database_fails(self, app, caplog):
         with atomic():

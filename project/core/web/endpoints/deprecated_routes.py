@@ -21,6 +21,9 @@ from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, Route
 
 DOCS_ENDPOINT = 'api_v1.docs.docs_show'
 
+# A request that was rejected before the route could run does not show that a client needs the route.
+NOT_COUNTED = frozenset({401, 429})
+
 BUFFER: AppValue[CallBuffer] = AppValue('deprecated_calls')
 
 
@@ -44,9 +47,9 @@ def announce_deprecation(response: Response) -> Response:
         spec = ENDPOINT_SPECS.get().get((str(request.endpoint), request.method))
         if spec is not None and spec.deprecated is not None:
             _add_headers(response, spec.deprecated)
-            agent = current_request_context().user_agent
-            route = _shown(request.method, request.url_rule)
-            buffer.add(caller_of(route, current_or_none(), agent))
+            if response.status_code not in NOT_COUNTED:
+                agent = current_request_context().user_agent
+                buffer.add(caller_of(_counted(request.url_rule), current_or_none(), agent))
     if buffer.is_due():
         response.call_on_close(buffer.flush)
     return response
@@ -128,6 +131,12 @@ def _arguments(app: Flask, endpoint: str) -> set[str]:
     """Return the names of the arguments in the URL of an endpoint."""
     [rule, *_] = app.url_map.iter_rules(endpoint)
     return set(rule.arguments)
+
+
+def _counted(rule: Rule) -> str:
+    """Return the route under which the current request is counted: HEAD as GET."""
+    is_head = request.method == 'HEAD' and 'GET' in (rule.methods or ())
+    return _shown('GET' if is_head else request.method, rule)
 
 
 def _shown(method: str, rule: Rule) -> str:

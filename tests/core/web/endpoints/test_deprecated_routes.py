@@ -125,7 +125,7 @@ class TestAnnounceDeprecation:
             '</api/v1/docs>; rel="deprecation"; type="text/html"',
         ]
 
-    def test_counts_anonymous_callers_users_and_keys(self, kernel):
+    def test_counts_users_and_keys(self, kernel):
         key = '0b8c1f6e-0000-4000-8000-000000000001'
         people = {'user': principal(user_id=5), 'key': principal(user_id=6, key_id=key)}
         app = kernel(boats(authenticated()), identify=people.get)
@@ -137,10 +137,17 @@ class TestAnnounceDeprecation:
 
         route = 'GET /boats/{boat_id}/old'
         assert counts(app) == {
-            (route, 0, '', 'acme-sync'): 1,
             (route, 5, '', 'acme-sync'): 2,
             (route, 6, key, 'acme-sync'): 1,
         }
+
+    def test_counts_anonymous_callers_and_head_as_get(self, old_boats):
+        client = old_boats.test_client()
+
+        client.get('/boats/7/old', headers={'User-Agent': 'curl/8'})
+        client.head('/boats/7/old', headers={'User-Agent': 'curl/8'})
+
+        assert counts(old_boats) == {('GET /boats/{boat_id}/old', 0, '', 'curl'): 2}
 
     def test_does_not_count_other_routes(self, old_boats):
         old_boats.test_client().get('/boats/7')
