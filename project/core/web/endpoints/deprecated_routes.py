@@ -21,7 +21,7 @@ from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, Route
 
 DOCS_ENDPOINT = 'api_v1.docs.docs_show'
 
-# A request that was rejected before the route could run does not show that a client needs the route.
+# A request that was rejected before the route could run does not show that a client needs it.
 NOT_COUNTED = frozenset({401, 429})
 
 BUFFER: AppValue[CallBuffer] = AppValue('deprecated_calls')
