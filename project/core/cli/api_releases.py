@@ -3,7 +3,7 @@
 import click
 
 from project.core.documents import files
-from project.core.documents.api_changes.announcements import SUFFIX
+from project.core.documents.api_changes.accepted_changes import SUFFIX
 from project.core.documents.api_changes.releases import ReleaseInvalid
 from project.core.documents.api_changes.report import ApiReport, entry_for
 from project.core.documents.pages import PageInvalid

@@ -14,7 +14,7 @@ import orjson
 
 from project.core.features import find_features
 
-from .api_changes.announcements import SUFFIX
+from .api_changes.accepted_changes import SUFFIX
 from .commands import command_rows
 from .openapi import join_documents, split_document
 from .owners import Owners

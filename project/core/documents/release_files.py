@@ -11,7 +11,7 @@ from project.core.clock import now
 from project.core.web.openapi.document import schema_modules
 
 from . import files
-from .api_changes.announcements import announcement_files
+from .api_changes.accepted_changes import files_of_accepted_changes
 from .api_changes.releases import (
     OPENAPI_FILE,
     ReleaseInvalid,
@@ -55,7 +55,7 @@ def make_release(version: str) -> list[Path]:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding='utf-8')
     # The release contains the accepted changes: they are part of the next base.
-    for path in announcement_files(files.features_folder()):
+    for path in files_of_accepted_changes(files.features_folder()):
         path.unlink()
     return [folder / name for name in texts]
 

@@ -7,7 +7,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 from project.core.documents import files
-from project.core.documents.api_changes.announcements import SUFFIX
+from project.core.documents.api_changes.accepted_changes import SUFFIX
 
 CHANGELOG = '# Changelog\n\n## {version} – 2027-01-31\n'
 

@@ -8,7 +8,7 @@ import click
 
 from project.core.cli.feature_paths import paths_of_feature, shared_dependents
 from project.core.database.migrations import downgrade_feature, existing_tables, tables_of
-from project.core.documents.api_changes.announcements import SUFFIX
+from project.core.documents.api_changes.accepted_changes import SUFFIX
 from project.core.documents.api_changes.changes import FEATURE_REMOVED, features_of_document
 from project.core.documents.api_changes.releases import newest_release, read_openapi
 from project.core.features import find_features
@@ -134,7 +134,7 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
     :param paths: the files and folders to delete.
     :param texts: the texts of new files by path.
     """
-    texts = {**(texts or {}), **removal_announcement(removal.name)}
+    texts = {**(texts or {}), **accepted_removal(removal.name)}
     # A feature may already have a file of accepted changes. The new text replaces it.
     paths = [path for path in paths if path not in texts]
     with repository.copied_repository() as copy:
@@ -149,7 +149,7 @@ def _remove(removal: Removal, paths: Sequence[Path], texts: dict[Path, str] | No
         repository.delete(ROOT, paths)
 
 
-def removal_announcement(name: str) -> dict[Path, str]:
+def accepted_removal(name: str) -> dict[Path, str]:
     """Return the file that accepts the removal of a feature's routes, if a release has them.
 
     Otherwise `flask api diff` would reject the removal.

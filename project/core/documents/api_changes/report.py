@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .announcements import SUFFIX, Reasons, read_reasons, reason_to_accept
+from .accepted_changes import SUFFIX, Reasons, read_reasons, reason_to_accept
 from .changes import Change, compare_documents
 from .releases import newest_release, read_openapi
 from .schema_values import Document
@@ -15,7 +15,7 @@ from .schema_values import Document
 MAX_SHOWN_ROUTES = 3
 
 
-class Judged(NamedTuple):
+class JudgedChange(NamedTuple):
     """A change, and the reason why it is accepted if it is breaking."""
 
     change: Change
@@ -61,11 +61,11 @@ class ApiReport:
     """
 
     base: str | None
-    changes: tuple[Judged, ...] = ()
+    changes: tuple[JudgedChange, ...] = ()
     unused: tuple[tuple[str, str], ...] = ()
 
     @property
-    def rejected(self) -> list[Judged]:
+    def rejected(self) -> list[JudgedChange]:
         """Return the breaking changes that are not accepted."""
         return [judged for judged in self.changes if not judged.is_accepted]
 
@@ -107,9 +107,9 @@ def report_changes(
 
 def _judge(
     changes: list[Change], base: Document, reasons: Reasons, today: date
-) -> tuple[tuple[Judged, ...], tuple[tuple[str, str], ...]]:
+) -> tuple[tuple[JudgedChange, ...], tuple[tuple[str, str], ...]]:
     judged = tuple(
-        Judged(c, reason_to_accept(c, base, reasons, today) if c.is_breaking else None)
+        JudgedChange(c, reason_to_accept(c, base, reasons, today) if c.is_breaking else None)
         for c in changes
     )
     used = {(c.feature, c.text) for c in changes if c.is_breaking}

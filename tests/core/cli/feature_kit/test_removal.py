@@ -8,11 +8,11 @@ from click import ClickException
 
 from project.core.cli.feature_kit import removal
 from project.core.cli.feature_kit.removal import (
+    accepted_removal,
     is_on_main_branch,
     planned_removal,
-    removal_announcement,
 )
-from project.core.documents.api_changes.announcements import read_reasons
+from project.core.documents.api_changes.accepted_changes import read_reasons
 from project.core.features import Feature
 
 
@@ -80,7 +80,7 @@ class TestPlannedRemoval:
             planned_removal('zz_bills')
 
 
-class TestRemovalAnnouncement:
+class TestAcceptedRemoval:
     @pytest.fixture
     def release(self, monkeypatch, tmp_path):
         """Store a release that has routes of the feature `zz_bills`."""
@@ -90,7 +90,7 @@ class TestRemovalAnnouncement:
         path.write_text('{"paths": {"/zz-bills": {"get": {"tags": ["zz_bills"]}}}}')
 
     def test_accepts_the_removal_of_released_routes(self, release, tmp_path):
-        [(path, text)] = removal_announcement('zz_bills').items()
+        [(path, text)] = accepted_removal('zz_bills').items()
 
         (tmp_path / path).parent.mkdir()
         (tmp_path / path).write_text(text)
@@ -99,9 +99,9 @@ class TestRemovalAnnouncement:
         ]
 
     def test_returns_nothing_for_a_feature_without_released_routes(self, release):
-        assert removal_announcement('zz_boats') == {}
+        assert accepted_removal('zz_boats') == {}
 
     def test_returns_nothing_without_a_release(self, monkeypatch, tmp_path):
         monkeypatch.setattr(removal, 'ROOT', tmp_path)
 
-        assert removal_announcement('zz_bills') == {}
+        assert accepted_removal('zz_bills') == {}

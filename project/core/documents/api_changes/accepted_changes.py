@@ -29,7 +29,7 @@ def read_reasons(folder: Path) -> dict[tuple[str, str], str]:
     :raises ReleaseInvalid: if a file is not valid, or a change has no reason.
     """
     found = {}
-    for path in announcement_files(folder):
+    for path in files_of_accepted_changes(folder):
         try:
             entries = tomllib.loads(path.read_text(encoding='utf-8'))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -41,7 +41,7 @@ def read_reasons(folder: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def announcement_files(folder: Path) -> list[Path]:
+def files_of_accepted_changes(folder: Path) -> list[Path]:
     """Return the files with accepted breaking changes, sorted."""
     return sorted(folder.glob(f'[!.]*{SUFFIX}'))
 
