@@ -104,8 +104,9 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
 
+# The program reads NAME and TITLE from its environment: a title may have characters of the shell.
 rename: .venv/installed .env  ## Give the project another name: `make rename NAME=acme TITLE='Acme API'`
-	@$(BIN)/python -m tests.rename_project '$(NAME)' '$(TITLE)'
+	@$(BIN)/python -m tests.rename_project
 	@$(MAKE) --no-print-directory --silent .venv/installed
 	@APP_ENV=testing $(BIN)/flask api write >/dev/null
 	@git status --short

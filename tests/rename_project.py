@@ -5,11 +5,14 @@ so that merges of later versions of this template stay possible. Changes nothing
 the name already.
 """
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from project.core.mail.rendering import sender_address
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,16 +50,18 @@ PLACES = (
     Place('docker-compose.yml', r'\$\{MAIL_FROM:-(?P<title>[^<]+) <no-reply@localhost>\}'),
 )
 
+TITLE_PLACE = next(place for place in PLACES if '(?P<title>' in place.pattern)
 
-def main(arguments: list[str]) -> None:
+
+def main(name: str, title: str) -> None:
     """Rename the project; print the changed files.
 
+    :param title: the title, or an empty text for that of `title_for`.
     :raises SystemExit: with one line, if a name is invalid or the work tree has changes.
     """
-    name, title = [*arguments, '', ''][:2]
     try:
         ensure_valid_name(name, ROOT)
-        title = title or title_of(name)
+        title = title_for(name, title, ROOT)
         ensure_valid_title(title)
         former = current_name(ROOT)
         texts = renamed_texts(ROOT, name, title)
@@ -89,6 +94,15 @@ def title_of(name: str) -> str:
     return ' '.join(part.capitalize() for part in name.split('-'))
 
 
+def title_for(name: str, title: str, root: Path) -> str:
+    """Return the given title; without one, that of the project if it has the name already."""
+    if title or name != current_name(root):
+        return title or title_of(name)
+    text = (root / TITLE_PLACE.path).read_text(encoding='utf-8')
+    found = re.search(TITLE_PLACE.pattern, text, re.MULTILINE)
+    return found['title'] if found else title_of(name)
+
+
 def ensure_valid_name(name: str, root: Path) -> None:
     """Ensure that a distribution and an image may have a name.
 
@@ -114,6 +128,12 @@ def ensure_valid_title(title: str) -> None:
             f'TITLE must be letters, digits, spaces and `.&/-`, at most {MAX_TITLE_CHARACTERS} '
             'characters'
         )
+    try:
+        sender_address(f'{title} <no-reply@localhost>')
+    except ValueError:
+        raise RenameImpossible(
+            'TITLE is also the name of the sender of mails, so it must not have dots'
+        ) from None
 
 
 def ensure_clean(root: Path) -> None:
@@ -154,4 +174,5 @@ def _print(text: str) -> None:
 
 
 if __name__ == '__main__':
-    main(sys.argv[1:])
+    # `make` exports the variables of its command line. As arguments, a shell would parse them.
+    main(os.environ.get('NAME', ''), os.environ.get('TITLE', ''))

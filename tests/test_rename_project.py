@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.rename_project import (
     ensure_valid_name,
     ensure_valid_title,
     renamed_texts,
+    title_for,
     title_of,
 )
 from tests.repository_copy import ROOT
@@ -98,10 +100,41 @@ class TestEnsureValidTitle:
         with pytest.raises(RenameImpossible, match='TITLE must be letters'):
             ensure_valid_title(title)
 
+    def test_rejects_a_title_that_no_sender_of_mails_may_have(self):
+        with pytest.raises(RenameImpossible, match='TITLE is also the name of the sender'):
+            ensure_valid_title('Acme Inc. API')
+
     def test_accepts_the_title_of_a_name(self):
         ensure_valid_title(title_of('acme-billing'))
 
         assert title_of('acme-billing') == 'Acme Billing'
+
+
+class TestTitleFor:
+    def test_keeps_the_title_of_the_same_name(self, copy):
+        for path, text in renamed_texts(copy, 'acme', 'ACME Billing').items():
+            (copy / path).write_text(text, encoding='utf-8')
+
+        assert title_for('acme', '', copy) == 'ACME Billing'
+        assert title_for('acme', 'Other', copy) == 'Other'
+        assert title_for('other-api', '', copy) == 'Other Api'
+
+
+class TestMakeRename:
+    def test_gives_the_program_a_title_with_a_quote(self, tmp_path):
+        (tmp_path / '.venv' / 'bin').mkdir(parents=True)
+        (tmp_path / 'requirements').mkdir()
+        for path in ('requirements/app.txt', 'pyproject.toml', '.venv/installed', '.env'):
+            (tmp_path / path).touch()
+        shutil.copyfile(ROOT / 'Makefile', tmp_path / 'Makefile')
+        program = tmp_path / '.venv' / 'bin' / 'python'
+        program.write_text('#!/bin/sh\nprintf "%s: %s" "$NAME" "$TITLE"; exit 1\n')
+        program.chmod(0o755)
+
+        command = ['make', '--silent', 'rename', 'NAME=acme', "TITLE=Ada's API"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+        assert ended.stdout == "acme: Ada's API", ended.stderr
 
 
 class TestEnsureClean:
