@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The branches with the newest commits are searched. A search of 200 branches takes about 0.2 s.
 MAX_BRANCHES = 200
 TIMEOUT_SECONDS = 10
+REMOTE = 'origin'
 
 
 class FileOnBranch(NamedTuple):
@@ -38,14 +39,17 @@ def run_git(*arguments: str, root: Path = ROOT) -> str | None:
 
 
 def find_on_branches(pattern: str, folder: str, *, root: Path = ROOT) -> list[FileOnBranch]:
-    """Return the files of all branches that have a matching line, newest branches first.
+    """Return the files of branches that have a matching line, newest branches first.
+
+    Only the local branches and those of the remote `origin` are searched: the caller may run the
+    code that it finds, and other remotes may contain the code of strangers.
 
     :param pattern: an extended regular expression.
     :param folder: the folder that contains the files, relative to the repository.
     """
     listed = run_git(
         'for-each-ref', f'--count={MAX_BRANCHES}', '--sort=-committerdate',
-        '--format=%(refname)', 'refs/heads', 'refs/remotes', root=root,
+        '--format=%(refname)', 'refs/heads', f'refs/remotes/{REMOTE}', root=root,
     )  # fmt: skip
     references = [name for name in (listed or '').split() if not name.endswith('/HEAD')]
     if not references:
@@ -64,6 +68,9 @@ def short_name(reference: str) -> str:
 
 def read_files(branch: str, folder: str, *, root: Path = ROOT) -> dict[str, str]:
     """Return the texts of the Python files in a folder of a branch, by path."""
-    listed = run_git('ls-tree', '-r', '--name-only', branch, '--', folder, root=root) or ''
+    # The complete name of the reference: a tag may have the same short name.
+    kind = 'remotes' if branch.startswith(f'{REMOTE}/') else 'heads'
+    reference = f'refs/{kind}/{branch}'
+    listed = run_git('ls-tree', '-r', '--name-only', reference, '--', folder, root=root) or ''
     paths = [path for path in listed.splitlines() if path.endswith('.py')]
-    return {path: run_git('show', f'{branch}:{path}', root=root) or '' for path in paths}
+    return {path: run_git('show', f'{reference}:{path}', root=root) or '' for path in paths}

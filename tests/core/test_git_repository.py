@@ -52,6 +52,13 @@ class TestFindOnBranches:
         assert found[0] == FileOnBranch('topic', 'notes/a.py')
         assert {file.branch for file in found} == {'topic', 'origin/topic'}
 
+    def test_skips_remote_branches_of_others(self, repository):
+        run_git('update-ref', 'refs/remotes/fork/topic', 'topic', root=repository)
+
+        found = find_on_branches('^revision = .abc.$', 'notes', root=repository)
+
+        assert {file.branch for file in found} == {'topic', 'origin/topic'}
+
     @pytest.mark.parametrize(('pattern', 'folder'), [('abd', 'notes'), ('abc', 'other')])
     def test_returns_nothing_for_another_text_or_folder(self, repository, pattern, folder):
         assert find_on_branches(pattern, folder, root=repository) == []
@@ -65,3 +72,9 @@ class TestReadFiles:
         found = read_files('topic', 'notes', root=repository)
 
         assert found == {'notes/a.py': "revision = 'abc'\n"}
+
+    def test_prefers_the_branch_to_a_tag_of_the_same_name(self, repository):
+        run_git('tag', 'topic', 'main', root=repository)
+
+        for branch in ('topic', 'origin/topic'):
+            assert read_files(branch, 'notes', root=repository)
