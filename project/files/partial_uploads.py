@@ -7,7 +7,6 @@ request that writes to an upload, moves its file to the new folder.
 
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import BinaryIO, Protocol, cast
 from uuid import UUID
 
 from project.core.storage import (
+    PARTIAL_NAME_PATTERN,
     ListedName,
     make_folder,
     storage,
@@ -27,9 +27,6 @@ from project.core.storage import (
 from .errors import UploadNotFound
 
 READ_CHUNK_BYTES = 1024 * 1024
-
-# A name that ends with `.copy` is a copy that `relocate_and_unshare` is writing.
-PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
 
 
 class ArrivingBytes(Protocol):

@@ -16,7 +16,7 @@ def error_of(result):
 class TestSeed:
     @pytest.mark.slow('creates 100 rows')
     def test_creates_users_and_is_rejected_the_second_time(self, cli):
-        first, second = (cli.invoke(args=['db', 'seed']) for _ in range(2))
+        first, second = (cli.invoke(args=['db', 'seed', '--number', '2']) for _ in range(2))
 
         assert first.exit_code == 0, first.output
         usernames = set(db.session.scalars(select(User.username)))

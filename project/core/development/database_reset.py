@@ -1,13 +1,21 @@
 """Deletion of everything in a database, for `flask db reset` in development."""
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from project.core.database.engines import is_in_memory, write_execution_options
+from project.core.database.migrations.table_features import migrated_features, tables
 from project.core.database.session import db
+from project.core.registration import owner_of_name
+
+from .unknown_revisions import features_of_unknown_migrations
+
+# Alembic's table of the revisions of the database.
+VERSION_TABLE = 'alembic_version'
 
 # Kinds of PostgreSQL's relations, by the letter of `pg_class.relkind`. Tables come last, because
 # views depend on them. A sequence of a column is dropped with its table.
@@ -26,9 +34,11 @@ FIND_TYPES = text(
     'AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid '
     "AND d.classid = 'pg_type'::regclass AND d.deptype = 'e') ORDER BY t.typname"
 )
+# PostgreSQL hides the type of the sessions of other roles, except from superusers.
 FIND_CONNECTIONS = text(
     'SELECT pid FROM pg_stat_activity WHERE datname = current_database() '
-    "AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY pid"
+    "AND pid <> pg_backend_pid() AND (backend_type = 'client backend' OR backend_type IS NULL) "
+    'ORDER BY pid'
 )
 
 REMEDY = 'stop the service first'
@@ -80,31 +90,52 @@ def _ensure_unused_file(path: Path | None) -> None:
         return
 
 
-def delete_everything() -> None:
-    """Delete all tables of the current database, even those of unknown migrations.
+def delete_everything() -> list[str]:
+    """Delete all tables of the service in the current database, even those of unknown migrations.
 
-    On SQLite the file is deleted, and on PostgreSQL all tables, views, sequences and types of the
-    current schema. Extensions, other schemas and other databases stay.
+    On SQLite the file is deleted, and on PostgreSQL the tables, views, sequences and types of the
+    current schema whose names begin with the name of a feature. Extensions, other schemas and other
+    databases stay.
+
+    :returns: the names in the current schema that were kept, because they belong to no feature.
     """
+    # Of migrations that this code lacks, only the folder on their git branch names the feature.
+    features = migrated_features() | features_of_unknown_migrations()
     close_connections()
     if db.engine.dialect.name == 'sqlite':
         if path := _file_of_database():
             for suffix in ('', '-wal', '-shm', '-journal'):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return
+        return []
     # Either all tables are dropped, or none.
     with db.engine.execution_options(**write_execution_options(db.engine)).begin() as connection:
-        _drop_all(connection)
+        kept = _drop_all(connection, features)
     close_connections()
+    return kept
 
 
-def _drop_all(connection: Connection) -> None:
-    quote = connection.dialect.identifier_preparer.quote
+def _drop_all(connection: Connection, features: set[str]) -> list[str]:
+    """Drop everything whose name begins with a feature's name; return the other names, sorted."""
+    kept: set[str] = set()
     for kind, word in RELATIONS.items():
-        for name in connection.execute(FIND_RELATIONS, {'kind': kind}).scalars().all():
+        found = connection.execute(FIND_RELATIONS, {'kind': kind}).scalars().all()
+        kept |= _drop(connection, word, found, features)
+    kept |= _drop(connection, 'TYPE', connection.execute(FIND_TYPES).scalars().all(), features)
+    return sorted(kept)
+
+
+def _drop(connection: Connection, word: str, names: Iterable[str], features: set[str]) -> set[str]:
+    """Drop those of the names that belong to features; return the other ones."""
+    quote = connection.dialect.identifier_preparer.quote
+    kept = {
+        name
+        for name in names
+        if name not in tables() and name != VERSION_TABLE and not owner_of_name(name, features)
+    }
+    for name in names:
+        if name not in kept:
             connection.exec_driver_sql(f'DROP {word} IF EXISTS {quote(name)} CASCADE')
-    for name in connection.execute(FIND_TYPES).scalars().all():
-        connection.exec_driver_sql(f'DROP TYPE IF EXISTS {quote(name)} CASCADE')
+    return kept
 
 
 def close_connections() -> None:

@@ -1,6 +1,7 @@
-"""Deletion of all objects of the storage and of all mails, for `flask db reset`."""
+"""Deletion of the objects in the storage and of all mails, for `flask db reset`."""
 
-import shutil
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,15 +10,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.shared_values import find_value
 from project.core.git_repository import ROOT
-from project.core.storage import storage
-from project.core.storage.marker import ID_NAME, has_other_marker, marker_key
+from project.core.storage import FallbackStorage, ListedName, Storage, storage
+from project.core.storage.listing import PARTIAL_NAME_PATTERN, STAGED_NAME_PATTERN
+from project.core.storage.marker import ID_NAME, MARKER_PREFIX, has_other_marker, marker_key
 
 # The folder of this repository for data of development.
 VAR = ROOT / 'var'
 
 
 class StorageOfOthers(Exception):
-    """The storage has the marker of another database. The message is one line."""
+    """The storage may belong to another database. The message is one line."""
 
 
 def mail_folder() -> Path | None:
@@ -25,49 +27,96 @@ def mail_folder() -> Path | None:
     return _folder_at(current_app.config['MAIL_URL'])
 
 
-def ensure_own_storage() -> None:
-    """Ensure that no other database uses the storage.
+def ensure_own_storage(prefixes: Iterable[str]) -> None:
+    """Ensure that the objects and files that `delete_objects` deletes are those of this database.
 
-    The folder `var` of the repository is exempt: former databases leave their markers there.
+    The folder `var` of the repository is exempt: former databases leave their objects there.
 
-    :raises StorageOfOthers: if the storage has the marker of another database.
+    :param prefixes: the first parts of the keys of objects.
+    :raises StorageOfOthers: if a storage has the marker of another database, or has objects and
+        lacks the marker of this database.
     """
-    url = current_app.config['STORAGE_URL']
-    if (folder := _folder_at(url)) and folder.is_relative_to(VAR):
-        return
     try:
-        marker_id = find_value(ID_NAME) or b''
+        marker_id = find_value(ID_NAME)
     except SQLAlchemyError:  # The database is not migrated, or by other code.
-        marker_id = b''
-    if has_other_marker(storage(), marker_key(marker_id.decode())):
-        raise StorageOfOthers(f'{url} has the marker of another database: delete it yourself')
+        marker_id = None
+    own = marker_key(marker_id.decode()) if marker_id else None
+    for url, place in _places():
+        if (folder := _folder_at(url)) and folder.is_relative_to(VAR):
+            continue
+        if has_other_marker(place, own or ''):
+            raise StorageOfOthers(f'{url} has the marker of another database: delete it yourself')
+        has_own = own is not None and place.exists(own)
+        if not has_own and any(chain(_objects(place, prefixes), _spooled(place))):
+            raise StorageOfOthers(
+                f'{url} has objects and lacks the marker of this database: delete them yourself'
+            )
 
 
-def delete_objects() -> int:
-    """Delete all objects, staging files and partial uploads; return the number of objects.
+def count_objects(prefixes: Iterable[str]) -> int:
+    """Return the number of objects that `delete_objects` would delete."""
+    return sum(1 for _ in _objects(storage(), prefixes))
 
-    Names that do not have the form of a key are not deleted: this service has not created them.
+
+def delete_objects(prefixes: Iterable[str]) -> int:
+    """Delete the objects, staging files and partial uploads; return the number of objects.
+
+    Other names in the storage are kept: this service has not created them.
+
+    :param prefixes: the first parts of the keys of objects.
     """
     place, count = storage(), 0
-    for found in place.iterate_names():
-        if found.is_key:
-            place.delete(found.name)
-            count += 1
-    for folder in (place.incoming, *place.partial_folders):
-        shutil.rmtree(folder, ignore_errors=True)
+    for found in _objects(place, prefixes):
+        place.delete(found.name)
+        count += 1
+    for path in _spooled(place):
+        path.unlink(missing_ok=True)
     # The next write stores a new marker.
     place.marker = None
     return count
 
 
+def _places() -> list[tuple[str, Storage]]:
+    """Return the storage and its URL; during a move, also those of the old one."""
+    place, config = storage(), current_app.config
+    if isinstance(place, FallbackStorage):
+        return [(config['STORAGE_URL'], place.new), (config['STORAGE_OLD_URL'], place.old)]
+    return [(config['STORAGE_URL'], place)]
+
+
+def _objects(place: Storage, prefixes: Iterable[str]) -> Iterator[ListedName]:
+    """Yield the objects below the prefixes; the markers come last.
+
+    So if a deletion is interrupted, the storage still has its marker.
+    """
+    for prefix in (*prefixes, MARKER_PREFIX):
+        for found in place.iterate_names(prefix):
+            if found.is_key:
+                yield found
+
+
+def _spooled(place: Storage) -> Iterator[Path]:
+    """Yield the staging files and partial uploads. Other files in their folders are skipped."""
+    folders = [(place.incoming, STAGED_NAME_PATTERN)]
+    folders += [(folder, PARTIAL_NAME_PATTERN) for folder in place.partial_folders]
+    for folder, pattern in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if pattern.fullmatch(path.name) and path.is_file():
+                yield path
+
+
+def mails() -> list[Path]:
+    """Return the files of mails in the mail folder, if there is one."""
+    return [*folder.glob('*.eml')] if (folder := mail_folder()) else []
+
+
 def delete_mails() -> int:
     """Delete the mails in the mail folder, if there is one; return their number."""
-    if (folder := mail_folder()) is None:
-        return 0
-    mails = [*folder.glob('*.eml')]
-    for path in (*mails, *folder.glob('.*.tmp')):
+    found = mails()
+    temporary = folder.glob('.*.tmp') if (folder := mail_folder()) else ()
+    for path in (*found, *temporary):
         path.unlink(missing_ok=True)
-    return len(mails)
+    return len(found)
 
 
 def _folder_at(url: str) -> Path | None:

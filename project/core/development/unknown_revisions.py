@@ -24,7 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from project.core.database.migrations import migrate
 from project.core.database.migrations.table_features import ROOT, VERSIONS
 from project.core.database.session import db
-from project.core.git_repository import find_on_branches, read_files
+from project.core.git_repository import find_on_branches
+
+from .branch_migrations import BranchMigration, ancestors, read_migrations
 
 FOLDER = 'migrations/versions'
 REVISION_PATTERN = re.compile(r'^revision(?:: str)? = [\'"](\w+)[\'"]', re.MULTILINE)
@@ -84,61 +86,80 @@ def _place_of(revision: str) -> tuple[str, str]:
     return next(iter(find_on_branches(pattern, FOLDER, root=ROOT)), ('', ''))
 
 
-def undo_unknown_migrations() -> list[str]:
-    """Undo the migrations that this code lacks, with the files of their git branches.
+def find_unknown_migrations() -> list[BranchMigration]:
+    """Return the migrations of the database that this code lacks, children before parents.
 
-    :returns: the revisions that were undone.
-    :raises RevisionNotFound: if no git branch has the migration. Nothing is undone.
+    Their files are read from git branches, and their code does not run.
+
+    :raises RevisionNotFound: if no git branch has one of them.
     """
+    known = known_revisions()
     unknown = find_unknown_revisions()
+    found: dict[str, BranchMigration] = {}
+    for revision in unknown:
+        branch, _ = _place_of(revision)
+        migrations = read_migrations(branch, FOLDER) if branch else {}
+        if revision not in migrations:
+            raise RevisionNotFound(f'no git branch has the migration {revision}: flask db reset')
+        found |= migrations
+    return ancestors(unknown, found, known=known)
+
+
+def features_of_unknown_migrations() -> set[str]:
+    """Return the features of the migrations that this code lacks; empty if no branch has them."""
+    try:
+        found = find_unknown_migrations()
+    except RevisionNotFound:
+        return set()
+    return {Path(migration.path).relative_to(FOLDER).parts[0] for migration in found}
+
+
+def undo_migrations(migrations: Iterable[BranchMigration]) -> None:
+    """Undo the result of `find_unknown_migrations`. This runs the code of these migrations.
+
+    :raises RevisionNotFound: if a migration cannot be undone.
+    """
     with TemporaryDirectory(prefix='migrations-') as folder:
         versions = Path(folder) / 'versions'
         shutil.copytree(VERSIONS, versions, ignore=shutil.ignore_patterns('__pycache__'))
-        for revision in unknown:
-            _add_files_of_branch(revision, versions)
+        for migration in migrations:
+            target = versions / Path(migration.path).relative_to(FOLDER)
+            target.parent.mkdir(exist_ok=True)
+            if target.exists():  # Another migration of the work tree has the name.
+                target = target.with_stem(f'{target.stem}_{migration.revision}')
+            target.write_text(migration.text, encoding='utf-8')
         # At run time, Flask-Migrate's `Config` inherits Alembic's. Its type stubs lack the base.
         config: Any = migrate.get_config()
         folders = (str(path) for path in sorted(versions.iterdir()) if path.is_dir())
         config.set_main_option('version_locations', pathsep.join(folders))
-        return _downgrade_to_known(config)
+        _downgrade_to_known(config)
 
 
-def _add_files_of_branch(revision: str, versions: Path) -> None:
-    """Add the migrations of the branch that has a revision, unless the work tree has them."""
-    branch, _ = _place_of(revision)
-    if not branch:
-        raise RevisionNotFound(f'no git branch has the migration {revision}: flask db reset')
-    known = known_revisions()
-    for path, text in read_files(branch, FOLDER, root=ROOT).items():
-        found = REVISION_PATTERN.search(text)
-        if found and found[1] not in known:
-            target = versions / Path(path).relative_to(FOLDER)
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(text, encoding='utf-8')
-
-
-def _downgrade_to_known(config: Config) -> list[str]:
+def _downgrade_to_known(config: Config) -> None:
     """Downgrade the database until it has only migrations of the work tree."""
     script = ScriptDirectory.from_config(config)
     known = known_revisions()
-    undone: list[str] = []
+    undone: set[str] = set()
     while unknown := find_unknown_revisions():
-        if set(unknown) <= set(undone):
+        if set(unknown) <= undone:
             raise RevisionNotFound(f'the migration {unknown[0]} cannot be undone: flask db reset')
         for revision in unknown:
-            command.downgrade(config, _target_below(script, revision, known))
-        undone += unknown
-    return undone
+            # An earlier downgrade may have undone this revision, too.
+            if revision in find_unknown_revisions():
+                command.downgrade(config, _target_below(script, revision, known))
+        undone |= set(unknown)
 
 
 def _target_below(script: ScriptDirectory, revision: str, known: Iterable[str]) -> str:
-    """Return the newest known ancestor of a revision; without one, the base of its branch."""
+    """Return the newest known ancestor of a revision, or else the base, as a target of Alembic.
+
+    The target begins with the revision: other branches of its ancestor are not undone.
+    """
     found = script.get_revision(revision)
     while found is not None and found.down_revision:
         below = found.down_revision
         names = [below] if isinstance(below, str) else list(below)
         if common := [name for name in names if name in known]:
-            return common[0]
+            return f'{revision}@{common[0]}'
         found = script.get_revision(names[0])
-    labels = sorted(found.branch_labels) if found is not None else []
-    return f'{labels[0]}@base' if labels else 'base'
+    return f'{revision}@base'

@@ -17,13 +17,14 @@ from .copying import CopyResult, copy_all
 from .disk_reserve import DiskReserve
 from .fallback import FallbackStorage
 from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
-from .listing import ListedName
+from .listing import PARTIAL_NAME_PATTERN, ListedName
 from .local import LocalStorage
 from .marker import register_storage_sample
 from .object_interface import StoredObject
 from .staging import StagedObject
 
 __all__ = [
+    'PARTIAL_NAME_PATTERN',
     'CopyResult',
     'DiskReserve',
     'FallbackStorage',

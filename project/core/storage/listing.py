@@ -13,6 +13,11 @@ KEY_PATTERN = re.compile(r'[a-z0-9]+(/[a-z0-9]+)*')
 # names are not keys.
 INCOMING_FOLDER, PARTIAL_FOLDER = SPOOL_FOLDERS = 'incoming', 'partial'
 
+# The names of files in these folders. A partial upload whose name ends with `.copy` is a copy that
+# the service is writing.
+STAGED_NAME_PATTERN = re.compile(r'[0-9a-f]{32}')
+PARTIAL_NAME_PATTERN = re.compile(r'[0-9a-f]{32}(\.copy)?')
+
 
 class ListedName(NamedTuple):
     """A name in a storage.

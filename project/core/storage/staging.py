@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,12 +13,10 @@ from uuid import uuid4
 
 from .disk_reserve import DiskReserve
 from .filesystem import make_folder, translate_os_errors
-from .listing import ListedName
+from .listing import STAGED_NAME_PATTERN, ListedName
 
 if TYPE_CHECKING:
     from .base import Storage
-
-STAGED_NAME_PATTERN = re.compile(r'[0-9a-f]{32}')
 
 # On a file system without locks, a staging file that is older than this counts as abandoned: its
 # process has ended.

@@ -1,12 +1,16 @@
 """`flask db reset`."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import current_app
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, event, inspect
 
 from project.core.database.session import Base, db
+from project.core.development.database_reset import delete_everything
+from project.core.development.object_deletion import delete_objects
 from project.core.storage import storage
 from tests.databases import create_tables
 from tests.kit.storage import put
@@ -30,11 +34,18 @@ def error_of(result):
     return result.output.removeprefix('Error: ').strip()
 
 
+def set_role(role, connection, _record):
+    """Run the statements of a new connection with the privileges of a role."""
+    with connection.cursor() as cursor:
+        cursor.execute(f'SET ROLE {role}')
+    connection.commit()
+
+
 class TestReset:
     @pytest.mark.slow('runs all migrations')
     def test_deletes_all_tables_objects_and_mails_and_migrates(self, reset, tmp_path):
         with db.engine.connect() as connection:
-            connection.exec_driver_sql('CREATE TABLE zz_unknown (id INTEGER PRIMARY KEY)')
+            connection.exec_driver_sql('CREATE TABLE users_unknown (id INTEGER PRIMARY KEY)')
             connection.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32))')
             connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('zzunknown')")
         put(storage(), 'blobs/one', b'1')
@@ -83,3 +94,65 @@ class TestReset:
 
         assert 'has the marker of another database' in error_of(reset('--yes'))
         assert storage().exists('blobs/one')
+
+    def test_is_rejected_if_the_storage_has_objects_and_no_marker(self, reset, tmp_path):
+        folder = tmp_path / 'own-storage' / 'blobs'
+        folder.mkdir(parents=True)
+        (folder / 'one').write_text('1')
+
+        assert 'lacks the marker of this database' in error_of(reset('--yes'))
+        assert (folder / 'one').exists()
+
+    def test_changes_nothing_with_dry_run(self, reset):
+        put(storage(), 'blobs/one', b'1')
+
+        result = reset('--dry-run')
+
+        assert result.exit_code == 0, result.output
+        assert 'objects: 2, mails: 0' in result.output
+        assert storage().exists('blobs/one')
+        assert inspect(db.engine).has_table('users')
+
+
+class TestDeleteObjects:
+    def test_keeps_files_that_are_not_the_services(self, reset, tmp_path):
+        put(storage(), 'blobs/one', b'1')
+        folder = tmp_path / 'own-storage'
+        kept = ['work/thesis', 'sshkey', 'incoming/letters.txt', 'partial/notes/one']
+        deleted = [f'incoming/{"a" * 32}', f'partial/{"b" * 32}', f'partial/{"c" * 32}.copy']
+        for name in (*kept, *deleted):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text('text')
+
+        delete_objects(['blobs'])
+
+        left = {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
+        assert left == set(kept)
+
+
+@pytest.mark.skipif(not os.environ.get('TEST_DATABASE_URL'), reason='needs PostgreSQL')
+class TestOnPostgresql:
+    def test_is_rejected_while_another_role_uses_the_database(self, reset):
+        role = f'{db.engine.url.database}_role'
+        other = create_engine(db.engine.url, isolation_level='AUTOCOMMIT')
+        with other.connect() as connection:
+            connection.exec_driver_sql(f'CREATE ROLE {role}')
+            # Only a superuser sees everything about the sessions of other roles.
+            event.listen(db.engine, 'connect', partial(set_role, role))
+            try:
+                result = reset('--yes')
+            finally:
+                db.engine.dispose()
+                connection.exec_driver_sql(f'DROP ROLE {role}')
+        other.dispose()
+
+        assert error_of(result).endswith(': stop the service first')
+
+    def test_keeps_tables_of_no_feature(self, reset):
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql('CREATE TABLE zz_invoices (id INTEGER PRIMARY KEY)')
+            connection.exec_driver_sql("CREATE TYPE zz_mood AS ENUM ('good')")
+            connection.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32))')
+
+        assert delete_everything() == ['zz_invoices', 'zz_mood']
+        assert inspect(db.engine).get_table_names() == ['zz_invoices']

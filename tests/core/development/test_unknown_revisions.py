@@ -47,6 +47,21 @@ def upgrade():
 def downgrade():
     op.drop_table('core_zz_planted')
 """
+# A second change of the core, so that an undone migration is not a head of the database.
+THIRD = """
+revision = 'zzthird'
+down_revision = 'zzsecond'
+branch_labels = None
+depends_on = 'zzfirst'
+
+
+def upgrade():
+    pass
+
+
+def downgrade():
+    pass
+"""
 UPGRADE = """
 from flask_migrate import upgrade
 from wsgi import create_app
@@ -62,15 +77,21 @@ from wsgi import create_app
 
 app = create_app()
 runner = app.test_cli_runner()
-for arguments in ('upgrade', 'current', 'check', 'prune', 'check'):
-    result = runner.invoke(args=['db', arguments])
+for arguments in (
+    'upgrade', 'current', 'check', 'prune --dry-run', 'prune', 'prune --yes', 'check'
+):
+    result = runner.invoke(args=['db', *arguments.split()])
     print(result.exit_code, result.output.strip())
 with app.app_context():
     print([name for name in inspect(db.engine).get_table_names() if 'zz' in name])
 """
+PLAN = """\
+zzthird  migrations/versions/core/third.py (git branch topic)
+zzsecond  migrations/versions/core/second.py (git branch topic)
+zzfirst  migrations/versions/zz_planted/first.py (git branch topic)"""
 MESSAGE = (
-    'the database has migrations that this code lacks: migrations/versions/zz_planted/first.py, '
-    'migrations/versions/core/second.py (git branch topic); to undo them: flask db prune; '
+    'the database has migrations that this code lacks: '
+    'migrations/versions/core/third.py (git branch topic); to undo them: flask db prune; '
     'to delete all data: flask db reset'
 )
 
@@ -120,12 +141,29 @@ class TestUndoUnknownMigrations:
             python(copy, '-c', UPGRADE)
             self.git(copy, 'switch', '-q', 'main')
 
-            lines = python(copy, '-c', COMMANDS).splitlines()
+            output = python(copy, '-c', COMMANDS)
 
+        lines = output.splitlines()
         assert lines[:3] == [f'1 Error: {MESSAGE}'] * 3
-        assert lines[3] == '0 Undone: zzfirst, zzsecond. Next: flask db upgrade'
+        assert f'0 Would undo:\n{PLAN}\n1 To undo:\n{PLAN}\nAborted!' in output
+        assert '\nUndone: zzthird, zzsecond, zzfirst. Next: flask db upgrade\n' in output
         assert 'No new upgrade operations detected.' in lines
         assert lines[-1] == '[]'
+
+    def test_keeps_a_migration_of_the_work_tree_beside_them(self, tmp_path):
+        with migrated_copy(tmp_path) as copy:
+            self.commit_branch(copy)
+            second = copy / 'migrations' / 'versions' / 'core' / 'second.py'
+            own = second.with_name('own.py')
+            own.write_text(second.read_text().replace('zz', 'zz_own_'))
+            python(copy, '-c', UPGRADE)
+            # The new file stays in the work tree.
+            self.git(copy, 'switch', '-q', 'main')
+
+            output = python(copy, '-c', COMMANDS)
+
+        assert 'Undone: zzthird, zzsecond, zzfirst. Next' in output
+        assert output.splitlines()[-1] == "['core_zz_own__planted']"
 
     def commit_branch(self, copy):
         """Commit the copy on `main`, and two migrations on the branch `topic`, which stays on."""
@@ -144,6 +182,7 @@ class TestUndoUnknownMigrations:
         (versions / 'zz_planted').mkdir()
         (versions / 'zz_planted' / 'first.py').write_text(NEW_FEATURE)
         (versions / 'core' / 'second.py').write_text(NEXT.format(head=head))
+        (versions / 'core' / 'third.py').write_text(THIRD)
         self.git(copy, 'add', 'migrations')
         self.git(copy, 'commit', '-q', '-m', 'Add migrations')
 
