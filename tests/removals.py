@@ -1,6 +1,6 @@
 """The command `python -m tests.removals [FEATURE[+FEATURE] …]`: remove features from a copy.
 
-The command copies the repository, removes the features as docs/features.md describes, and then runs
+The command copies the repository, commits the copy, removes the features as docs/features.md describes, and then runs
 all checks, the remaining tests and the service. Each argument is one run, in a new copy;
 `files+auth` removes two features in one run. Without arguments, there is one run for each feature
 that no other feature requires, and a run that removes all of these together. The exit code is 1 if
@@ -19,7 +19,7 @@ from signal import SIGTERM
 import requests
 
 from project.core.features import find_features
-from tests.complete_copy import copy_repository, copy_virtual_environment, environment
+from tests.complete_copy import commit_copy, copy_virtual_environment, environment
 from tests.service import free_port
 
 START_TIMEOUT_SECONDS = 60
@@ -66,7 +66,7 @@ def _groups() -> list[list[str]]:
 def faults_without(names: Sequence[str]) -> Iterator[str]:
     """Remove features from a copy of the repository; yield each step that fails, with a remedy."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = copy_repository(Path(folder) / 'copy')
+        copy = commit_copy(Path(folder) / 'copy')
         copy_virtual_environment(copy)
         run(copy, 'flask db upgrade')
         for name in names:
