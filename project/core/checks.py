@@ -4,7 +4,7 @@ Each module registers the checks of the settings, the dependency or the files th
 states by its class at which moments it runs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -19,9 +19,8 @@ READY_STATES = frozenset({'ok', 'ahead'})
 # With these states, a dependency that only degrades the service is a fault of the configuration.
 UNREACHABLE_STATES = frozenset({'down', 'silent'})
 
-# An in-memory database has a single connection, which the threads of checks must not use
-# concurrently.
-IN_MEMORY_URLS = {'sqlite://', 'sqlite:///:memory:'}
+# The number of names in a line of a report.
+MAX_LISTED_NAMES = 5
 
 # Time limit for connecting to Redis, and for each of its responses.
 REDIS_SECONDS = 0.9
@@ -231,6 +230,13 @@ def reason_of(error: BaseException) -> str:
     cause = error.__cause__ or error
     lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
     return f'{type(cause).__name__}: {lines[0]}'
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """Return the first names in one line, and the number of the others."""
+    others = len(names) - MAX_LISTED_NAMES
+    more = f' and {others} more' if others > 0 else ''
+    return ', '.join(names[:MAX_LISTED_NAMES]) + more
 
 
 def ping_redis(url: str) -> None:

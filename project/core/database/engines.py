@@ -74,7 +74,7 @@ def engine_options(config: Mapping[str, Any]) -> dict[str, Any]:
     if url.get_backend_name() == 'sqlite':
         # All threads share one connection: a second connection to an in-memory database would open
         # another, empty database.
-        in_memory = url.database in (None, '', ':memory:')
+        in_memory = is_in_memory_url(config['SQLALCHEMY_DATABASE_URI'])
         if not in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         chosen |= {'poolclass': StaticPool} if in_memory else {}
@@ -176,6 +176,15 @@ def _close_all(engine: Engine, context: ExceptionContext) -> None:
     if cursor is not None:
         cursor.close()
     engine.pool.dispose()
+
+
+def is_in_memory_url(text: str) -> bool:
+    """Return whether a URL means an SQLite database in memory.
+
+    Its only connection must not be used by two threads at the same time.
+    """
+    url = make_url(text)
+    return url.get_backend_name() == 'sqlite' and url.database in (None, '', ':memory:')
 
 
 def is_in_memory(engine: Engine) -> bool:

@@ -14,11 +14,18 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from project.core.checks import DoctorCheck, Finding, Need, Situation, State, register_check
+from project.core.checks import (
+    DoctorCheck,
+    Finding,
+    Need,
+    Situation,
+    State,
+    listed_names,
+    register_check,
+)
 
 # A line of `requirements/app.txt`; the lines after it contain hashes and comments.
 PIN_PATTERN = re.compile(r'^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)\s*(?:;([^\\\n]*))?', re.MULTILINE)
-MAX_NAMES = 5
 
 
 def check_python(_situation: Situation) -> Iterator[Finding]:
@@ -70,9 +77,9 @@ def compare_pins(path: Path) -> Iterator[Finding]:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Finding(State.FAILED, f'missing: {_listed(missing)}')
+        yield Finding(State.FAILED, f'missing: {listed_names(missing)}')
     if other:
-        yield Finding(State.WARNING, f'other versions: {_listed(other)}', fails_deploy=True)
+        yield Finding(State.WARNING, f'other versions: {listed_names(other)}', fails_deploy=True)
     if not missing and not other:
         yield Finding(State.OK, f'{len(pins)} packages have the pinned versions')
 
@@ -102,7 +109,7 @@ def check_requirements(installed: Mapping[str, str]) -> Iterator[Finding]:
         if not _is_met(requirement, installed)
     ]
     if unmet:
-        yield Finding(State.FAILED, _listed(unmet))
+        yield Finding(State.FAILED, listed_names(unmet))
     else:
         seen = f'{len(installed)} packages have what they need; there are no pinned versions'
         yield Finding(State.OK, seen)
@@ -115,12 +122,6 @@ def _is_met(requirement: Requirement, installed: Mapping[str, str]) -> bool:
         return True
     found = installed.get(canonicalize_name(requirement.name))
     return found is not None and requirement.specifier.contains(found, prereleases=True)
-
-
-def _listed(names: list[str]) -> str:
-    """Return the first names in one line, and how many others there are."""
-    more = f' and {len(names) - MAX_NAMES} more' if len(names) > MAX_NAMES else ''
-    return ', '.join(names[:MAX_NAMES]) + more
 
 
 register_check(

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from flask import Flask
 
 from project.core.checks import (
-    IN_MEMORY_URLS,
     Check,
     DoctorCheck,
     Finding,
@@ -69,8 +68,7 @@ def run_doctor(
     """
     wanted = {n: c for n, c in checks.values.items() if names is None or n in names}
     have = Need.APPLICATION if app else Need.CONFIGURATION if has_config else Need.NOTHING
-    is_in_memory = app is not None and app.config['SQLALCHEMY_DATABASE_URI'] in IN_MEMORY_URLS
-    lock: AbstractContextManager[object] = Lock() if is_in_memory else nullcontext()
+    lock: AbstractContextManager[object] = Lock() if _is_in_memory(app) else nullcontext()
     end = time.monotonic() + seconds
     runs = {}
     for name, check in wanted.items():
@@ -83,6 +81,16 @@ def run_doctor(
         if not is_finished and not any(each.state is State.FAILED for each in run.findings):
             run.findings.append(Finding(State.FAILED, f'no result within {seconds:g} s'))
     return [(name, finding) for name, run in runs.items() for finding in run.findings]
+
+
+def _is_in_memory(app: Flask | None) -> bool:
+    """Return whether the database is in memory: all threads share its connection."""
+    if app is None:
+        return False
+    # Imported here, because this module works even if SQLAlchemy is missing.
+    from project.core.database.engines import is_in_memory_url
+
+    return is_in_memory_url(app.config['SQLALCHEMY_DATABASE_URI'])
 
 
 def _function(

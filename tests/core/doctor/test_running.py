@@ -101,8 +101,9 @@ class TestRunDoctor:
             f'not possible without the {reason}, which cannot be loaded' for reason in reasons
         ]
 
-    def test_shares_the_connection_of_a_database_in_memory(self, only, kernel):
-        app = kernel(SQLALCHEMY_DATABASE_URI='sqlite://')
+    @pytest.mark.parametrize('url', ['sqlite://', 'sqlite:///:memory:?timeout=3'])
+    def test_shares_the_connection_of_a_database_in_memory(self, only, kernel, url):
+        app = kernel(SQLALCHEMY_DATABASE_URI=url)
         meeting = threading.Barrier(2, timeout=0.1)
 
         def meet():

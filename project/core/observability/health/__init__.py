@@ -4,6 +4,7 @@ from flask import Flask
 
 from . import (
     checks,  # noqa: F401 - registers the checks of core
+    migrations,  # noqa: F401 - registers the check of the migrations
     storage_identity,
 )
 from .readiness import READINESS, DependencyState, Readiness, run_checks

@@ -1,8 +1,7 @@
-"""The health checks of the core: database, migrations, storage, free space and Redis."""
+"""The health checks of the core: database, storage, free space and Redis."""
 
 from collections.abc import Iterator
 
-from alembic.runtime.migration import MigrationContext
 from flask import current_app
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,16 +20,10 @@ from project.core.database.failures import LOST, failure_of
 from project.core.database.session import db
 from project.core.database.shared_values import SharedValue
 from project.core.database.write_probe import probe_write
-from project.core.development.unknown_revisions import explain_unknown_revisions
 from project.core.errors import InsufficientStorage
 from project.core.storage import storage
 
-from .inspections import (
-    inspect_free_space,
-    inspect_migrations,
-    round_trip_fault,
-    script_directory,
-)
+from .inspections import inspect_free_space, round_trip_fault
 from .storage_identity import identify_storage
 
 
@@ -60,42 +53,6 @@ def _database_failure(error: SQLAlchemyError) -> CheckResult:
         return CheckResult()
     failure = failure_of(error) or LOST
     return CheckResult(failure.state, reason=reason_of(error))
-
-
-def check_migrations() -> CheckResult:
-    """Compare the migrations of the database with those of the code.
-
-    :returns: `ok`, `behind` or `ahead`; `unknown` if the database fails. In development, the
-        details name the git branch of unknown migrations.
-    """
-    try:
-        with db.engine.connect() as connection:
-            heads = set(MigrationContext.configure(connection).get_current_heads())
-    except SQLAlchemyError as error:
-        return CheckResult('unknown', reason=reason_of(error))
-    state = migration_state(heads)
-    if state == 'ok' or not current_app.config['DEVELOPMENT']:
-        return CheckResult(state)
-    if reason := explain_unknown_revisions():
-        return CheckResult(state, {'reason': reason}, reason)
-    return CheckResult(state, reason='flask db upgrade')
-
-
-def migration_state(heads: set[str]) -> str:
-    """Compare the revisions of a database with the migrations of this code.
-
-    :param heads: the revisions that the database has.
-    :returns: `ok`, `behind`, or `ahead` if a newer version of the service has migrated the
-        database.
-    """
-    script = script_directory()
-    known = {revision.revision for revision in script.walk_revisions()}
-    if newer := heads - known:
-        # Revisions that this code does not have are from newer code. If one of the other revisions
-        # is not a head of this code, its feature has not been migrated completely: `behind`.
-        return 'behind' if heads - newer - set(script.get_heads()) else 'ahead'
-    reached = {revision.revision for revision in script.iterate_revisions(tuple(heads), 'base')}
-    return 'ok' if reached == known else 'behind'
 
 
 def check_storage() -> CheckResult:
@@ -155,16 +112,6 @@ register_check(
         function=check_database,
         is_critical=True,
         remedy='Start the database, or correct DATABASE_URL: docs/operations.md, "Health".',
-    ),
-    owner=__name__,
-)
-register_check(
-    'migrations',
-    HealthCheck(
-        function=check_migrations,
-        is_critical=True,
-        inspect=inspect_migrations,
-        remedy='`flask db upgrade`',
     ),
     owner=__name__,
 )

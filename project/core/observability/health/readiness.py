@@ -11,7 +11,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.app_values import AppValue
-from project.core.checks import IN_MEMORY_URLS, CheckResult, HealthCheck, checks_of, reason_of
+from project.core.checks import CheckResult, HealthCheck, checks_of, reason_of
+from project.core.database.engines import is_in_memory_url
 from project.core.errors import ServiceUnavailable
 
 MAX_AGE_SECONDS = 10.0
@@ -65,7 +66,7 @@ class Readiness:
         self._app = app
         self._lock = Lock()
         # An in-memory database has a single connection, which threads must not use concurrently.
-        is_in_memory = app.config['SQLALCHEMY_DATABASE_URI'] in IN_MEMORY_URLS
+        is_in_memory = is_in_memory_url(app.config['SQLALCHEMY_DATABASE_URI'])
         self._one_at_a_time: AbstractContextManager[object] = (
             Lock() if is_in_memory else nullcontext()
         )

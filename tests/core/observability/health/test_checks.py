@@ -1,17 +1,13 @@
 """The health checks of `project.core`."""
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from project.core.checks import checks
-from project.core.database.session import atomic, db
+from project.core.database.session import db
 from project.core.database.shared_values import find_value
 from project.core.database.write_probe import PROBE_NAME
 from project.core.observability.health import Readiness, run_checks
-from project.core.observability.health.checks import (
-    check_database,
-    check_migrations,
-)
+from project.core.observability.health.checks import check_database
 from tests.service import free_port
 
 
@@ -45,59 +41,6 @@ class TestCheckDatabase:
 
         with app.app_context():
             assert check_database().state == 'ok'
-
-
-class TestCheckMigrations:
-    def test_is_behind_in_a_database_that_was_never_migrated(self, kernel, tmp_path):
-        app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
-
-        with app.app_context():
-            assert check_migrations().state == 'behind'
-
-    def test_is_ahead_when_a_newer_version_has_migrated(self, service):
-        with service.app_context():
-            advance()
-
-            assert check_migrations().state == 'ahead'
-            assert check_migrations().details == {}
-
-    def test_names_the_unknown_migration_in_development(self, service, monkeypatch):
-        monkeypatch.setitem(service.config, 'DEVELOPMENT', True)
-        with service.app_context():
-            advance()
-
-            found = check_migrations()
-
-        assert found.state == 'ahead'
-        assert 'migrations that this code lacks: of-tomorrow' in found.details['reason']
-
-    def test_is_behind_when_one_branch_is_behind_and_another_is_ahead(self, service, monkeypatch):
-        heads = ScriptDirectory.get_heads
-        with service.app_context():
-            # Alembic stores no revision on which a stored one depends.
-            with db.engine.connect() as connection:
-                stored = connection.scalar(text('SELECT min(version_num) FROM alembic_version'))
-            # Remove a head, as if the code had a newer migration after it: in this branch the
-            # database is behind.
-            monkeypatch.setattr(
-                ScriptDirectory, 'get_heads', lambda self: sorted({*heads(self)} - {stored})
-            )
-            advance()
-
-            assert check_migrations().state == 'behind'
-
-    def test_is_unknown_when_the_database_does_not_respond(self, kernel):
-        app = kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
-
-        with app.app_context():
-            assert check_migrations().state == 'unknown'
-
-
-def advance():
-    """Add an unknown migration version, as if a newer release had migrated the database."""
-    with atomic():
-        db.session.execute(text("INSERT INTO alembic_version VALUES ('of-tomorrow')"))
-    db.session.remove()
 
 
 class TestCheckRedis:

@@ -1,68 +1,17 @@
-"""The thorough checks of `flask doctor`: migrations, storage and free space."""
-
-import re
-from types import SimpleNamespace
+"""The thorough checks of `flask doctor`: storage and free space."""
 
 import pytest
-from sqlalchemy import text
 
 from project.core.checks import checks
-from project.core.database.session import atomic, db
 from project.core.errors import ServiceUnavailable
 from project.core.observability.health import inspections
 from project.core.observability.health.checks import inspect_storage
 from project.core.observability.health.inspections import (
     inspect_free_space,
-    inspect_migrations,
-    migration_findings,
     round_trip_fault,
-    script_directory,
     space_finding,
 )
 from project.core.storage import DiskReserve, LocalStorage, storage
-
-
-class TestInspectMigrations:
-    def test_is_ok_at_the_newest_versions(self, service):
-        with service.app_context():
-            assert [found.state for found in inspect_migrations()] == ['ok']
-
-    def test_names_unknown_revisions(self, service):
-        with service.app_context():
-            with atomic():
-                db.session.execute(text("INSERT INTO alembic_version VALUES ('of-tomorrow')"))
-            [found] = inspect_migrations()
-
-        assert (found.state, found.fails_deploy) == ('warning', False)
-        assert found.seen == 'the database has revisions that this code lacks: of-tomorrow'
-
-    def test_names_pending_revisions_in_their_order(self):
-        script = script_directory()
-        revisions = [each.revision for each in script.walk_revisions()]
-
-        [found] = migration_findings(script, set())
-
-        assert found.state == 'failed'
-        named = re.findall('[a-z]+ ([0-9a-f_]+)', found.seen.partition(' and ')[0])
-        assert named == revisions[::-1][: len(named)]
-        assert found.seen.endswith(f' and {len(revisions) - len(named)} more')
-
-    def test_names_the_heads_of_a_feature_that_has_several(self):
-        def revision(name, feature):
-            return SimpleNamespace(revision=name, path=f'versions/{feature}/{name}.py')
-
-        known = [revision('a1', 'users'), revision('a2', 'users'), revision('b1', 'files')]
-        script = SimpleNamespace(
-            walk_revisions=lambda: known,
-            iterate_revisions=lambda _heads, _base: known,
-            get_heads=lambda: [each.revision for each in known],
-            get_revision=lambda name: next(each for each in known if each.revision == name),
-        )
-
-        several, _ = migration_findings(script, {'a1', 'a2', 'b1'})
-
-        assert (several.state, several.seen) == ('failed', 'users has several heads: a1, a2')
-        assert several.remedy == '`flask db merge a1 a2`'
 
 
 class TestInspectStorage:
