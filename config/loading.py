@@ -59,7 +59,8 @@ class LoadedConfig:
             os.environ.get(name) for name in (FILE_VARIABLE, *(f'{v}_FILE' for v in variables))
         ]
         paths = [env.ROOT / '.env', *(Path(path) for path in named if path)]
-        return tuple(path for path in paths if path.exists())
+        # Unlike `Path.exists`, it also returns False if a folder above denies access.
+        return tuple(path for path in paths if os.path.exists(path))  # noqa: PTH110
 
     def raise_faults(self) -> None:
         """Raise an error if the configuration has faults.

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -17,8 +17,8 @@ def check_permissions(situation: Situation) -> Iterator[Finding]:
     """Check the folders of the service and the files with secrets."""
     folders = data_folders(situation)
     found = [
-        *(finding for folder in folders for finding in folder_faults(folder)),
-        *(finding for path in situation.secret_files for finding in secret_faults(path)),
+        *(fault for folder in folders for fault in _faults_of(folder, folder_faults)),
+        *(fault for path in situation.secret_files for fault in _faults_of(path, secret_faults)),
     ]
     yield from found
     if os.geteuid() == ROOT_UID:
@@ -52,8 +52,36 @@ def _path(url: str) -> Path:
     return Path(unquote(urlsplit(url).path))
 
 
+def _faults_of(path: Path, find_faults: Callable[[Path], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the faults of a path. If it cannot be reached, this is its fault."""
+    try:
+        yield from find_faults(path)
+    except OSError as error:
+        closed = _closed_folder(path)
+        if closed is None:
+            yield Finding(State.FAILED, f'{path}: {error.strerror}')
+        else:
+            seen = f'{path} cannot be reached: this user must not enter {closed}'
+            yield Finding(State.FAILED, seen, f'`setfacl -m u:{os.geteuid()}:x {closed}`')
+
+
+def _closed_folder(path: Path) -> Path | None:
+    """Return the folder above a path that this user must not enter, or None."""
+    for inside in (*reversed(path.absolute().parents), path.absolute()):
+        try:
+            inside.stat()
+        except PermissionError:
+            return inside.parent
+        except OSError:
+            return None
+    return None
+
+
 def folder_faults(folder: Path) -> Iterator[Finding]:
-    """Yield the faults of a folder for data. A missing folder is created later, by the service."""
+    """Yield the faults of a folder for data. A missing folder is created later, by the service.
+
+    :raises OSError: if the folder cannot be reached.
+    """
     try:
         found = folder.stat()
     except FileNotFoundError:
@@ -99,12 +127,11 @@ def new_file_faults(folder: Path) -> Iterator[Finding]:
 
 
 def secret_faults(path: Path) -> Iterator[Finding]:
-    """Yield the faults of a file from which secrets are read."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        yield Finding(State.FAILED, f'{path}: {error.strerror}')
-        return
+    """Yield the faults of a file from which secrets are read.
+
+    :raises OSError: if the file cannot be reached.
+    """
+    found = path.stat()
     if not os.access(path, os.R_OK):
         yield Finding(State.FAILED, f'{path} cannot be read', _own(path))
     elif found.st_mode & stat.S_IWOTH:

@@ -1,6 +1,9 @@
 """The check of modes and owners."""
 
 import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,9 @@ from project.core.doctor.permissions import (
     new_file_faults,
     secret_faults,
 )
+
+# The user id of `nobody`.
+NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -142,13 +148,55 @@ class TestSecretFaults:
 
         assert (found.state, found.fails_deploy) == ('warning', True)
 
-    def test_reports_a_missing_file(self, tmp_path):
-        [found] = secret_faults(tmp_path / 'missing')
 
-        assert found.seen.endswith('missing: No such file or directory')
+class TestClosedFolder:
+    @pytest.fixture
+    def closed(self):
+        """Yield a folder that the user of the test must not enter, in an open folder."""
+        with tempfile.TemporaryDirectory() as name:
+            folder, user = Path(name), os.geteuid()
+            folder.chmod(0o755)
+            (folder / 'closed' / 'storage').mkdir(parents=True)
+            (folder / 'closed').chmod(0)
+            if user == 0:
+                os.seteuid(NOBODY)
+            try:
+                yield folder / 'closed'
+            finally:
+                os.seteuid(user)
+                (folder / 'closed').chmod(0o700)
+
+    def test_is_named_for_each_path(self, closed):
+        mail = closed.parent / 'none' / 'mail'
+        urls = {'STORAGE_URL': f'file://{closed}/storage', 'MAIL_URL': f'file://{mail}'}
+        service = situation(closed.parent, **urls)
+
+        found = list(check_permissions(replace(service, secret_files=(closed / 'key',))))
+
+        seen = {each.seen: each for each in found}
+        for path in (closed / 'storage', closed / 'storage' / 'incoming', closed / 'key'):
+            each = seen[f'{path} cannot be reached: this user must not enter {closed}']
+            assert each.state == 'failed'
+            assert each.remedy == f'`setfacl -m u:{os.geteuid()}:x {closed}`'
+
+    def test_does_not_hide_other_findings(self, closed, tmp_path):
+        service = situation(closed.parent, STORAGE_URL=f'file://{closed}/storage')
+        missing = Path('/proc/missing-key')
+
+        found = list(check_permissions(replace(service, secret_files=(missing,))))
+
+        assert f'{missing}: No such file or directory' in [each.seen for each in found]
 
 
 class TestCheckPermissions:
+    def test_reports_a_path_below_a_file(self, tmp_path):
+        (tmp_path / 'file').write_bytes(b'')
+        service = situation(tmp_path, MAIL_URL=f'file://{tmp_path}/file/mail')
+
+        found = [each.seen for each in check_permissions(service)]
+
+        assert f'{tmp_path}/file/mail: Not a directory' in found
+
     def test_warns_of_root(self, tmp_path, monkeypatch):
         monkeypatch.setattr(os, 'geteuid', lambda: 0)
 
