@@ -145,7 +145,10 @@ def _is_postgresql_option(name: str) -> bool:
 
 def _strict_faults(config: Mapping[str, Any]) -> Iterator[str]:
     for name in weak_secret_keys(config):
-        yield f'{name} is weak (at least 32 random bytes: flask secret-key)'
+        yield (
+            f'{name} is weak (at least 32 random bytes: flask secret-key; '
+            'docs/operations.md, "Changing SECRET_KEY")'
+        )
     if config['DEBUG']:
         yield 'debug mode is on'
     if config['MAIL_URL'].startswith('log:'):

@@ -228,8 +228,9 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return str(error.code)
     cause = error.__cause__ or error
-    lines = str(getattr(cause, 'orig', None) or cause).splitlines() or ['']
-    return f'{type(cause).__name__}: {lines[0]}'
+    lines = str(getattr(cause, 'orig', None) or cause).splitlines()
+    # Some libraries write the reason only to the representation.
+    return f'{type(cause).__name__}: {lines[0]}' if lines else repr(cause).splitlines()[0]
 
 
 def listed_names(names: Sequence[str]) -> str:

@@ -78,6 +78,7 @@ class TestFindFaults:
             ({'CORS_ORIGINS': ['https://a.example?b']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['https://bücher.example']}, 'CORS_ORIGINS must be exact origins'),
             ({'CORS_ORIGINS': ['https://A.example']}, 'CORS_ORIGINS must be exact origins'),
+            ({'CORS_ORIGINS': ['https://me:pw@a.example']}, 'CORS_ORIGINS must be exact origins'),
             ({'PUBLIC_URL': 'https://u:p@a.example'}, 'PUBLIC_URL must be a URL'),
             ({'MAINTENANCE_FILE': '/'}, 'MAINTENANCE_FILE is a folder'),
             ({'SQLALCHEMY_DATABASE_URI': 'sqlite:////tmp'}, 'a path that no file can have'),

@@ -97,12 +97,15 @@ def wrong_server(name: str, url: str) -> Any:
 AWAY = 'postgresql://nobody@127.0.0.1:1/none'
 
 FAILURES = (
-    Failure('broker', 'AMQP', settings(TASKS_BROKER_URL='amqp://guest:guest@127.0.0.1:1')),
+    Failure(
+        'broker', 'Connection refused', settings(TASKS_BROKER_URL='amqp://guest:guest@127.0.0.1:1')
+    ),
     Failure('clock', r'this clock is [56]\d\.\d s ahead of that of the storage', set_clock_forward),
     Failure('configuration', 'SECRET_KEY is not set', settings(SECRET_KEY='')),
     Failure('core_configuration', 'MAIL_URL must be', settings(MAIL_URL='smtp:')),
     Failure('cors', 'ends with a slash', settings(CORS_ORIGINS=['https://app.example.com/'])),
     Failure('cors', 'any site', settings(CORS_ORIGINS=['*'])),
+    Failure('cors', 'user information', settings(CORS_ORIGINS=['https://me:pw@a.example/'])),
     Failure('cors', 'has no TLS', settings(CORS_ORIGINS=['http://app.example.com'])),
     Failure('cors', 'this machine', settings(CORS_ORIGINS=['http://localhost:5173'], STRICT=True)),
     Failure('database', 'down: ', settings(SQLALCHEMY_DATABASE_URI=AWAY)),
@@ -121,7 +124,7 @@ FAILURES = (
     Failure('python', 'the service needs >=9', use_old_python),
     Failure('redis', 'ConnectionError', settings(REDIS_URL='redis://127.0.0.1:1')),
     Failure('sandbox', 'run without: sandbox', remove_sandbox),
-    Failure('secret_keys', 'SECRET_KEY is weak', settings(SECRET_KEY='x')),
+    Failure('secret_keys', 'accepted in development: SECRET_KEY is weak', settings(SECRET_KEY='x')),
     Failure('storage', 'down|NotADirectoryError', put_file_in_place_of_folder),
     Failure('tasks', 'no such table|does not exist', settings()),
 )

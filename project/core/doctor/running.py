@@ -22,6 +22,8 @@ from project.core.checks import (
 )
 
 CHECK_SECONDS = 5.0
+# The check that reports a database that does not work. Other checks then only name this cause.
+DATABASE = 'database'
 
 
 class Row(NamedTuple):
@@ -40,6 +42,7 @@ class _Run:
     find: Callable[[], Iterable[Finding]]
     findings: list[Finding] = field(default_factory=list)
     finished: Event = field(default_factory=Event)
+    error: BaseException | None = None
 
     def __call__(self) -> None:
         try:
@@ -47,6 +50,7 @@ class _Run:
                 self.findings.append(finding)
         # A library may raise any error, and SystemExit for a missing package.
         except (Exception, SystemExit) as error:
+            self.error = error
             self.findings.append(Finding(State.FAILED, reason_of(error)))
         self.finished.set()
 
@@ -80,7 +84,28 @@ def run_doctor(
         is_finished = run.finished.wait(max(0.0, end - time.monotonic()))
         if not is_finished and not any(each.state is State.FAILED for each in run.findings):
             run.findings.append(Finding(State.FAILED, f'no result within {seconds:g} s'))
+    _name_failed_database(runs)
     return [(name, finding) for name, run in runs.items() for finding in run.findings]
+
+
+def _name_failed_database(runs: Mapping[str, _Run]) -> None:
+    """Replace the errors of the database in other checks, whose remedies would be wrong."""
+    database = runs.get(DATABASE)
+    if not database or all(each.state is not State.FAILED for each in database.findings):
+        return
+    for name, run in runs.items():
+        if name != DATABASE and run.finished.is_set() and _is_error_of_database(run.error):
+            seen = 'not possible: the check of the database has failed'
+            run.findings[-1] = Finding(State.NOT_CHECKED, seen, remedy='')
+
+
+def _is_error_of_database(error: BaseException | None) -> bool:
+    if error is None:
+        return False
+    # Imported here, because this module works even if SQLAlchemy is missing.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError) or isinstance(error.__cause__, SQLAlchemyError)
 
 
 def _is_in_memory(app: Flask | None) -> bool:

@@ -85,6 +85,10 @@ def check_cors(situation: Situation) -> Iterator[Finding]:
 
 
 def _faults_of(origin: str, config: Mapping[str, Any]) -> Iterator[Finding]:
+    if '@' in origin:
+        # The origin may contain a password, so it is not printed.
+        yield Finding(State.FAILED, 'an origin contains user information, so no browser sends it')
+        return
     try:
         parts = urlsplit(origin)
         host = parts.hostname or ''

@@ -116,11 +116,30 @@ class TestWithoutApplication:
         states = {(row['name'], row['state']) for row in json.loads(result.stdout)}
         assert result.exit_code == 1
         assert {
-            ('configuration', 'failed'), ('cors', 'failed'), ('secret_keys', 'failed'),
+            ('configuration', 'failed'), ('cors', 'failed'), ('secret_keys', 'not checked'),
             ('core_configuration', 'ok'),
             ('application', 'not checked'), ('database', 'not checked'), ('storage', 'not checked'),
         } <= states  # fmt: skip
         assert {row['name'] for row in json.loads(result.stdout)} == checks.values.keys()
+
+    def test_reports_a_weak_key_once(self, cli, production):
+        production(SECRET_KEY='short')
+
+        rows = json.loads(cli.invoke(doctor_cli, ['--json']).stdout)
+
+        weak = [row for row in rows if 'KEY is weak' in row['seen']]
+        assert [(row['name'], row['state']) for row in weak] == [('configuration', 'failed')]
+        assert 'docs/operations.md, "Changing SECRET_KEY"' in weak[0]['seen']
+
+    @pytest.mark.parametrize('key', ['file/key', 'k' * 300])
+    def test_checks_files_that_cannot_be_reached(self, cli, production, tmp_path, key):
+        (tmp_path / 'file').write_bytes(b'')
+        production(MAIL_URL=f'file://{tmp_path}/file/mail', SECRET_KEY_FILE=f'{tmp_path}/{key}')
+
+        rows = json.loads(cli.invoke(doctor_cli, ['--json']).stdout)
+
+        failed = {(row['name'], row['state']) for row in rows if row['state'] == 'failed'}
+        assert ('permissions', 'failed') in failed
 
     def test_names_an_unknown_environment(self, cli, monkeypatch):
         set_environment(monkeypatch, APP_ENV='prod')

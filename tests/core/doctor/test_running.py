@@ -57,7 +57,7 @@ class TestRunDoctor:
         [
             (ValueError('one\ntwo'), 'ValueError: one'),
             (SystemExit('no credentials'), 'no credentials'),
-            (KeyError(), 'KeyError: '),
+            (KeyError(), 'KeyError()'),
         ],
     )
     def test_fails_a_check_that_raises(self, only, error, seen):
@@ -114,7 +114,43 @@ class TestRunDoctor:
 
         found = run_doctor(NOWHERE, app)
 
-        assert {finding.seen for _, finding in found} == {'BrokenBarrierError: '}
+        assert {finding.seen for _, finding in found} == {'BrokenBarrierError()'}
+
+
+class TestWithoutDatabase:
+    @pytest.fixture
+    def lost(self, kernel):
+        """Return an application whose database does not respond."""
+        return kernel(SQLALCHEMY_DATABASE_URI='postgresql://nobody@127.0.0.1:1/none')
+
+    def test_does_not_check_what_needs_the_database(self, lost):
+        found = dict(run_doctor(NOWHERE, lost, names={'database', 'migrations', 'tasks'}))
+
+        assert found.pop('database').state == 'failed'
+        seen = 'not possible: the check of the database has failed'
+        assert found == {
+            name: Finding(State.NOT_CHECKED, seen, remedy='') for name in ('migrations', 'tasks')
+        }
+
+    def test_keeps_other_failures(self, lost, only):
+        database = checks.values['database']
+
+        def fail():
+            raise OSError('no disk')
+            yield
+
+        only(database=database, disk=check_that(fail))
+
+        assert dict(run_doctor(NOWHERE, lost))['disk'] == Finding(State.FAILED, 'OSError: no disk')
+
+    def test_fails_if_only_the_tables_are_missing(self, kernel, tmp_path):
+        app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/new')
+
+        found = dict(run_doctor(NOWHERE, app, names={'database', 'migrations', 'tasks'}))
+
+        assert {name: each.state for name, each in found.items()} == {
+            'database': 'ok', 'migrations': 'failed', 'tasks': 'failed',
+        }  # fmt: skip
 
 
 class TestInspectDependency:
