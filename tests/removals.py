@@ -1,10 +1,10 @@
 """The command `python -m tests.removals [FEATURE[+FEATURE] …]`: remove features from a copy.
 
 The command copies the repository, commits the copy, and removes the features as docs/features.md
-describes. Then it runs all checks, the remaining tests and the service. Each argument is one run, in
-a new copy; `files+auth` removes two features in one run. Without arguments, there is one run for
-each feature that no other feature requires, and a run that removes all of these together. The exit code is 1 if
-a step of a run fails.
+describes. Then it runs all checks, the remaining tests and the service. Each argument is one run,
+in a new copy; `files+auth` removes two features in one run. Without arguments, there is one run for
+each feature that no other feature requires, and a run that removes all of these together. The exit
+code is 1 if a step of a run fails.
 """
 
 import shlex
