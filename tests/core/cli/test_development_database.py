@@ -1,15 +1,12 @@
 """`flask db reset`."""
 
-import os
-from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import current_app
-from sqlalchemy import create_engine, event, inspect
+from sqlalchemy import create_engine, inspect
 
 from project.core.database.session import Base, db
-from project.core.development.database_reset import delete_everything
 from project.core.development.object_deletion import delete_objects
 from project.core.storage import storage
 from tests.databases import create_tables
@@ -32,13 +29,6 @@ def error_of(result):
     """Return the message of a failed command without its prefix."""
     assert result.exit_code == 1
     return result.output.removeprefix('Error: ').strip()
-
-
-def set_role(role, connection, _record):
-    """Run the statements of a new connection with the privileges of a role."""
-    with connection.cursor() as cursor:
-        cursor.execute(f'SET ROLE {role}')
-    connection.commit()
 
 
 class TestReset:
@@ -128,31 +118,3 @@ class TestDeleteObjects:
 
         left = {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
         assert left == set(kept)
-
-
-@pytest.mark.skipif(not os.environ.get('TEST_DATABASE_URL'), reason='needs PostgreSQL')
-class TestOnPostgresql:
-    def test_is_rejected_while_another_role_uses_the_database(self, reset):
-        role = f'{db.engine.url.database}_role'
-        other = create_engine(db.engine.url, isolation_level='AUTOCOMMIT')
-        with other.connect() as connection:
-            connection.exec_driver_sql(f'CREATE ROLE {role}')
-            # Only a superuser sees everything about the sessions of other roles.
-            event.listen(db.engine, 'connect', partial(set_role, role))
-            try:
-                result = reset('--yes')
-            finally:
-                db.engine.dispose()
-                connection.exec_driver_sql(f'DROP ROLE {role}')
-        other.dispose()
-
-        assert error_of(result).endswith(': stop the service first')
-
-    def test_keeps_tables_of_no_feature(self, reset):
-        with db.engine.begin() as connection:
-            connection.exec_driver_sql('CREATE TABLE zz_invoices (id INTEGER PRIMARY KEY)')
-            connection.exec_driver_sql("CREATE TYPE zz_mood AS ENUM ('good')")
-            connection.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32))')
-
-        assert delete_everything() == ['zz_invoices', 'zz_mood']
-        assert inspect(db.engine).get_table_names() == ['zz_invoices']
