@@ -1,9 +1,7 @@
-"""`flask db prune`, `reset` and `seed`, and a clear error for migrations of another git branch."""
+"""`flask db prune`, `reset` and `seed`, for the database of a developer."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any
 
 import click
 from flask import Flask, current_app
@@ -14,6 +12,7 @@ from flask_migrate.cli import db as db_commands
 from project.core.development import database_reset, object_deletion, seeding, unknown_revisions
 from project.core.stored_objects.kinds import object_kinds
 
+from .migration_errors import init_errors
 from .toolkit import Command, dry_run
 
 MAX_SEED = 2**31 - 1
@@ -25,9 +24,6 @@ ERRORS = (
     object_deletion.StorageOfOthers,
     unknown_revisions.RevisionNotFound,
 )
-
-# The commands of Flask-Migrate that fail if the database has an unknown revision.
-NEED_KNOWN_REVISIONS = ('check', 'current', 'downgrade', 'migrate', 'upgrade')
 
 size_option = click.option(
     '--size',
@@ -42,33 +38,7 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask db`."""
     for command in (db_prune, db_reset, db_seed):
         db_commands.add_command(command)
-    if not hasattr(db_commands.callback, 'ensures_known_revisions'):
-        db_commands.callback = _ensuring_known_revisions(db_commands.callback)
-
-
-def _ensuring_known_revisions(callback: Callable[..., Any] | None) -> Callable[..., Any]:
-    """Return the function of the group `flask db`, with a check before each subcommand."""
-    assert callback is not None  # noqa: S101 - for the type checker
-
-    @wraps(callback)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = callback(*args, **kwargs)
-        if click.get_current_context().invoked_subcommand in NEED_KNOWN_REVISIONS:
-            ensure_known_revisions()
-        return result
-
-    call.ensures_known_revisions = True  # type: ignore[attr-defined]
-    return call
-
-
-@with_appcontext
-def ensure_known_revisions() -> None:
-    """Ensure that this code has all migrations of the database.
-
-    :raises ClickException: if it does not; names the git branch and the remedies in one line.
-    """
-    if message := unknown_revisions.explain_unknown_revisions():
-        raise click.ClickException(message)
+    init_errors()
 
 
 def _ensure_development(command: str, *, allows_testing: bool = False) -> None:

@@ -126,12 +126,6 @@ class TestExplainUnknownRevisions:
 
         assert message.endswith(f'that this code lacks: zzunknown (on no git branch); {remedy}')
 
-    def test_is_the_error_of_commands_of_alembic(self, app_with_unknown_revision):
-        result = app_with_unknown_revision.test_cli_runner().invoke(args=['db', 'upgrade'])
-
-        assert result.exit_code == 1
-        assert result.output == f'Error: {explain_unknown_revisions()}\n'
-
 
 @pytest.mark.servers
 class TestUndoUnknownMigrations:

@@ -1,18 +1,15 @@
 """Commands of `flask db` that know the branches of the features."""
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 import flask_migrate
-from alembic.util import CommandError
 from alembic.util import rev_id as random_revision
 from flask import Flask
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as db_commands
-from sqlalchemy.exc import OperationalError
 
 from .checks import find_faults
 from .folders import heads_by_feature, migrate, reject_known_revision, script_directory
@@ -50,25 +47,15 @@ def reject_relative_revision(_context: Any, _option: Any, value: str) -> str:
     return value
 
 
-def one_line_errors(function: Callable[..., None]) -> Callable[..., None]:
-    """Return a function that reports errors of Alembic and of the database in one line."""
-
-    @wraps(function)
-    def run(*arguments: Any, **options: Any) -> None:
-        try:
-            function(*arguments, **options)
-        except CommandError as error:
-            raise click.ClickException(str(error)) from None
-        except OperationalError as error:
-            raise click.ClickException(f'{error.orig}'.splitlines()[0]) from error
-
-    return run
+def function_with_errors(name: str) -> Callable[..., None]:
+    """Return a function of Flask-Migrate without its handler, which writes errors into the log."""
+    function: Callable[..., None] = getattr(flask_migrate, name).__wrapped__
+    return function
 
 
 @click.command()
 @click.option('-d', '--directory', hidden=True, help='Migration script directory.')
 @with_appcontext
-@one_line_errors
 def check(directory: str | None) -> None:
     """Check that all migrations are safe, and that the database agrees with the models.
 
@@ -80,7 +67,7 @@ def check(directory: str | None) -> None:
         click.echo(fault, err=True)
     if faults:
         raise click.ClickException(f'faults of migrations: {len(faults)}; see docs/features.md')
-    flask_migrate.check(directory)
+    function_with_errors('check')(directory)
 
 
 @click.command()
@@ -88,7 +75,6 @@ def check(directory: str | None) -> None:
 @click.option('-m', '--message', help='The message of the migration.')
 @click.option('--rev-id', help='The revision id instead of a random one.')
 @with_appcontext
-@one_line_errors
 def merge(feature: str | None, message: str | None, rev_id: str | None) -> None:
     """Join the heads of one feature, which two branches of Git have created.
 
@@ -125,8 +111,5 @@ def explain(features: list[str]) -> None:
     click.get_current_context().exit(USAGE_ERROR)
 
 
-for command in db_commands.commands.values():
-    if command.callback:
-        command.callback = one_line_errors(command.callback)
 for command in (check, merge):
     db_commands.add_command(command)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from flask_migrate import Migrate, downgrade
 
@@ -85,6 +86,22 @@ def needed_by(script: ScriptDirectory, migration: Script) -> list[Script]:
 
 def _as_tuple(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def revisions_below_merge(feature: str) -> list[str]:
+    """Return the revisions before the newest merge of a feature that the database has, sorted.
+
+    :returns: an empty list if the database has no merge of the feature.
+    """
+    found = {each.revision: each for each in script_directory().walk_revisions()}
+    names: tuple[str, ...] = tuple(
+        head
+        for head in MigrationContext.configure(db.session.connection()).get_current_heads()
+        if head in found and feature_of_migration(found[head]) == feature
+    )
+    while len(names) == 1:
+        names = _as_tuple(found[names[0]].down_revision)
+    return sorted(names)
 
 
 def downgrade_feature(feature: str) -> None:

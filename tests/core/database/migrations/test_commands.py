@@ -43,10 +43,3 @@ class TestMerge:
 
         assert result.exit_code == 2
         assert 'Heads of different features must not be joined.' in result.stderr
-
-
-class TestErrors:
-    def test_are_reported_in_one_line(self, cli):
-        result = cli.invoke(args=['db', 'upgrade', 'nothing@head'])
-
-        assert result.exit_code == 1
