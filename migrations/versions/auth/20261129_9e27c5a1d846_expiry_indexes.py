@@ -6,8 +6,6 @@ revision = '9e27c5a1d846'
 down_revision = '3b8d51e6f70c'
 branch_labels = None
 depends_on = None
-# The first release: the rules of `flask db check` begin after this migration.
-baseline = '0.1.0'
 
 
 def upgrade() -> None:

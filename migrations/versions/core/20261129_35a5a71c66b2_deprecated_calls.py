@@ -7,8 +7,6 @@ revision = '35a5a71c66b2'
 down_revision = 'c4a9d07e5b18'
 branch_labels = None
 depends_on = None
-# The first release: the rules of `flask db check` begin after this migration.
-baseline = '0.1.0'
 
 
 def upgrade() -> None:

@@ -7,8 +7,6 @@ revision = 'e5a90d27c3b8'
 down_revision = 'a286c27304b4'
 branch_labels = None
 depends_on = None
-# The first release: the rules of `flask db check` begin after this migration.
-baseline = '0.1.0'
 
 
 def upgrade() -> None:

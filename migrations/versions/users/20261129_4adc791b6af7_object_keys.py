@@ -7,8 +7,6 @@ revision = '4adc791b6af7'
 down_revision = '4c1f8ad92e60'
 branch_labels = None
 depends_on = None
-# The first release: the rules of `flask db check` begin after this migration.
-baseline = '0.1.0'
 
 
 def upgrade() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alembic.script import Script, ScriptDirectory
 
@@ -15,9 +15,15 @@ from .rules import Rules
 from .sql_tokens import statements_of
 from .written_tables import is_change_of_schema, written_tables
 
-# A migration with `baseline = '0.1.0'`, and all migrations before it, are part of the first
-# release. There was no database with rows before, and no earlier code, so the rules do not apply.
-FIRST_RELEASE = '0.1.0'
+# The newest migration of each feature in the first release. The rules do not apply to it and to all
+# migrations before it: there was no database with rows before, and no earlier code. This must never
+# change, because new migrations could avoid the rules.
+FIRST_RELEASE = {
+    'auth': '9e27c5a1d846',
+    'core': '35a5a71c66b2',
+    'files': 'e5a90d27c3b8',
+    'users': '4adc791b6af7',
+}
 
 
 class Fault(NamedTuple):
@@ -53,7 +59,7 @@ def several_heads(script: ScriptDirectory) -> Iterator[Fault]:
         if len(heads) > 1:
             names = ' and '.join(sorted(Path(head.path).name for head in heads))
             yield Fault(
-                f'versions/{feature}', 'several heads', f'{names} follow the same migration',
+                f'versions/{feature}', 'several heads', f'{names} have no migration after them',
                 f'flask db merge {feature}',
             )  # fmt: skip
 
@@ -61,7 +67,11 @@ def several_heads(script: ScriptDirectory) -> Iterator[Fault]:
 def baseline_of(script: ScriptDirectory) -> set[Script]:
     """Return the migrations of the first release."""
     found: set[Script] = set()
-    pending = [m for m in script.walk_revisions() if _attribute(m, 'baseline') == FIRST_RELEASE]
+    pending = [
+        migration
+        for migration in script.walk_revisions()
+        if migration.revision == FIRST_RELEASE.get(feature_of_migration(migration))
+    ]
     while pending:
         migration = pending.pop()
         if migration not in found:
@@ -81,7 +91,8 @@ def unsafe_operations(recording: Recording, rules: Rules, *, is_exempt: bool) ->
     unsafe = rules.judge(recording.statements)
     if is_exempt:
         return
-    accepted = _attribute(recording.migration, 'accepted') or {}
+    # A migration without exceptions does not have this variable.
+    accepted = getattr(recording.migration.module, 'accepted', None) or {}
     if not _is_text_mapping(accepted):
         yield Fault(
             path, 'accepted', 'is not a mapping of operations to reasons',
@@ -154,11 +165,6 @@ def _ancestors(script: ScriptDirectory, migration: Script) -> set[Script]:
                 found.add(needed)
                 pending.append(needed)
     return found
-
-
-def _attribute(migration: Script, name: str) -> Any:
-    """Return an optional variable of a migration, or None."""
-    return getattr(migration.module, name, None)
 
 
 def _is_text_mapping(value: object) -> bool:

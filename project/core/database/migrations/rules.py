@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .recording import Statement
-from .sql_tokens import Token, contains, keywords, starts_with, statements_of, take_name, without
+from .sql_tokens import (
+    Token,
+    contains,
+    keywords,
+    outside_parentheses,
+    starts_with,
+    statements_of,
+    take_name,
+    take_names,
+    until_parenthesis,
+    without,
+)
 from .table_changes import TableChanges
 
 
@@ -52,7 +63,7 @@ UNKNOWN = ('no rule knows whether this is safe during traffic', 'use the operati
 # These statements change no table, or only for an instant.
 HARMLESS = (
     'COMMENT', 'SELECT', 'SET', 'RESET', 'SHOW', 'INSERT', 'UPDATE', 'WITH', 'MERGE', 'ANALYZE',
-    'GRANT', 'REVOKE', 'VALUES', 'COPY', 'CREATE TYPE', 'CREATE SEQUENCE', 'CREATE VIEW',
+    'GRANT', 'REVOKE', 'VALUES', 'COPY', 'DELETE', 'CREATE TYPE', 'CREATE SEQUENCE', 'CREATE VIEW',
     'CREATE OR REPLACE VIEW', 'CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION', 'CREATE EXTENSION',
     'CREATE SCHEMA', 'CREATE DOMAIN', 'CREATE STATISTICS', 'ALTER INDEX', 'ALTER SEQUENCE',
     'ALTER FUNCTION', 'ALTER VIEW', 'ALTER EXTENSION', 'DROP STATISTICS',
@@ -92,28 +103,37 @@ def _judge(tokens: list[Token], transaction: int | None, changes: TableChanges) 
         for change in changes.of_alter_table(tokens, transaction):
             yield Unsafe(*change)
     elif starts_with(tokens, 'CREATE') and contains(tokens[:4], 'TABLE'):
-        rest = without(tokens[keywords(tokens).index('TABLE') + 1 :], 'IF NOT EXISTS')
-        changes.created.add(take_name(rest)[0])
+        rest = tokens[keywords(tokens).index('TABLE') + 1 :]
+        # With IF NOT EXISTS, it may be a table that has rows already.
+        if not starts_with(rest, 'IF', 'NOT', 'EXISTS'):
+            changes.created.add(take_name(rest)[0])
     elif starts_with(tokens, 'CREATE') and contains(tokens[:3], 'INDEX'):
         yield from _create_index(tokens, transaction, changes)
     elif starts_with(tokens, 'DROP', 'INDEX'):
         if contains(tokens, 'CONCURRENTLY') and transaction is not None:
             yield Unsafe(_title(tokens), *IN_TRANSACTION)
     elif starts_with(tokens, 'DROP', 'TABLE') or starts_with(tokens, 'TRUNCATE'):
-        rest = without(without(tokens[1:], 'TABLE'), 'IF EXISTS', 'ONLY')
-        name = take_name(rest)[0]
-        if name not in changes.created:
-            reasons = DROPS_TABLE if starts_with(tokens, 'DROP') else LOSES_ROWS
-            yield Unsafe(f'{tokens[0]} table {name}', *reasons)
-    elif starts_with(tokens, 'DELETE'):
-        name = take_name(without(tokens[2:], 'ONLY'))[0]
-        if not contains(tokens, 'WHERE'):
-            yield Unsafe(f'delete all rows of {name}', *LOSES_ROWS)
+        reasons = DROPS_TABLE if starts_with(tokens, 'DROP') else LOSES_ROWS
+        for name in take_names(without(without(tokens[1:], 'TABLE'), 'IF EXISTS')):
+            if name not in changes.created:
+                yield Unsafe(f'{tokens[0]} table {name}', *reasons)
     elif starts_with(tokens, 'ALTER', 'TYPE'):
         if not contains(tokens, 'ADD', 'VALUE'):
             yield Unsafe(_title(tokens), *RENAMES)
     elif not any(starts_with(tokens, *words.split()) for words in HARMLESS):
         yield Unsafe(_title(tokens), *UNKNOWN)
+    for name in _emptied_tables(tokens):
+        if name not in changes.created:
+            yield Unsafe(f'delete all rows of {name}', *LOSES_ROWS)
+
+
+def _emptied_tables(tokens: list[Token]) -> Iterator[str]:
+    """Yield the tables of each DELETE without a condition, also inside WITH."""
+    words = keywords(tokens)
+    for index in (i for i in range(len(words)) if words[i : i + 2] == ['DELETE', 'FROM']):
+        # A condition in parentheses belongs to a query inside the statement.
+        if not contains(outside_parentheses(until_parenthesis(tokens[index:])), 'WHERE'):
+            yield take_name(without(tokens[index + 2 :], 'ONLY'))[0]
 
 
 def _create_index(

@@ -88,6 +88,16 @@ def outside_parentheses(tokens: list[Token]) -> list[Token]:
     return found
 
 
+def until_parenthesis(tokens: list[Token]) -> list[Token]:
+    """Return the tokens before the parenthesis that closes an earlier one."""
+    depth = 0
+    for index, token in enumerate(tokens):
+        depth += {'(': 1, ')': -1}.get(token.keyword, 0)
+        if depth < 0:
+            return tokens[:index]
+    return tokens
+
+
 def starts_with(tokens: list[Token], *words: str) -> bool:
     """Return whether tokens begin with these keywords."""
     return keywords(tokens[: len(words)]) == list(words)
@@ -113,3 +123,8 @@ def take_name(tokens: list[Token]) -> tuple[str, list[Token]]:
     while len(tokens) > 2 and tokens[1].keyword == '.':
         tokens = tokens[2:]
     return (str(tokens[0]) if tokens else ''), tokens[1:]
+
+
+def take_names(tokens: list[Token]) -> list[str]:
+    """Return the names of the list at the beginning of tokens, without their schemas."""
+    return [take_name(without(part, 'ONLY'))[0] for part in split(tokens)]

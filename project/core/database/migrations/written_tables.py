@@ -1,6 +1,6 @@
 """The tables that a statement of a migration changes."""
 
-from .sql_tokens import Token, keywords, starts_with, take_name, without
+from .sql_tokens import Token, keywords, starts_with, take_name, take_names, without
 
 CHANGES_OF_SCHEMA = ('CREATE', 'ALTER', 'DROP', 'TRUNCATE', 'COMMENT', 'LOCK')
 # In other statements, `UPDATE` after one of these words has another meaning.
@@ -36,4 +36,5 @@ def _changed_tables(tokens: list[Token]) -> set[str]:
         return set()
     for phrase in ('IF NOT EXISTS', 'IF EXISTS', 'ONLY'):
         rest = without(rest, phrase)
-    return {take_name(rest)[0]} if rest else set()
+    is_list = starts_with(tokens, 'DROP') or starts_with(tokens, 'TRUNCATE')
+    return set(take_names(rest) if is_list else [take_name(rest)[0]]) if rest else set()

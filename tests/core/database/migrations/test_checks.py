@@ -2,6 +2,10 @@
 
 import pytest
 
+from project.core.database.migrations import checks
+from project.core.database.migrations.checks import FIRST_RELEASE
+from project.core.database.migrations.folders import feature_of_migration, script_directory
+
 DROP = "op.drop_column('books', 'color')"
 ACCEPTED = "accepted = {'drop column books.color': 'No code has used it since 0.2.0.'}"
 LINE = 'versions/books/20990101_books3.py: '
@@ -13,8 +17,8 @@ class TestSeveralHeads:
         migrations.add('pass')
 
         assert migrations.faults() == [
-            'versions/books: several heads: 20990101_books3.py and 20990101_books4.py follow the '
-            'same migration. Remedy: flask db merge books'
+            'versions/books: several heads: 20990101_books3.py and 20990101_books4.py have no '
+            'migration after them. Remedy: flask db merge books'
         ]
 
     def test_accepts_a_merge(self, migrations):
@@ -45,17 +49,26 @@ class TestAccepted:
         assert lines[0].startswith(f'{LINE}accepted: is not a mapping of operations to reasons.')
 
 
-class TestBaseline:
-    def test_and_all_migrations_before_it_are_not_judged(self, migrations):
+class TestFirstRelease:
+    def test_and_all_migrations_before_it_are_not_judged(self, migrations, monkeypatch):
         unsafe = migrations.add(DROP)
-        released = migrations.add(DROP, after=unsafe, variables="baseline = '0.1.0'")
+        released = migrations.add(DROP, after=unsafe)
         migrations.add(DROP, after=released)
+        monkeypatch.setattr(checks, 'FIRST_RELEASE', {'books': released})
 
         [line] = migrations.faults()
         assert line.startswith('versions/books/20990101_books5.py: drop column')
 
-    def test_is_only_that_of_the_first_release(self, judge):
-        assert len(judge(DROP, variables="baseline = '0.2.0'")) == 1
+    def test_has_a_revision_of_each_feature_of_that_time(self, app):
+        found = {m.revision: feature_of_migration(m) for m in script_directory().walk_revisions()}
+        # A removed feature has no migrations.
+        expected = {name: it for name, it in FIRST_RELEASE.items() if name in found.values()}
+
+        assert {name: found[it] for name, it in expected.items()} == {n: n for n in expected}
+        assert {'core', 'users'} <= set(expected)
+
+    def test_cannot_be_claimed_by_a_migration(self, judge):
+        assert len(judge(DROP, variables="baseline = '0.1.0'")) == 1
 
 
 class TestForeignTables:
@@ -71,6 +84,12 @@ class TestForeignTables:
         [line] = judge(body, depends_on='shelves0')
 
         assert line.startswith(f'{LINE}change shelves: the table belongs to shelves. Remedy: ')
+
+    @pytest.mark.parametrize('statement', ['DROP TABLE', 'TRUNCATE'])
+    def test_are_found_in_a_list(self, judge, statement):
+        lines = judge(f"op.execute('{statement} books_x, ONLY shelves')", depends_on='shelves0')
+
+        assert any(line.startswith(f'{LINE}change shelves: ') for line in lines)
 
     def test_can_be_read_after_the_migration_that_creates_them(self, migrations):
         read = "op.execute('UPDATE books SET color = (SELECT color FROM shelves)')"

@@ -4,6 +4,13 @@ import pytest
 
 AUTOCOMMIT = 'with op.get_context().autocommit_block():\n    '
 SAFE = {
+    'deletion of some rows in WITH': (
+        "op.execute('WITH x AS (DELETE FROM books WHERE id = 1 RETURNING id) SELECT * FROM x')"
+    ),
+    'deletion of new tables': (
+        "op.execute('CREATE TABLE books_a (id INT); CREATE TABLE books_b (id INT); '\n"
+        "           'TRUNCATE books_a, books_b; DROP TABLE books_a, books_b')"
+    ),
     'nullable column': "op.add_column('books', sa.Column('note', sa.Text()))",
     'column with a server default': (
         "op.add_column('books', sa.Column('n', sa.Integer(), nullable=False, server_default='0'))"
@@ -62,6 +69,20 @@ SAFE = {
     ),
 }
 UNSAFE = {
+    "op.execute('CREATE TABLE IF NOT EXISTS books (id INT)')\n"
+    "op.drop_column('books', 'color')": 'drop column books.color',
+    "op.execute('CREATE TABLE IF NOT EXISTS books (id INT)')\nop.drop_table('books')": (
+        'drop table books'
+    ),
+    "op.execute('CREATE TABLE books_tmp (id INT)')\n"
+    "op.execute('DROP TABLE IF EXISTS books_tmp, public.books CASCADE')": 'drop table books',
+    "op.execute('CREATE TABLE books_tmp (id INT)')\n"
+    "op.execute('TRUNCATE books_tmp, ONLY books RESTART IDENTITY')": 'truncate table books',
+    "op.execute('WITH x AS (DELETE FROM ONLY books RETURNING id) SELECT count(*) FROM x')": (
+        'delete all rows of books'
+    ),
+    "op.execute('WITH x AS (SELECT 1 WHERE true) DELETE FROM books')": 'delete all rows of books',
+    "op.execute('delete from books returning (select 1 where true)')": 'delete all rows of books',
     "op.add_column('books', sa.Column('n', sa.Integer(), nullable=False))": 'add column books.n',
     "op.execute('alter table only books add n int default null not null')": 'add column books.n',
     "op.add_column('books', sa.Column('n', sa.Uuid(), server_default=sa.text('uuidv4()')))": (
