@@ -52,6 +52,7 @@ def downgrade() -> None:
 LARGE_TABLE_COLUMNS = """
     zz_planted_index: Mapped[str | None] = mapped_column(index=True)
     zz_planted_name: Mapped[str | None] = mapped_column(unique=True)
+    zz_planted_code: Mapped[str | None] = mapped_column(unique=True)
     zz_planted_key: Mapped[int | None] = mapped_column(sqlalchemy.ForeignKey('users.id'))
 """
 PLANTED = """

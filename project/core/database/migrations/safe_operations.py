@@ -40,8 +40,20 @@ class ConcurrentIndexOp(ops.MigrateOperation):
         return ops.DropIndexOp(str(self.index.index_name), self.index.table_name)
 
 
+class UniqueIndexOp(ops.MigrateOperation):
+    """The creation of the index of a unique constraint, without a lock, on PostgreSQL only."""
+
+    def __init__(self, constraint: ops.CreateUniqueConstraintOp) -> None:
+        """Store the addition of the constraint."""
+        self.constraint = constraint
+
+    def reverse(self) -> ops.MigrateOperation:
+        """Return no operation: the deletion of the constraint deletes its index."""
+        return ops.ModifyTableOps(self.constraint.table_name, [])
+
+
 class UniqueIndexConstraintOp(ops.MigrateOperation):
-    """The addition of a unique constraint that uses an index created concurrently."""
+    """The addition of a unique constraint that uses the index of a `UniqueIndexOp`."""
 
     def __init__(self, constraint: ops.CreateUniqueConstraintOp) -> None:
         """Store the addition of the constraint."""
@@ -76,8 +88,9 @@ def separated(operations: list[Any]) -> Iterator[Changes]:
     for operation in operations:
         if isinstance(operation, ops.ModifyTableOps) and operation.table_name not in created:
             kept = [each for each in operation.ops if not _is_moved(each)]
-            later += [_safe(each) for each in operation.ops if _is_moved(each)]
-            later += [*_validations(kept)]
+            for each in operation.ops:
+                later += _safe(each) if _is_moved(each) else []
+            later += _validations(kept)
             if kept:
                 first.append(ops.ModifyTableOps(operation.table_name, kept))
         else:
@@ -85,17 +98,20 @@ def separated(operations: list[Any]) -> Iterator[Changes]:
     if first or not later:
         yield Changes(first)
     if later:
-        yield Changes(later, ' without locks' if first else '')
+        # The creation of an index commits the statements before it, which could not run again.
+        indexes = [each for each in later if isinstance(each, ConcurrentIndexOp | UniqueIndexOp)]
+        others = [each for each in later if each not in indexes]
+        yield Changes([*indexes, *others], ' without locks' if first else '')
 
 
 def _is_moved(operation: Any) -> bool:
     return isinstance(operation, ops.CreateIndexOp | ops.CreateUniqueConstraintOp)
 
 
-def _safe(operation: Any) -> ops.MigrateOperation:
+def _safe(operation: Any) -> list[ops.MigrateOperation]:
     if isinstance(operation, ops.CreateIndexOp):
-        return ConcurrentIndexOp(operation)
-    return UniqueIndexConstraintOp(operation)
+        return [ConcurrentIndexOp(operation)]
+    return [UniqueIndexOp(operation), UniqueIndexConstraintOp(operation)]
 
 
 def _validations(operations: list[Any]) -> Iterator[ValidateConstraintOp]:
@@ -114,17 +130,22 @@ def _render_index(context: AutogenContext, operation: ConcurrentIndexOp) -> list
     return [AUTOCOMMIT, *render_op(context, operation.index), '']
 
 
+@renderers.dispatch_for(UniqueIndexOp)
+def _render_unique_index(context: AutogenContext, operation: UniqueIndexOp) -> list[str]:
+    added = operation.constraint
+    index = ops.CreateIndexOp(
+        str(added.constraint_name), added.table_name, list(added.columns), unique=True
+    )
+    return [IF_POSTGRESQL, *_render_index(context, ConcurrentIndexOp(index)), '']
+
+
 @renderers.dispatch_for(UniqueIndexConstraintOp)
 def _render_unique(context: AutogenContext, operation: UniqueIndexConstraintOp) -> list[str]:
     added = operation.constraint
     table, name = added.table_name, str(added.constraint_name)
-    index = ops.CreateIndexOp(
-        name, table, list(added.columns), unique=True, postgresql_concurrently=True
-    )
     sql = f'ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} UNIQUE USING INDEX '
     return [
         IF_POSTGRESQL,
-        *_render_index(context, ConcurrentIndexOp(index)),
         f'op.execute({sql + _quoted(name)!r})',
         'else:',
         *render_op(context, ops.ModifyTableOps(table, [added])),
