@@ -53,6 +53,7 @@ LARGE_TABLE_COLUMNS = """
     zz_planted_index: Mapped[str | None] = mapped_column(index=True)
     zz_planted_name: Mapped[str | None] = mapped_column(unique=True)
     zz_planted_code: Mapped[str | None] = mapped_column(unique=True)
+    zz_planted_mood: Mapped[str | None] = mapped_column(sqlalchemy.Enum('calm', name='zz_mood'))
     zz_planted_key: Mapped[int | None] = mapped_column(sqlalchemy.ForeignKey('users.id'))
 """
 PLANTED = """
@@ -319,6 +320,7 @@ class TestSplitByFeature:
             [first] = [p for p in found if p.name.endswith('_change.py')]
             [second] = [p for p in found if p.name.endswith('_change_without_locks.py')]
             assert len(found) == 2
-            assert 'postgresql_not_valid=True' in first.read_text()
+            for part in ('postgresql_not_valid=True', '.create(op.get_bind(), ', '.drop(op.get'):
+                assert part in first.read_text()
             for part in ('concurrently=True', 'UNIQUE USING INDEX', 'VALIDATE CONSTRAINT'):
                 assert part in second.read_text()

@@ -12,7 +12,7 @@ from project.core.registration import owner_of_name
 from .folders import feature_of_migration, heads_by_feature, in_order, needed_by
 from .recording import Recording, record
 from .rules import Rules
-from .sql_tokens import statements_of
+from .sql_tokens import starts_with, statements_of, take_name
 from .written_tables import is_change_of_schema, written_tables
 
 # The newest migration of each feature in the first release. The rules do not apply to it and to all
@@ -47,8 +47,10 @@ def find_faults(script: ScriptDirectory) -> Iterator[Fault]:
     yield from several_heads(script)
     recordings = [record(migration) for migration in in_order(script)]
     features = {feature_of_migration(each.migration) for each in recordings}
-    baseline, rules = baseline_of(script), Rules()
+    baseline, rules, types = baseline_of(script), Rules(), set[str]()
     for recording in recordings:
+        types |= created_types(recording)
+        yield from missing_types(recording, types)
         yield from foreign_tables(script, recording, features)
         yield from unsafe_operations(recording, rules, is_exempt=recording.migration in baseline)
 
@@ -110,6 +112,29 @@ def unsafe_operations(recording: Recording, rules: Rules, *, is_exempt: bool) ->
             )  # fmt: skip
     for operation in sorted(set(accepted) - {each.operation for each in unsafe}):
         yield Fault(path, operation, 'accepted, but the rules do not find it', 'delete the entry')
+
+
+def created_types(recording: Recording) -> set[str]:
+    """Return the names of the types that a migration creates."""
+    return {
+        take_name(tokens[2:])[0]
+        for statement in recording.statements
+        for tokens in statements_of(statement.sql)
+        if starts_with(tokens, 'CREATE', 'TYPE')
+    }
+
+
+def missing_types(recording: Recording, types: set[str]) -> Iterator[Fault]:
+    """Yield the enumerated types that a migration uses, but that PostgreSQL does not have.
+
+    :param types: the names of the types that PostgreSQL has.
+    """
+    for name in sorted(recording.enums - types):
+        yield Fault(
+            path_of(recording.migration), f'use type {name}',
+            'no statement creates it on PostgreSQL',
+            f"sa.Enum(…, name='{name}').create(op.get_bind(), checkfirst=True) before it",
+        )  # fmt: skip
 
 
 def foreign_tables(

@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import Connection, Engine, NullPool, make_url
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.postgresql.base import PGDialect, PGTypeCompiler
 
 RETURNS_ROWS = re.compile(r'\s*(SELECT|WITH|VALUES|SHOW|TABLE)\b|.*\bRETURNING\b', re.I | re.S)
 COUNTS_ROWS = re.compile(r'\s*SELECT\s+count\(', re.IGNORECASE)
@@ -33,11 +33,13 @@ class Statement(NamedTuple):
 class Recording:
     """The statements of a migration.
 
+    :param enums: the names of the enumerated types that the statements use.
     :param error: the first line of the error that the migration raised, or None.
     """
 
     migration: Script
     statements: list[Statement]
+    enums: set[str]
     error: str | None = None
 
 
@@ -49,8 +51,8 @@ def record(migration: Script) -> Recording:
             run_on_connection(migration.module.upgrade, connection)
         except Exception as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            return Recording(migration, driver.statements, reason)
-    return Recording(migration, driver.statements)
+            return Recording(migration, driver.statements, driver.enums, reason)
+    return Recording(migration, driver.statements, driver.enums)
 
 
 def run_on_connection(
@@ -71,10 +73,21 @@ def _recorder(driver: '_Driver') -> Engine:
     return Engine(pool, dialect, make_url('postgresql://'))
 
 
+class _TypeCompiler(PGTypeCompiler):
+    """The compiler of column types, which also stores the names of enumerated types."""
+
+    def visit_ENUM(self, type_: Any, identifier_preparer: Any = None, **kw: Any) -> Any:
+        """Return the name of an enumerated type in SQL."""
+        dialect: Any = self.dialect
+        dialect.dbapi.enums.add(type_.name)
+        return super().visit_ENUM(type_, identifier_preparer, **kw)  # type: ignore[no-untyped-call]
+
+
 class _Dialect(PGDialect):
     """PostgreSQL without a server, so SQLAlchemy must not query its version or settings."""
 
     supports_statement_cache = True
+    type_compiler_cls = _TypeCompiler
     server_version_info = (15, 0)
     default_isolation_level = 'READ COMMITTED'
 
@@ -98,6 +111,7 @@ class _Driver:
     statements: list[Statement] = field(default_factory=list)
     is_autocommit: bool = False
     transaction: int = 0
+    enums: set[str] = field(default_factory=set)
     Error = Exception
 
     def cursor(self) -> '_Cursor':

@@ -13,6 +13,8 @@ from alembic.autogenerate.render import render_op
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
+from .enum_types import operations_of_enums
+
 AUTOCOMMIT = 'with op.get_context().autocommit_block():'
 IF_POSTGRESQL = "if op.get_context().dialect.name == 'postgresql':"
 
@@ -85,7 +87,10 @@ def separated(operations: list[Any]) -> Iterator[Changes]:
     created = {each.table_name for each in operations if isinstance(each, ops.CreateTableOp)}
     first: list[Any] = []
     later: list[Any] = []
+    enums: set[str] = set()
     for operation in operations:
+        if isinstance(operation, ops.CreateTableOp | ops.ModifyTableOps):
+            first += operations_of_enums(operation, enums)
         if isinstance(operation, ops.ModifyTableOps) and operation.table_name not in created:
             kept = [each for each in operation.ops if not _is_moved(each)]
             for each in operation.ops:

@@ -71,6 +71,29 @@ class TestFirstRelease:
         assert len(judge(DROP, variables="baseline = '0.1.0'")) == 1
 
 
+class TestEnums:
+    COLUMN = "op.add_column('books', sa.Column('mood', sa.Enum('calm', name='mood')))"
+    CREATE = "sa.Enum('calm', name='mood').create(op.get_bind(), checkfirst=True)"
+
+    def test_need_a_statement_that_creates_the_type(self, judge):
+        [line] = judge(self.COLUMN)
+
+        assert line.startswith(f'{LINE}use type mood: no statement creates it on PostgreSQL. ')
+
+    @pytest.mark.parametrize(
+        'body', [CREATE, "op.execute('CREATE TYPE public.mood AS ENUM ()')",
+                 "op.create_table('books_x', sa.Column('x', sa.Enum('calm', name='mood')))"]
+    )  # fmt: skip
+    def test_can_be_created_by_an_earlier_migration(self, migrations, body):
+        created = migrations.add(body)
+        migrations.add(self.COLUMN, after=created)
+
+        assert migrations.faults() == []
+
+    def test_can_be_text(self, judge):
+        assert judge(self.COLUMN.replace("name='mood'", 'native_enum=False, length=9')) == []
+
+
 class TestForeignTables:
     @pytest.mark.parametrize(
         'body',
