@@ -1,3 +1,5 @@
+-- The tables and indexes of all models, for postgresql.
+
 CREATE TABLE auth_events (
     id UUID NOT NULL,
     user_id INTEGER,

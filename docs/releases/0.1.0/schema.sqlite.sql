@@ -1,3 +1,5 @@
+-- The tables and indexes of all models, for sqlite.
+
 CREATE TABLE auth_events (
     id CHAR(32) NOT NULL,
     user_id INTEGER,
