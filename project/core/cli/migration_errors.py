@@ -89,6 +89,6 @@ def _is_ahead() -> bool:
     In development, a git branch has migrated it: the developer must undo these migrations.
     """
     # Imported here: only a failed command needs it.
-    from project.core.observability.health.checks import check_migrations
+    from project.core.observability.health.migrations import check_migrations
 
     return not current_app.config['DEVELOPMENT'] and check_migrations().state == 'ahead'
