@@ -69,6 +69,9 @@ def extract(commit: str, folder: Path) -> Path:
     ).stdout
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(folder, filter='data')
+    # Some tests list the files that git tracks.
+    git(folder, 'init', '--quiet')
+    git(folder, 'add', '--all')
     return folder
 
 
