@@ -16,6 +16,8 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation \
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}-slim
+# The git commit: `docker build --build-arg REVISION=$(git rev-parse HEAD)`.
+ARG REVISION=
 # libmagic detects more file types; the service also works without it. The release of the base
 # image decides its version.
 # hadolint ignore=DL3008
@@ -31,9 +33,10 @@ ENV PATH=/venv/bin:$PATH \
     TMPDIR=/app/var \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    APP_REVISION=${REVISION} \
     HOST=0.0.0.0 \
     PORT=8000
-COPY wsgi.py ./
+COPY wsgi.py pyproject.toml ./
 # `flask doctor` compares the installed packages with it.
 COPY requirements/app.txt requirements/
 COPY config config

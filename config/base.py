@@ -10,6 +10,7 @@ import os
 from . import env
 from .features import declarations
 from .settings import (
+    address,
     choice,
     database_url,
     duration,
@@ -137,6 +138,11 @@ class CoreConfig:
     # At most 300 seconds: orchestrators kill a process that takes minutes to stop.
     SHUTDOWN_DELAY = number(
         0, 0, 300, 'Seconds during which `/readyz` returns 503 before the listeners close.'
+    )
+
+    METRICS_ADDRESS = address(
+        'The host and port of the metrics for Prometheus: `127.0.0.1:9100`, `[::]:9100`. Unset: '
+        'no metrics.'
     )
 
     LOG_LEVEL = choice(

@@ -132,6 +132,14 @@ def _parse_host(host: str) -> str:
     return f'[{address}]' if address.version == 6 else str(address)
 
 
+@_env.parser_for('address')
+def _parse_address(text: str) -> str:
+    host, _, port = text.rpartition(':')
+    if not 0 < parse_whole_number(port) < 65536:
+        raise ValidationError('Not a port.')
+    return f'{_parse_host(host)}:{port}'
+
+
 @_env.parser_for('database_url')
 def parse_database_url(url: str) -> str:
     """Return the URL of a database in the form that SQLAlchemy expects.

@@ -96,8 +96,13 @@ def on_starting(server: Any) -> None:
                 f'Refusing to start: {option}, an option of gunicorn or of GUNICORN_CMD_ARGS, must '
                 f'be a whole number from {low} to {high}, and not {value}.'
             )
-    if validate := getattr(server.app.wsgi(), 'extensions', {}).get('validate_database'):
+    extensions = getattr(server.app.wsgi(), 'extensions', {})
+    if validate := extensions.get('validate_database'):
         validate()
+    if code_version := extensions.get('code_version'):
+        server.log.info('Version %s', code_version())
+    if start_metrics := extensions.get('start_metrics'):
+        start_metrics()
 
 
 def when_ready(server: Any) -> None:
@@ -158,6 +163,9 @@ def post_fork(server: Any, worker: Any) -> None:
     readiness = getattr(app, 'extensions', {}).get('readiness')
     if readiness and not worker.serves_tasks:
         readiness.watch()
+    export_metrics = getattr(app, 'extensions', {}).get('export_metrics')
+    if export_metrics and not worker.serves_tasks:
+        export_metrics()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

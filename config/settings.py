@@ -268,6 +268,12 @@ def host(default: str, meaning: str) -> Any:
     return Setting(Kind(str, 'host', wanted), default, default, meaning)
 
 
+def address(meaning: str) -> Any:
+    """Declare a setting whose value is a host and a port to listen on, or empty."""
+    wanted = 'a host and a port, such as 127.0.0.1:9100 or [::1]:9100'
+    return Setting(Kind(str, 'address', wanted), '', '', meaning)
+
+
 def database_url(meaning: str) -> Any:
     """Declare `DATABASE_URL`."""
     kind = Kind(str, 'database_url', 'text on one line', _is_on_one_line)

@@ -35,7 +35,7 @@ LINUX_ONLY = re.compile(
     r'|/(proc|sys|dev/shm)(/.*)?'
 )
 LINUX_MODULES = {
-    'project/core/processes.py': {'prctl'},
+    'project/core/processes.py': {'prctl', '/proc'},
     'project/core/images/sandbox.py': {'prctl', 'sched_getaffinity'},
     'project/core/server/polling_worker.py': {'TCP_USER_TIMEOUT'},
     'project/core/config_checks.py': {'/sys/fs/cgroup/memory.max'},

@@ -15,13 +15,14 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
         can be called.
     """
     # Imported here: `flask secret-key` imports this package and needs none of these modules.
-    # `throttling` declares a table that only features use.
+    # `throttling` declares a table that only features use, `request_metrics` metrics of the server.
     from . import doctor, images, mail, storage, task_workers, throttling  # noqa: F401
     from .cli import maintenance as maintenance_command
     from .database import migrations, session
     from .development import server_timing
-    from .observability import health, logging
+    from .observability import health, logging, metrics
     from .security.authentication import NO_AUTHENTICATION
+    from .server import request_metrics  # noqa: F401
     from .tasks import notifications
     from .web import maintenance, no_session, routing
     from .web.endpoints import deprecated_routes, guard, large_responses, rate_limits
@@ -55,6 +56,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     rate_limits.init_app(app)
     large_responses.init_app(app)
     health.init_app(app)
+    metrics.init_app(app)
     doctor.init_app()
     maintenance_command.init_app(app)
 

@@ -7,12 +7,16 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 from threading import Thread
 
 # Options of prctl(2), from <linux/prctl.h>.
 PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME = 1, 3, 4, 15
 
 PARENT_POLL_SECONDS = 1.0
+
+# Systems other than Linux have no such folder.
+PROC = Path('/proc')
 
 
 def set_parent_death_signal(parent_pid: int) -> None:
@@ -51,6 +55,43 @@ def set_process_name(name: str) -> None:
     """
     text = ctypes.create_string_buffer(name.encode())
     _prctl(PR_SET_NAME, ctypes.addressof(text))
+
+
+def process_exists(pid: int) -> bool:
+    """Return whether a process runs, of any user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def process_name(pid: int) -> str | None:
+    """Return the name of a process, which it may have set with `set_process_name`.
+
+    :returns: None if the process has ended, and on systems other than Linux.
+    """
+    try:
+        return (PROC / str(pid) / 'comm').read_text(encoding='utf-8').strip()
+    except OSError:
+        return None
+
+
+def private_memory_bytes(pid: int) -> int:
+    """Return the memory of a process in bytes, without the pages of files.
+
+    Pages that it still shares with the process that has forked it are included.
+
+    :returns: 0 if the process has ended, and on systems other than Linux.
+    """
+    try:
+        statm = (PROC / str(pid) / 'statm').read_text(encoding='ascii')
+    except OSError:
+        return 0
+    resident, shared = map(int, statm.split()[1:3])
+    return (resident - shared) * os.sysconf('SC_PAGE_SIZE')
 
 
 def set_not_dumpable() -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import MAX_CLOCK_SKEW, now
 from project.core.errors import TooManyRequests
+from project.core.metrics import Counter
 from project.core.registration import Registry
 
 from .database.cached_statements import cached_statement
@@ -43,6 +44,13 @@ from .database.upsert import new_row, upsert
 
 # On average, one of this number of attempts also deletes all counters whose period is over.
 ATTEMPTS_PER_CLEANUP = 100
+
+BLOCKED = Counter(
+    'throttled_attempts_total',
+    'Attempts beyond the limit of an attempt counter.',
+    ('counter',),
+    owner=__name__,
+)
 
 DAY = timedelta(days=1)
 # The limit and period of most counters of attempts at passwords and other secrets.
@@ -118,6 +126,7 @@ class AttemptCounter:
         values = {**row, 'limit': self.limit, **self._period_of(moment)}
         # A separate transaction, unless the caller has one: one round trip instead of three.
         if not execute_in_own_transaction(_attempt(), values, joins=True):
+            BLOCKED.increment(self.name)
             resets_at = execute_select(
                 select(ThrottleCounter.resets_at).where(*_is(self.name, key))
             ).scalar_one_or_none()

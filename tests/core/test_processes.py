@@ -13,6 +13,9 @@ from project.core import processes
 from project.core.processes import (
     has_dump_flag,
     is_parent_gone,
+    private_memory_bytes,
+    process_exists,
+    process_name,
     set_not_dumpable,
     set_parent_death_signal,
     set_process_name,
@@ -134,3 +137,27 @@ class TestHasDumpFlag:
         without_prctl(monkeypatch)
 
         assert not has_dump_flag()
+
+
+class TestOtherProcesses:
+    def test_reads_the_name_and_the_memory_of_a_process(self):
+        assert process_exists(os.getpid())
+        assert process_name(os.getpid())
+        assert 10_000_000 < private_memory_bytes(os.getpid()) < 10_000_000_000
+
+    def test_knows_a_process_of_another_user(self):
+        assert process_exists(1)
+
+    def test_knows_that_a_process_has_ended(self):
+        process = FORK.Process(target=int)
+        process.start()
+        process.join()
+        assert process.pid is not None
+        assert not process_exists(process.pid)
+        assert process_name(process.pid) is None
+        assert private_memory_bytes(process.pid) == 0
+
+    def test_knows_neither_on_other_systems(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(processes, 'PROC', tmp_path)
+        assert process_name(os.getpid()) is None
+        assert private_memory_bytes(os.getpid()) == 0

@@ -12,8 +12,16 @@ from project.auth.models import EVENTS, EVENTS_OF_USER, Event
 from project.auth.rows import EventRow
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import db
+from project.core.metrics import Counter
 from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
+
+EVENTS_RECORDED = Counter(
+    'auth_security_events_total',
+    'Security events, such as logins, by kind and outcome.',
+    ('event', 'outcome'),
+    owner=__name__,
+)
 
 SUCCESS, FAILURE = 'success', 'failure'
 SELF, OPERATOR, SYSTEM = 'self', 'operator', 'system'
@@ -37,6 +45,7 @@ def record_security_event(
         `operator`.
     :param details: further values, stored as JSON. Do not pass secrets, or text that a user typed.
     """
+    EVENTS_RECORDED.increment(kind, outcome)
     context = current_request_context()
     event = Event(
         user_id=user_id,

@@ -7,6 +7,7 @@ import click
 from flask import current_app
 
 from project.core.images import protect_process
+from project.core.metrics import start_metrics
 from project.core.task_workers import run_until_signal
 from project.core.tasks import inspection
 
@@ -78,6 +79,7 @@ def jobs_work(concurrency: int | None) -> None:
     """
     protect_process()
     app: Any = current_app
+    start_metrics(app)
     run_until_signal(app._get_current_object(), concurrency)
 
 

@@ -8,11 +8,19 @@ from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
+from project.core.metrics import Counter
+
 from .engines import is_transaction_conflict
 from .session import in_atomic
 
 P = ParamSpec('P')
 R = TypeVar('R')
+
+REPEATED = Counter(
+    'database_repeated_transactions_total',
+    'Transactions that the database aborted because of others, and that were repeated.',
+    owner=__name__,
+)
 
 MAX_TRANSACTION_ATTEMPTS = 3
 MAX_RETRY_PAUSE_SECONDS = 0.05
@@ -39,6 +47,7 @@ def repeatable(function: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if not is_transaction_conflict(error):
                     raise
+            REPEATED.increment()
             # A random pause, so that the same transactions do not collide again.
             time.sleep(random.uniform(0, MAX_RETRY_PAUSE_SECONDS))  # noqa: S311 - no secret
         return function(*args, **kwargs)

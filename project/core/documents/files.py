@@ -24,6 +24,7 @@ from .registries import (
     counter_rows,
     key_rows,
     mail_rows,
+    metric_rows,
     model_rows,
     permission_rows,
     task_rows,
@@ -78,6 +79,7 @@ BLOCKS = (
         ('counter', 'counts per', 'limit', 'attempts per account and day', 'recovery', 'reset'),
         counter_rows,
     ),
+    Block('Metrics', ('metric', 'type', 'labels', 'meaning'), metric_rows),
     Block('Checks', ('check', 'runs at', 'purpose', 'remedy'), check_rows),
 )
 

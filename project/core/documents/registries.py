@@ -11,6 +11,7 @@ from project.core.checks import Check, ConfigCheck, DoctorCheck, HealthCheck, ch
 from project.core.database.session import Base
 from project.core.features import PROJECT
 from project.core.mail.previews import mail_templates
+from project.core.metrics import metrics
 from project.core.security.key_usage import encrypted_values, expiring_values
 from project.core.security.permissions import registered_permissions
 from project.core.security.tokens import token_kinds, token_owners
@@ -82,6 +83,15 @@ def key_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
             else 'nothing; they do not expire'
         )
         yield owners.of_module(values.used_in), (values.name, values.effect, kept)
+
+
+def metric_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Yield owner, and name, kind, labels and meaning, of each metric."""
+    for name, metric in metrics.values.items():
+        labels = ', '.join(f'`{label}`' for label in metric.labels) or '—'
+        yield owners.of_module(metrics.owner_of(name)), (
+            f'`{name}`', metric.kind, labels, metric.meaning
+        )  # fmt: skip
 
 
 def check_rows(owners: Owners) -> Iterator[tuple[str | None, tuple[str, ...]]]:

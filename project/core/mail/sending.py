@@ -5,10 +5,21 @@ from datetime import timedelta
 from typing import Any
 
 from project.core.clock import now
+from project.core.metrics import Counter, Histogram
 from project.core.tasks import PermanentFailure, current_attempt, enqueue, task
 
 from .rendering import MessageIdentity, new_message_identity, render_mail
 from .transports import TRANSPORT
+
+SENT = Counter(
+    'mail_sent_total', 'Mails that the mail server accepted.', ('template',), owner=__name__
+)
+WAITED = Histogram(
+    'mail_age_seconds',
+    'Time from the request for a mail until the mail server accepted it.',
+    ('template',),
+    owner=__name__,
+)
 
 
 def send_mail(
@@ -62,3 +73,6 @@ def deliver_mail(
     except ValueError as error:
         raise PermanentFailure(f'the mail cannot be rendered: {error}') from error
     TRANSPORT.get()(message)
+    SENT.increment(template)
+    if attempt:
+        WAITED.observe((now() - attempt.created_at).total_seconds(), template)

@@ -11,6 +11,8 @@ from typing import Any
 
 from project.core.errors import TooManyRequests
 
+from .request_metrics import WAITED
+
 # Seconds after which a client with too many requests in flight may try again.
 RETRY_AFTER_SECONDS = 2
 
@@ -24,12 +26,14 @@ class ConcurrencyLimiter:
         of a client.
     :param queue_timeout_seconds: time that a request may wait before it runs.
     :param rejection: status of the response to a request that has waited longer.
+    :param name: the kind of its requests, for metrics.
     """
 
     max_running: int
     max_per_key: float = inf
     queue_timeout_seconds: float = inf
     rejection: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE
+    name: str = ''
     running: dict[Any, frozenset[Hashable]] = field(default_factory=dict)
     counts: Counter[Hashable] = field(default_factory=Counter)
     waiting: deque[tuple[float, Any, frozenset[Hashable]]] = field(default_factory=deque)
@@ -97,10 +101,11 @@ class ConcurrencyLimiter:
     def _start_waiting(self) -> Iterator[Any]:
         index = 0
         while index < len(self.waiting) and not self.is_full:
-            _, conn, keys = self.waiting[index]
+            since, conn, keys = self.waiting[index]
             if self._may_run(keys):
                 del self.waiting[index]
                 self._start(conn, keys)
+                WAITED.observe(time.monotonic() - since, self.name)
                 yield conn
             else:
                 index += 1

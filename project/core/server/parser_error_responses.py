@@ -8,6 +8,8 @@ from gunicorn.util import http_date
 
 from project.core.web.responses.headers import API
 
+from .request_metrics import REJECTED
+
 RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -32,6 +34,7 @@ class ResponseRecorder:
 
 def error_response(status: HTTPStatus, request_id: str) -> bytes:
     """Return the response to a request that does not reach the application."""
+    REJECTED.increment(str(int(status)))
     key = 'rate' if status == HTTPStatus.TOO_MANY_REQUESTS else 'request'
     answer: dict[str, Any] = {'status': 'fail', 'data': {key: [status.description]}}
     if status >= 500:

@@ -27,6 +27,7 @@ from .connection import Connection
 from .parser_error_responses import ResponseRecorder, error_response
 from .password_requests import PasswordRequests
 from .polling_worker import PollingWorker, unread_bytes
+from .request_metrics import measure_worker
 from .request_state import RequestState, is_json
 from .stopping_worker import ThreadWorker
 
@@ -105,6 +106,7 @@ class ApiWorker(PollingWorker):
         self.responses_by_client = ClientLimiter(bodies, self.large_responses.max_running)
         # The request and the connection that the current thread handles.
         self.current = threading.local()
+        measure_worker(self)
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:

@@ -16,7 +16,8 @@ from project.core.app_values import AppValue
 from project.core.processes import is_parent_gone
 from project.core.tasks.registry import DEFAULT, MAIL, SLOW, Queue
 
-from . import health  # noqa: F401 - registers the checks of tasks and of the broker
+# `health` registers the checks of tasks and of the broker, `metrics` the metrics of tasks.
+from . import health, metrics  # noqa: F401
 from .dispatcher import dispatch
 from .supervisor import Supervisor
 from .worker import run_broker_worker, run_worker

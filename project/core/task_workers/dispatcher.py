@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.clock import now
+from project.core.metrics import export_metrics
 from project.core.processes import is_parent_gone
 from project.core.tasks import broker_queues, clock_repairs, leases, periodic, queues
 from project.core.tasks.notifications import TASK_NOTIFIER
@@ -61,6 +62,7 @@ def dispatch(workers: list[WorkerSlot], broker: str = '') -> Callable[[Flask, Wo
             DispatchToBroker(TaskBroker(broker)) if broker else DispatchToLocalWorkers(workers)
         )
         notifier = TASK_NOTIFIER.of(app)
+        export_metrics(app)
         renew_leases, enqueue_schedules = LeaseRenewer(workers), ScheduleEnqueuer()
         record_tick = Interval(TICK_INTERVAL_SECONDS, periodic.record_dispatcher_tick)
         repair_tasks = Interval(REPAIR_INTERVAL_SECONDS, _repair_tasks)

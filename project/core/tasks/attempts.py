@@ -20,6 +20,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.failures import CANCELED, failure_of
+from project.core.metrics import Counter, Histogram
 from project.core.request_context import (
     RequestContext,
     current_request_context,
@@ -44,6 +45,13 @@ MAX_INCOMPATIBLE_ATTEMPTS = 10
 SLOT_RETRY_DELAY = timedelta(seconds=0.5)
 # The longest delay before the next attempt, if the database failed during an attempt.
 OUTAGE_BACKOFF = timedelta(seconds=10)
+
+DURATION = Histogram(
+    'tasks_attempt_duration_seconds', 'Duration of an attempt.', ('task',), owner=__name__
+)
+ATTEMPTS = Counter(
+    'tasks_attempts_total', 'Attempts at tasks, by outcome.', ('task', 'outcome'), owner=__name__
+)
 
 log = logging.getLogger(__name__)
 
@@ -269,6 +277,10 @@ def _storable(text: str, task: Task | None, arguments: dict[str, Any]) -> str:
 
 
 def _log_outcome(outcome: Outcome, row: ClaimedTask, seconds: float = 0.0) -> None:
+    # Any version of the service may have enqueued the task.
+    name = row.name if find_task(row.name) else 'unknown'
+    ATTEMPTS.increment(name, outcome.status)
+    DURATION.observe(seconds, name)
     fields = {
         'task': row.name,
         'id': str(row.id),

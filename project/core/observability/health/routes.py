@@ -6,11 +6,13 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
+from project.core.build_info import code_version_and_revision
 from project.core.checks import HealthCheck, checks_of
 from project.core.process_lifetime import is_stopping
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.responses.jsend import api_error
+from project.core.web.responses.headers import Header
+from project.core.web.responses.jsend import api_error, api_success
 
 from .proxy_probe import report_to_probe
 from .readiness import READINESS, DependencyState
@@ -18,6 +20,9 @@ from .readiness import READINESS, DependencyState
 health = Blueprint('health', __name__)
 
 RETRY_AFTER_SECONDS = 5
+VERSION_HEADER = {
+    'X-App-Version': Header('The version and the git commit of the code: `1.4.0+0a1b2c3d4e5f`.')
+}
 
 
 class TasksSchema(Schema):
@@ -65,13 +70,16 @@ class ReadinessSchema(Schema):
 
 
 @health.get('/healthz')
-@endpoint(allow=public)
-def healthz() -> None:
+@endpoint(allow=public, extra_response_headers=VERSION_HEADER)
+def healthz() -> Response:
     """Return 200 if the process serves requests.
 
     No dependency is checked. The route also works during maintenance.
     """
     report_to_probe()
+    response = api_success(None)
+    response.headers['X-App-Version'] = code_version_and_revision()
+    return response
 
 
 @health.get('/readyz')

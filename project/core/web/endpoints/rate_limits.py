@@ -18,8 +18,21 @@ from limits.strategies import FixedWindowRateLimiter
 from project.core.app_values import AppValue
 from project.core.errors import TooManyRequests
 from project.core.ip_addresses import network_of
+from project.core.metrics import Counter
 from project.core.request_context import current_request_context
 from project.core.security.principal import Principal
+
+LIMITED = Counter(
+    'http_server_rate_limited_requests_total',
+    'Requests beyond the rate limit of their endpoint.',
+    ('endpoint',),
+    owner=__name__,
+)
+REDIS_ERRORS = Counter(
+    'rate_limit_redis_errors_total',
+    'Requests that a process counted by itself, because Redis failed.',
+    owner=__name__,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +69,7 @@ class Limiter:
         try:
             return self._hit(self.shared, item, *identifiers)
         except self.redis_errors:
+            REDIS_ERRORS.increment()
             log.warning('Redis does not answer: limits are counted in this process', exc_info=True)
             return self._hit(self.local, item, *identifiers)
 
@@ -108,6 +122,7 @@ def enforce_rate_limit(limit: str, endpoint: str, principal: Principal | None) -
         'RateLimit': f'"{name}";r={remaining};t={seconds}',
     }
     if not within:
+        LIMITED.increment(endpoint)
         raise TooManyRequests(seconds)
 
 

@@ -12,8 +12,16 @@ from werkzeug.exceptions import HTTPException
 
 from project.core.database.failures import FULL, failure_of
 from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
+from project.core.metrics import Counter
 
 from .jsend import api_error, api_fail
+
+DATABASE_FAILURES = Counter(
+    'database_failed_requests_total',
+    'Requests that failed because of the database, by its state.',
+    ('state',),
+    owner=__name__,
+)
 
 FAIL_KEYS = {404: 'url', 405: 'method', 413: 'size', 415: 'content_type', 416: 'range', 429: 'rate'}
 
@@ -64,6 +72,7 @@ def handle_temporary_failure(error: Exception) -> Response:
     failure = failure_of(error)
     if failure is None:
         raise error
+    DATABASE_FAILURES.increment(failure.state)
     kind = InsufficientStorage if failure is FULL else ServiceUnavailable
     unavailable = kind(failure.detail, retry_after=failure.retry_after)
     unavailable.__cause__ = error

@@ -1,0 +1,208 @@
+"""Declarations of metrics, which the service exports for Prometheus if METRICS_ADDRESS is set.
+
+A module declares its metrics at import: `SENT = Counter('mail_sent_total', 'Sent mails.',
+('template',), owner=__name__)`. Without METRICS_ADDRESS, `prometheus-client` is not imported and
+each call returns immediately. `project/core/observability/metrics` exports the values.
+
+The values of all processes are in files of one folder (multiprocess mode of prometheus-client), so
+any process can export the sums.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flask import Flask
+
+from .app_values import AppValue
+from .registration import Registry, feature_of, is_in_project, require_prefix
+
+# Time series per metric and process. Further combinations of label values are counted under
+# `OTHER`, because each one needs memory here and in Prometheus for as long as they run.
+MAX_SERIES = 2000
+OTHER = 'other'
+
+# Upper bounds of durations in seconds. A request for the caller's own account takes 2 ms, a login
+# 60 ms, a large download minutes. `/readyz` takes at most 3 s.
+SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600)
+
+# Where prometheus-client reads the folder from, once, when it is imported.
+FOLDER_VARIABLE = 'PROMETHEUS_MULTIPROC_DIR'
+
+
+class Metric:
+    """Base class: a named figure of this service. The creation of an instance registers it.
+
+    :param name: the name in Prometheus, in base units: `_seconds`, `_bytes`; `_total` for counters.
+        The names of a feature's metrics begin with the name of the feature.
+    :param meaning: one sentence, for Prometheus and for the page of the feature.
+    :param labels: the names of the labels. Their values must come from a small fixed set, such as
+        routes, states or outcomes; never from a user, a path or a file.
+    :param owner: the module that declares the metric: `__name__`.
+    :raises RegistrationError: if the name is taken, or lacks the prefix of the feature.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, meaning: str, labels: Sequence[str] = (), *, owner: str) -> None:
+        self.name = name
+        self.meaning = meaning
+        self.labels = tuple(labels)
+        if is_in_project(owner) and feature_of(owner) != 'core':
+            require_prefix('metric', name, owner=owner)
+        metrics.register(name, self, owner=owner)
+
+
+class StoredMetric(Metric):
+    """A metric whose values the processes store when something happens."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._exported: Any = None
+        self._series: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether values are stored."""
+        return self._exported is not None
+
+    def enable(self) -> None:
+        """Store values from now on."""
+        self._exported = self._create()
+
+    def _create(self) -> Any:
+        """Return the object of prometheus-client that stores the values."""
+        raise NotImplementedError
+
+    def _of(self, values: tuple[str, ...]) -> Any:
+        series = self._series.get(values)
+        if series is None:
+            if len(self._series) >= MAX_SERIES:
+                values = (OTHER,) * len(self.labels)
+            series = self._exported.labels(*values) if self.labels else self._exported
+            self._series[values] = series
+        return series
+
+
+class Counter(StoredMetric):
+    """A number that only grows, such as the number of sent mails."""
+
+    kind = 'counter'
+
+    def increment(self, *values: str, by: float = 1) -> None:
+        """Add a number.
+
+        :param values: the values of the labels, in the order of their declaration.
+        """
+        if self._exported is not None:
+            self._of(values).inc(by)
+
+    def _create(self) -> Any:
+        from prometheus_client import Counter as ExportedCounter
+
+        return ExportedCounter(self.name, self.meaning, self.labels, registry=None)
+
+
+class Gauge(StoredMetric):
+    """A number that grows and falls, summed over the living processes, such as busy threads."""
+
+    kind = 'gauge'
+
+    def add(self, *values: str, amount: float = 1) -> None:
+        """Add a number, which may be negative."""
+        if self._exported is not None:
+            self._of(values).inc(amount)
+
+    def set(self, *values: str, to: float) -> None:
+        """Set the number of this process."""
+        if self._exported is not None:
+            self._of(values).set(to)
+
+    def _create(self) -> Any:
+        from prometheus_client import Gauge as ExportedGauge
+
+        return ExportedGauge(
+            self.name, self.meaning, self.labels, registry=None, multiprocess_mode='livesum'
+        )
+
+
+class Histogram(StoredMetric):
+    """The distribution of a duration or a size.
+
+    :param bounds: the upper bounds of the buckets.
+    """
+
+    kind = 'histogram'
+
+    def __init__(self, *args: Any, bounds: Sequence[float] = SECONDS, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bounds = tuple(bounds)
+
+    def observe(self, value: float, *values: str) -> None:
+        """Count a duration in seconds, or a size."""
+        if self._exported is not None:
+            self._of(values).observe(value)
+
+    def _create(self) -> Any:
+        from prometheus_client import Histogram as ExportedHistogram
+
+        return ExportedHistogram(
+            self.name, self.meaning, self.labels, registry=None, buckets=self.bounds
+        )
+
+
+Samples = Mapping[tuple[str, ...], float]
+
+
+class SampledGauge(Metric):
+    """A figure that is read when Prometheus asks for it, such as the number of waiting tasks.
+
+    All instances of the service read the same database, so all export the same value.
+
+    :param read: returns the value by label values; `{(): 3}` without labels. It runs in an
+        application context, in any process of the service.
+    """
+
+    kind = 'gauge'
+
+    def __init__(self, *args: Any, read: Callable[[], Samples], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.read = read
+
+
+metrics: Registry[Metric] = Registry('metric')
+
+# Only if METRICS_ADDRESS is set: the function that each process of the service calls after the
+# fork, so that one of them exports the metrics.
+EXPORT_METRICS: AppValue[Callable[[], None]] = AppValue('export_metrics')
+# The function that starts the collection, before the fork.
+START_METRICS: AppValue[Callable[[], None]] = AppValue('start_metrics')
+
+
+def export_metrics(app: Flask) -> None:
+    """Export the metrics of the service from this process, if METRICS_ADDRESS is set."""
+    if EXPORT_METRICS.is_set(app):
+        EXPORT_METRICS.of(app)()
+
+
+def start_metrics(app: Flask) -> None:
+    """Store the values of this process and of those that it forks, if METRICS_ADDRESS is set."""
+    if START_METRICS.is_set(app):
+        START_METRICS.of(app)()
+
+
+def is_enabled() -> bool:
+    """Return whether this process stores the values of its metrics."""
+    return any(m.is_enabled for m in metrics.values.values() if isinstance(m, StoredMetric))
+
+
+def enable_metrics(folder: Path) -> None:
+    """Store the values of all declared metrics in files of a folder.
+
+    Call it once, after all modules are imported and before the service forks.
+    """
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    for metric in metrics.values.values():
+        if isinstance(metric, StoredMetric):
+            metric.enable()
