@@ -9,6 +9,9 @@ any process can export the sums.
 """
 
 import os
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,9 +74,21 @@ class StoredMetric(Metric):
         """Store values from now on."""
         self._exported = self._create()
 
+    def store(self, values: tuple[str, ...], numbers: Sequence[float]) -> None:
+        """Store changes of one series, in the order in which they happened."""
+        raise NotImplementedError
+
     def _create(self) -> Any:
         """Return the object of prometheus-client that stores the values."""
         raise NotImplementedError
+
+    def _change(self, values: tuple[str, ...], number: float) -> None:
+        if self._exported is None:
+            return
+        if _buffer is None:
+            self.store(values, (number,))
+        else:
+            _buffer.append((self, values, number))
 
     def _of(self, values: tuple[str, ...]) -> Any:
         series = self._series.get(values)
@@ -95,8 +110,11 @@ class Counter(StoredMetric):
 
         :param values: the values of the labels, in the order of their declaration.
         """
-        if self._exported is not None:
-            self._of(values).inc(by)
+        self._change(values, by)
+
+    def store(self, values: tuple[str, ...], numbers: Sequence[float]) -> None:
+        """Add numbers."""
+        self._of(values).inc(sum(numbers))
 
     def _create(self) -> Any:
         from prometheus_client import Counter as ExportedCounter
@@ -109,15 +127,16 @@ class Gauge(StoredMetric):
 
     kind = 'gauge'
 
-    def add(self, *values: str, amount: float = 1) -> None:
-        """Add a number, which may be negative."""
-        if self._exported is not None:
-            self._of(values).inc(amount)
-
     def set(self, *values: str, to: float) -> None:
-        """Set the number of this process."""
-        if self._exported is not None:
-            self._of(values).set(to)
+        """Set the number of this process.
+
+        :param values: the values of the labels, in the order of their declaration.
+        """
+        self._change(values, to)
+
+    def store(self, values: tuple[str, ...], numbers: Sequence[float]) -> None:
+        """Set the last number."""
+        self._of(values).set(numbers[-1])
 
     def _create(self) -> Any:
         from prometheus_client import Gauge as ExportedGauge
@@ -140,9 +159,22 @@ class Histogram(StoredMetric):
         self.bounds = tuple(bounds)
 
     def observe(self, value: float, *values: str) -> None:
-        """Count a duration in seconds, or a size."""
-        if self._exported is not None:
-            self._of(values).observe(value)
+        """Count a duration in seconds, or a size.
+
+        :param values: the values of the labels, in the order of their declaration.
+        """
+        self._change(values, value)
+
+    def store(self, values: tuple[str, ...], numbers: Sequence[float]) -> None:
+        """Count numbers, each in its bucket.
+
+        `observe` of prometheus-client writes two values per number. This writes two per bucket.
+        """
+        series = self._of(values)
+        buckets = Counts(bisect_left(self.bounds, number) for number in numbers)
+        for index, count in buckets.items():
+            series._buckets[index].inc(count)
+        series._sum.inc(sum(numbers))
 
     def _create(self) -> Any:
         from prometheus_client import Histogram as ExportedHistogram
@@ -195,6 +227,36 @@ def start_metrics(app: Flask) -> None:
 def is_enabled() -> bool:
     """Return whether this process stores the values of its metrics."""
     return any(m.is_enabled for m in metrics.values.values() if isinstance(m, StoredMetric))
+
+
+# The changes that this process has not stored yet, in their order; None if it stores each one
+# immediately. A write to the files takes 3 µs, and a request makes several.
+_buffer: deque[tuple[StoredMetric, tuple[str, ...], float]] | None = None
+# The functions that set gauges of this process.
+_gauge_readers: list[Callable[[], None]] = []
+
+
+def buffer_changes() -> None:
+    """Let this process keep changes in memory. It must then call `store_changes` repeatedly."""
+    global _buffer
+    _buffer = deque()
+
+
+def set_gauges_with(function: Callable[[], None]) -> None:
+    """Call a function before each `store_changes` of this process, to set gauges."""
+    _gauge_readers.append(function)
+
+
+def store_changes() -> None:
+    """Set the gauges of this process, and store the changes that it has kept in memory."""
+    for read in _gauge_readers:
+        read()
+    changes: dict[tuple[StoredMetric, tuple[str, ...]], list[float]] = {}
+    while _buffer:
+        metric, values, number = _buffer.popleft()
+        changes.setdefault((metric, values), []).append(number)
+    for (metric, values), numbers in changes.items():
+        metric.store(values, numbers)
 
 
 def enable_metrics(folder: Path) -> None:

@@ -48,25 +48,42 @@ class TestMetric:
         assert samples(counter) == {('a',): 2, ('b',): 1, (OTHER,): 2}
 
 
-def test_a_gauge_grows_and_falls() -> None:
+def test_a_gauge_has_the_last_value() -> None:
     gauge = Gauge('busy', 'Busy.', owner=__name__)
     gauge.enable()
-    gauge.add()
-    gauge.add(amount=2)
-    gauge.add(amount=-1)
-    assert samples(gauge) == {(): 2}
     gauge.set(to=7)
-    assert samples(gauge) == {(): 7}
+    gauge.set(to=2)
+    assert samples(gauge) == {(): 2}
+
+
+def test_a_process_may_store_its_changes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, '_buffer', None)
+    monkeypatch.setattr(metrics, '_gauge_readers', [])
+    counter = Counter('sent_total', 'Sent.', ('template',), owner=__name__)
+    gauge = Gauge('busy', 'Busy.', owner=__name__)
+    for metric in (counter, gauge):
+        metric.enable()
+    metrics.buffer_changes()
+    metrics.set_gauges_with(lambda: gauge.set(to=5))
+    for template in ('pin', 'notice', 'pin'):
+        counter.increment(template)
+    assert samples(counter) == {}
+    metrics.store_changes()
+    metrics.store_changes()
+    assert samples(counter) == {('pin',): 2, ('notice',): 1}
+    assert samples(gauge) == {(): 5}
 
 
 def test_a_histogram_counts_by_bounds() -> None:
     histogram = Histogram('wait_seconds', 'Wait.', owner=__name__, bounds=(1, 10))
     histogram.enable()
-    for seconds in (0.5, 5, 50):
+    histogram.store((), (0.5, 1))
+    for seconds in (5, 50):
         histogram.observe(seconds)
     [family] = histogram._exported.collect()
     buckets = {s.labels['le']: s.value for s in family.samples if s.name == 'wait_seconds_bucket'}
-    assert buckets == {'1.0': 1, '10.0': 2, '+Inf': 3}
+    assert buckets == {'1.0': 2, '10.0': 3, '+Inf': 4}
+    assert [s.value for s in family.samples if s.name == 'wait_seconds_sum'] == [56.5]
 
 
 @pytest.mark.slow('starts an application in a new process')

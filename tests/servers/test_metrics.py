@@ -68,6 +68,7 @@ def test_another_process_takes_over(service: Service) -> None:
         'http_server_request_duration_seconds_count{http_request_method="GET",'
         'http_response_status_code="200",http_route="/healthz"}'
     )
+    wait_for(lambda: name in scrape(service))
     before = scrape(service)[name]
 
     def is_exported() -> bool:

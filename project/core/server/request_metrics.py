@@ -1,13 +1,20 @@
 """Metrics of the web worker: its threads, the requests that wait for one, and those it rejects."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from project.core.metrics import Counter, Gauge, Histogram, is_enabled
+from project.core.metrics import Counter, Gauge, Histogram, is_enabled, set_gauges_with
 
 ACTIVE = Gauge(
     'http_server_active_requests',
-    'Requests that have a thread now, by the kind of their thread.',
+    'Requests that have a thread now, by kind; the number is at most a second old.',
+    ('kind',),
+    owner=__name__,
+)
+WAITING = Gauge(
+    'http_server_waiting_requests',
+    'Requests that wait for a thread now, by kind.',
     ('kind',),
     owner=__name__,
 )
@@ -35,8 +42,6 @@ WORKERS = Counter(
     owner=__name__,
 )
 
-Handle = Callable[[Any, Any], bool]
-
 
 # The attributes of `ApiWorker` that are its limiters, one for each kind of requests.
 KINDS = ('ordinary', 'password_hashing', 'streams', 'large_json', 'large_responses', 'health')
@@ -47,24 +52,14 @@ def measure_worker(worker: Any) -> None:
     if worker.serves_tasks or not is_enabled():
         return
     WORKERS.increment()
-    for kind in KINDS:
-        limiter = getattr(worker, kind)
+    limiters = {kind: getattr(worker, kind) for kind in KINDS}
+    for kind, limiter in limiters.items():
         limiter.name = kind
+    set_gauges_with(partial(_read_limiters, limiters))
+
+
+def _read_limiters(limiters: Mapping[str, Any]) -> None:
+    for kind, limiter in limiters.items():
         THREADS.set(kind, to=limiter.max_running)
-    # Without METRICS_ADDRESS, requests must not pay for metrics.
-    worker.handle_request = _count_active(worker.handle_request)
-
-
-def _count_active(handle: Handle) -> Handle:
-    """Return `handle_request` with a count of the requests that it handles now."""
-
-    def counted(request: Any, conn: Any) -> bool:
-        # A large response moves its request to another limiter meanwhile.
-        kind = conn.limiter.name
-        ACTIVE.add(kind)
-        try:
-            return handle(request, conn)
-        finally:
-            ACTIVE.add(kind, amount=-1)
-
-    return counted
+        ACTIVE.set(kind, to=len(limiter.running))
+        WAITING.set(kind, to=len(limiter.waiting))

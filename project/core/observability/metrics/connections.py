@@ -1,35 +1,31 @@
 """Metrics of the connections to the database."""
 
-from sqlalchemy import Engine, QueuePool, event
+from functools import partial
 
-from project.core.metrics import Gauge
+from sqlalchemy import Engine, QueuePool
+
+from project.core.metrics import Gauge, set_gauges_with
 
 IN_USE = Gauge(
     'database_connections_in_use',
-    'Connections that a request or a task uses now.',
+    'Connections that requests use now; the number is at most a second old.',
     owner=__name__,
 )
 MAX = Gauge(
     'database_connections_max',
-    'The largest number of connections of all processes together.',
+    'The largest number of connections of the processes that serve requests.',
     owner=__name__,
 )
 
 
-def measure_pool(engine: Engine) -> None:
-    """Count the connections of an engine, from now on."""
-
-    @event.listens_for(engine, 'checkout')
-    def count_checkout(*_: object) -> None:
-        IN_USE.add()
-
-    @event.listens_for(engine, 'checkin')
-    def count_checkin(*_: object) -> None:
-        IN_USE.add(amount=-1)
+def measure_connections(engine: Engine) -> None:
+    """Measure the connections of this process. A database in memory has only one."""
+    if isinstance(engine.pool, QueuePool):
+        set_gauges_with(partial(_read_pool, engine))
 
 
-def set_pool_limit(engine: Engine) -> None:
-    """Record how many connections this process may open. Call it after the fork."""
+def _read_pool(engine: Engine) -> None:
     pool = engine.pool
-    if isinstance(pool, QueuePool):
-        MAX.set(to=pool.size() + pool._max_overflow)
+    assert isinstance(pool, QueuePool)  # noqa: S101 - for the type checker
+    IN_USE.set(to=pool.checkedout())
+    MAX.set(to=pool.size() + pool._max_overflow)

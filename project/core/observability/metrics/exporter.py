@@ -20,16 +20,23 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from project.core.database.session import db
-from project.core.metrics import SampledGauge, enable_metrics, metrics
+from project.core.metrics import (
+    SampledGauge,
+    buffer_changes,
+    enable_metrics,
+    metrics,
+    store_changes,
+)
 from project.core.processes import process_exists
 
-from .connections import measure_pool, set_pool_limit
+from .connections import measure_connections
 from .requests import measure_requests
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-RETRY_SECONDS = 1.0  # until a process tries again to listen on the address
+# Until a process stores its values, and tries again to listen on the address.
+ROUND_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +60,15 @@ class MetricsExporter:
         atexit.register(_delete_folder, self._folder, os.getpid())
         enable_metrics(self._folder)
         measure_requests(self._app)
-        with self._app.app_context():
-            measure_pool(db.engine)
 
     def serve(self) -> None:
-        """Export the metrics from this process, unless and until another one does.
+        """Store the values of this process each second; export all values unless another one does.
 
         Call it after the fork, because threads do not survive a fork.
         """
         with self._app.app_context():
-            set_pool_limit(db.engine)
+            measure_connections(db.engine)
+        buffer_changes()
         Thread(target=self._serve, name='metrics', daemon=True).start()
 
     def collect(self) -> 'Iterator[Metric]':
@@ -78,20 +84,28 @@ class MetricsExporter:
         yield from self._samples()
 
     def _serve(self) -> None:
+        is_exporting = False
+        while True:
+            try:
+                is_exporting = is_exporting or self._try_to_export()
+                store_changes()
+            except Exception:
+                log.exception('the metrics cannot be stored')
+            time.sleep(ROUND_SECONDS)
+
+    def _try_to_export(self) -> bool:
         from prometheus_client import CollectorRegistry, start_http_server
 
         registry = CollectorRegistry()
         registry.register(self)
-        while True:
-            try:
-                start_http_server(self._port, self._host, registry)
-            except OSError as error:
-                # Usually the address is in use by another process of this service.
-                level = logging.DEBUG if error.errno == EADDRINUSE else logging.WARNING
-                log.log(level, 'METRICS_ADDRESS %s: %s', self.address, error)
-                time.sleep(RETRY_SECONDS)
-            else:
-                return
+        try:
+            start_http_server(self._port, self._host, registry)
+        except OSError as error:
+            # Usually the address is in use by another process of this service.
+            level = logging.DEBUG if error.errno == EADDRINUSE else logging.WARNING
+            log.log(level, 'METRICS_ADDRESS %s: %s', self.address, error)
+            return False
+        return True
 
     def _samples(self) -> 'Iterator[Metric]':
         from prometheus_client.core import GaugeMetricFamily
