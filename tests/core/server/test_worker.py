@@ -106,7 +106,8 @@ class TestHandleError:
     MALFORMED = {
         'garbage': (400, b'garbage\r\n\r\n'),
         'a lower-case method': (400, b'get / HTTP/1.1\r\n' + HOST + b'\r\n'),
-        'an unknown version': (400, b'GET / HTTP/9.9\r\n' + HOST + b'\r\n'),
+        'a malformed version': (400, b'GET / HTTP/x.1\r\n' + HOST + b'\r\n'),
+        'another major version': (505, b'GET / HTTP/9.9\r\n' + HOST + b'\r\n'),
         'a space before a colon': (400, b'GET / HTTP/1.1\r\nHost : localhost\r\n\r\n'),
         'two hosts': (400, b'GET / HTTP/1.1\r\n' + HOST + HOST + b'\r\n'),
         'two framings': (400, post(5, 'Transfer-Encoding: chunked') + b'0\r\n\r\n'),

@@ -17,10 +17,10 @@ from project.core.errors import (
 )
 from project.core.web.endpoints.access import authenticated
 from project.core.web.openapi.docs_page import DOCS
-from project.core.web.responses.headers import API, PUBLIC_CONTENT, USER_CONTENT
+from project.core.web.responses.headers import API, HSTS, PUBLIC_CONTENT, USER_CONTENT
 
 STRICT = {
-    'Cache-Control': 'no-store, max-age=0',
+    'Cache-Control': 'no-store',
     'Content-Security-Policy': (
         "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
     ),
@@ -28,7 +28,6 @@ STRICT = {
     'Cross-Origin-Resource-Policy': 'same-origin',
     'Permissions-Policy': 'geolocation=(), microphone=(), camera=()',
     'Referrer-Policy': 'no-referrer',
-    'Strict-Transport-Security': 'max-age=63072000; includeSubDomains',
     'X-Content-Type-Options': 'nosniff',
     'X-DNS-Prefetch-Control': 'off',
     'X-Frame-Options': 'DENY',
@@ -92,6 +91,17 @@ class TestPolicy:
             'Content-Security-Policy': csp,
         }
 
+    @pytest.mark.parametrize('url', ['/probe', '/nowhere'])
+    @pytest.mark.parametrize(('proxies', 'scheme'), [(0, 'http'), (0, 'https'), (1, 'https')])
+    def test_contains_hsts_over_https_only(self, serve, url, proxies, scheme):
+        client = serve(lambda: None, settings={'TRUSTED_PROXIES': proxies})
+
+        response = client.get(url, headers={'X-Forwarded-Proto': scheme})
+
+        name, value = HSTS
+        expected = value if proxies and scheme == 'https' else None
+        assert response.headers.get(name) == expected
+
     def test_keeps_headers_that_the_route_has_set(self, serve):
         client = serve(lambda: Response(headers={'Cache-Control': 'no-cache'}))
 
@@ -118,7 +128,7 @@ class TestCachePolicy:
         response = client.get('/probe', headers={'Origin': ALLOWED})
 
         assert response.status_code == code
-        assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
+        assert response.headers.getlist('Cache-Control') == ['no-store']
         assert response.headers.getlist('Vary') == ['Accept, Origin']
 
     def test_does_not_apply_to_an_error_that_the_route_returns(self, serve):
@@ -126,7 +136,7 @@ class TestCachePolicy:
 
         response = client.get('/probe')
 
-        assert response.headers.getlist('Cache-Control') == ['no-store, max-age=0']
+        assert response.headers.getlist('Cache-Control') == ['no-store']
 
     @pytest.mark.parametrize('code', [200, 202, 206, 302, 304])
     @pytest.mark.parametrize('policy', [PUBLIC_CONTENT, USER_CONTENT, DOCS, API])
