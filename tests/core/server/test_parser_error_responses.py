@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from gunicorn.http.errors import InvalidHTTPVersion, LimitRequestLine
+from gunicorn.http.errors import ConfigurationProblem, InvalidHTTPVersion, LimitRequestLine
 
 from project.core.server.parser_error_responses import (
     ResponseRecorder,
@@ -31,6 +31,13 @@ class TestResponseRecorder:
         page.sendall(b'HTTP/1.1 400 Bad Request')
 
         assert page.status_for(InvalidHTTPVersion(version)) == status
+
+
+    def test_has_status_404_for_a_path_outside_the_prefix_of_the_service(self) -> None:
+        page = ResponseRecorder()
+        page.sendall(b'HTTP/1.1 500 Internal Server Error')
+
+        assert page.status_for(ConfigurationProblem('/x')) == HTTPStatus.NOT_FOUND
 
 
 class TestCorsHeaders:

@@ -237,6 +237,21 @@ class TestHandleRequest:
         assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
         assert client.ask(get()).status == 200
 
+    @pytest.mark.parametrize('version', [b'1.1', b'1.2', b'1.9'])
+    def test_responds_with_at_most_version_1_1(self, client: Client, version: bytes) -> None:
+        client.send(get().replace(b'HTTP/1.1', b'HTTP/' + version))
+
+        assert client.file.readline() == b'HTTP/1.1 200 OK\r\n'
+
+    def test_serves_only_urls_below_script_name(self) -> None:
+        with small_service(SCRIPT_NAME='/backend') as service, Client(service.port) as client:
+            assert client.ask(get('/backend/healthz')).status == 200
+            for_all = client.ask(b'OPTIONS * HTTP/1.1\r\n' + HOST + b'\r\n')
+            outside = client.ask(get('/healthz'))
+
+        assert b'<!doctype html>' in for_all.body, 'the response is of Flask, not of gunicorn'
+        assert (outside.status, outside.json['data'].keys()) == (404, {'url'})
+
     def test_announces_the_end_of_the_connection_if_a_body_is_unread(self, client: Client) -> None:
         answer = client.ask(post(1_000_000, path='/ignore') + b'x' * 40_000)
 
