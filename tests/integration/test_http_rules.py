@@ -5,9 +5,11 @@ from io import BytesIO
 from typing import NamedTuple
 
 import pytest
+from werkzeug.http import http_date
 
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, EndpointSpec
 from tests.files.factories import FileFactory
+from tests.http_lint import Report, lint_response
 from tests.kit.responses import data, reasons
 from tests.users.factories import AdminFactory, UserFactory
 
@@ -167,3 +169,23 @@ class TestScriptName:
 
     def test_is_not_in_the_document_of_a_service_at_the_root(self, client):
         assert client.get('/api/v1/openapi.json').json['servers'] == [{'url': '/'}]
+
+
+class TestHttplint:
+    def test_finds_no_fault_in_a_response_of_each_route(self, app, ask, monkeypatch):
+        # The health checks would wait for the transaction of the test.
+        monkeypatch.setattr(app.extensions['readiness'], 'current', dict)
+        report = Report()
+        for operation in operations(app):
+            response = ask(
+                operation, query='' if operation.method == 'GET' else '?undeclared=1', headers=TUS
+            )
+            headers = {'Date': http_date(), **response.headers}
+            notes = lint_response(
+                operation.method, operation.rule, response.status_code, headers.items(),
+                response.data,
+            )  # fmt: skip
+            report.add(f'{operation}: {response.status_code}', notes)
+
+        assert report.faults == [], '\n'.join(report.lines())
+        assert report.responses > 50

@@ -77,7 +77,7 @@ class TestPolicy:
         ('policy', 'cache', 'embedding'),
         [
             (USER_CONTENT, 'private, no-cache', 'same-origin'),
-            (PUBLIC_CONTENT, 'public, max-age=300', 'cross-origin'),
+            (PUBLIC_CONTENT, 'max-age=300', 'cross-origin'),
         ],
     )
     def test_is_looser_if_the_route_declares_it(self, serve, policy, cache, embedding):
