@@ -198,11 +198,15 @@ def urls_of(app: Flask, method: str, values: Mapping[str, str]) -> Iterator[tupl
     """
     for (endpoint, found), spec in ENDPOINT_SPECS.of(app).items():
         for rule in app.url_map.iter_rules(endpoint) if found == method else ():
-            filename = 'docs.js' if '/docs/' in rule.rule else 'hello.txt'
-            # The ids without a value are UUIDs of objects that do not exist.
-            given = defaultdict(lambda: str(UUID(int=0)), values, filename=filename)
-            path = URL_ARGUMENT_PATTERN.sub(lambda match: given[match['name']], rule.rule)
-            yield spec.allow.kind, path
+            yield spec.allow.kind, path_of(rule.rule, values)
+
+
+def path_of(rule: str, values: Mapping[str, str]) -> str:
+    """Return a path that matches a URL rule."""
+    filename = 'docs.js' if '/docs/' in rule else 'hello.txt'
+    # The ids without a value are UUIDs of objects that do not exist.
+    given = defaultdict(lambda: str(UUID(int=0)), values, filename=filename)
+    return URL_ARGUMENT_PATTERN.sub(lambda match: given[match['name']], rule)
 
 
 def send_refused_requests(client: Client, app: Flask, values: Mapping[str, str]) -> None:
@@ -281,9 +285,11 @@ def main() -> int:
             log_in(client, service)
             values = make_objects(client, service)
             proxied = Client(f'http://127.0.0.1:{port}', report, client.token)
+            urls: list[tuple[str, Mapping[str, str]]] = []
             for each in (client, proxied):
                 send_refused_requests(each, app, values)
-            run_redbot([u for each in (client, proxied) for u in redbot_urls(app, each, values)], report)
+                urls += redbot_urls(app, each, values)
+            run_redbot(urls, report)
     sys.stdout.write(f'{report.responses} responses\n' + '\n'.join(report.lines()) + '\n')
     return len(report.faults) > 0
 

@@ -179,8 +179,11 @@ class TestTrustedHosts:
             (None, False, None),
             (['a.example'], True, ['a.example']),
             (['A.Example', '.B.example.'], False, ['a.example', '.b.example']),
-            (['[2001:DB8::0]', 'B\u00fccher.example'], True,
-             ['2001:db8::', 'xn--bcher-kva.example']),
+            (
+                ['[2001:DB8::0]', 'B\u00fccher.example'],
+                True,
+                ['2001:db8::', 'xn--bcher-kva.example'],
+            ),
         ],
     )
     def test_returns_the_given_hosts_or_those_of_the_service(self, given, strict, hosts):

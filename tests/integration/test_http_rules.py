@@ -114,7 +114,11 @@ class TestContentType:
         assert seen > 20
 
     def test_names_the_type_of_a_chunk_for_an_overridden_method(self, ask, app):
-        [operation] = [o for o in operations(app) if str(o).startswith('POST /api/v1/files/uploads/')]
+        [operation] = [
+            found
+            for found in operations(app)
+            if str(found).startswith('POST /api/v1/files/uploads/')
+        ]
         headers = {**TUS, 'X-HTTP-Method-Override': 'PATCH'}
 
         response = ask(operation, data=b'x', headers={**headers, 'Content-Type': 'text/csv'})
@@ -152,7 +156,7 @@ class TestScriptName:
         responses = {
             'Location of a user': prefixed('POST', 'users', json=user),
             'Location of a file': file,
-            'Location of a resumable upload': prefixed('POST', 'files/uploads', headers=tus_headers),
+            'Location of an upload': prefixed('POST', 'files/uploads', headers=tus_headers),
             'next page of users': prefixed('GET', 'users?limit=1'),
             'next page of files': prefixed('GET', 'files?limit=1'),
             'URL of a share link': prefixed('POST', f'files/{data(file)["id"]}/links', json={}),

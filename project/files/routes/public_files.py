@@ -27,12 +27,11 @@ def report_show() -> Response:
     """Download `report.txt`: the number and bytes of your files by type."""
     report = service.get_report(current_principal().user_id).encode()
     drop_unsupported_ranges()
-    return cached_by_policy(
-        send_file(
-            BytesIO(report), mimetype='text/plain', as_attachment=True, download_name='report.txt',
-            etag=sha256(report).hexdigest(),
-        )  # fmt: skip
-    )
+    response = send_file(
+        BytesIO(report), mimetype='text/plain', as_attachment=True, download_name='report.txt',
+        etag=sha256(report).hexdigest(),
+    )  # fmt: skip
+    return cached_by_policy(response)
 
 
 @blueprint.get('/public/<path:filename>')

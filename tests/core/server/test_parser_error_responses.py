@@ -32,7 +32,6 @@ class TestResponseRecorder:
 
         assert page.status_for(InvalidHTTPVersion(version)) == status
 
-
     def test_has_status_404_for_a_path_outside_the_prefix_of_the_service(self) -> None:
         page = ResponseRecorder()
         page.sendall(b'HTTP/1.1 500 Internal Server Error')

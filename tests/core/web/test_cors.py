@@ -171,9 +171,7 @@ class TestCors:
         assert 'X-Frame-Options' not in exposed
 
     def test_is_added_to_a_response_that_replaces_another(self, serve):
-        client = serve(
-            lambda: Response(bytes(100_000)), rule=self.URL, errors=[TooManyRequests]
-        )
+        client = serve(lambda: Response(bytes(100_000)), rule=self.URL, errors=[TooManyRequests])
 
         def reject(client: object) -> None:
             raise TooManyRequests(5)
@@ -195,7 +193,8 @@ class TestCors:
             response = client.open(self.URL, method=method, headers=headers)
 
             assert ', '.join(response.headers.getlist('Vary')).count('Origin') == 1
-            assert ('Access-Control-Allow-Origin' in response.headers) is (ALLOWED in headers.values())
+            is_allowed = 'Access-Control-Allow-Origin' in response.headers
+            assert is_allowed is (ALLOWED in headers.values())
 
     def test_allows_the_reading_of_errors(self, client):
         response = client.get('/api/nowhere', headers={'Origin': ALLOWED})
