@@ -8,6 +8,7 @@ import pytest
 from werkzeug.http import http_date
 
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, EndpointSpec
+from project.core.web.responses.headers import API
 from tests.files.factories import FileFactory
 from tests.http_lint import Report, lint_response
 from tests.kit.responses import data, reasons
@@ -173,6 +174,31 @@ class TestScriptName:
 
     def test_is_not_in_the_document_of_a_service_at_the_root(self, client):
         assert client.get('/api/v1/openapi.json').json['servers'] == [{'url': '/'}]
+
+
+class TestExposedHeaders:
+    # Headers that scripts of other origins can always read (CORS-safelisted), that browsers use
+    # themselves, or that concern only proxies.
+    UNEXPOSED = {
+        'Cache-Control', 'Content-Length', 'Content-Type', 'Date', 'Expires', 'Last-Modified',
+        'Access-Control-Allow-Origin', 'Access-Control-Expose-Headers', 'Vary',
+        *(name for name, _ in API),
+    }  # fmt: skip
+
+    def test_include_all_headers_of_each_route(self, app, ask):
+        headers = {**TUS, 'Origin': 'https://app.example.test'}
+        found = {}
+        for operation in operations(app):
+            if not operation.rule.startswith('/api/'):
+                continue
+            response = ask(
+                operation, query='' if operation.method == 'GET' else '?a=1', headers=headers
+            )
+            exposed = response.headers['Access-Control-Expose-Headers'].split(', ')
+            if surplus := {*response.headers.keys()} - {*exposed} - self.UNEXPOSED:
+                found[str(operation)] = surplus
+
+        assert found == {}
 
 
 class TestHttplint:
