@@ -403,8 +403,9 @@ class TestStreams:
 
     @pytest.mark.slow('the time in the queue is checked once a second')
     def test_returns_429_for_a_third_stream_of_an_ip_address(self, clients: list[Client]) -> None:
+        origin = 'https://a.test'
         for client in clients[:3]:
-            client.send(HALF_UPLOAD)
+            client.send(post(1 << 20, f'Origin: {origin}') + b'x' * 60_000)
 
         # The service rejects the stream that arrived last.
         [ready] = select([client.sock for client in clients[:3]], [], [], 5)[0]
@@ -412,6 +413,7 @@ class TestStreams:
         answer = rejected.answer()
         assert (answer.status, answer.headers['retry-after']) == (429, '2')
         assert answer.json['data'].keys() == {'rate'}
+        assert answer.headers['access-control-allow-origin'] == origin
         rest = b'x' * ((1 << 20) - 60_000)
         others = [client for client in clients[:3] if client is not rejected]
         assert [client.ask(rest).status for client in others] == [200, 200]
