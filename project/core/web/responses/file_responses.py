@@ -40,7 +40,7 @@ PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/
 # restored an older version.
 UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
 
-# nginx returns 416 for a range with a number of more than 64 bits, even if the range is satisfiable.
+# nginx returns 416 for a satisfiable range with a number of more than 64 bits.
 UNSUPPORTED_NUMBER = re.compile(r'\d{19}')
 
 
