@@ -8,6 +8,10 @@ from project.core.documents.openapi import join_documents, split_document
 from project.core.web.openapi.document import specification
 
 
+# Each part has some elements of these lists.
+EXTENDED_LISTS = (('tags',), ('components', 'schemas', 'Permission', 'enum'))
+
+
 @pytest.fixture
 def parts(app):
     with app.app_context():
@@ -16,6 +20,10 @@ def parts(app):
 
 def leaves(value, keys=()):
     """Yield the path (a tuple of keys) of each value in nested dictionaries."""
+    if isinstance(value, list) and keys in EXTENDED_LISTS:
+        for element in value:
+            yield (*keys, str(element))
+        return
     if not isinstance(value, dict) or not value:
         yield keys
         return
