@@ -7,7 +7,6 @@ from project.core.documents.files import all_owners, features_folder
 from project.core.documents.openapi import join_documents, split_document
 from project.core.web.openapi.document import specification
 
-
 # Each part has some elements of these lists.
 EXTENDED_LISTS = (('tags',), ('components', 'schemas', 'Permission', 'enum'))
 
