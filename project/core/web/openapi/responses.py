@@ -24,7 +24,7 @@ from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
 
 from .bodies import BINARY_SCHEMA, binary_content
 from .envelopes import SCHEMA_PREFIX, Envelopes
-from .headers import has_ranges, header_references, error_headers, response_headers
+from .headers import error_headers, has_ranges, header_references, response_headers
 
 # The keys of errors that no class represents: those of the server, and of Flask's routing.
 KEYS_WITHOUT_CLASS = {405: ('method', 'Method Not Allowed'), 414: ('request', 'URI Too Long')}
@@ -140,7 +140,7 @@ def _shared(code: int, reasons: Reasons, spec: EndpointSpec) -> dict[str, str] |
 def _fail_response(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> dict[str, Any]:
     """Return the response for a fault of the request.
 
-    OpenAPI has no place for the keys of a fail response, so they are in the description and in `x-keys`.
+    OpenAPI has no place for the keys, so they are in the description and in `x-keys`.
     """
     keys, lines = list(reasons), [f'- `{key}`: {"; ".join(reasons[key])}.' for key in reasons]
     if code == UnprocessableContent.http_code and spec and (fields := _input_fields(spec)):
