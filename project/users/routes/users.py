@@ -48,6 +48,7 @@ from . import blueprint
 # A username is never a number. So a path segment below `/users` is either a username or an id.
 USERNAME_ARGUMENT = {
     'username': {
+        'description': 'The name of the user.',
         'pattern': USERNAME,
         'maxLength': 32,
         'not': {'enum': sorted(RESERVED_USERNAMES)},
@@ -63,7 +64,9 @@ class UserListQuery(ListQuery):
 
     email = fields.Str(validate=validate.Length(max=254))
     username = fields.Str(validate=validate.Length(max=32))
-    role = fields.Str(validate=validate.Length(max=32))
+    role = fields.Str(
+        validate=validate.Length(max=32), metadata={'description': 'Only users with this role.'}
+    )
     status = fields.Str(validate=validate.OneOf(('active', 'disabled')))
     sort = sort_by('id', 'username', 'created_at')
 
@@ -73,7 +76,7 @@ class UserReplaceRequest(Schema):
 
     username = Username(required=True)
     email = EmailAddress(required=True)
-    name = Text(max=80, load_default='')
+    name = Text(max=80, load_default='', metadata={'example': 'Ada Lovelace'})
     bio = Text(max=1000, lines=True, load_default='')
 
 
@@ -93,6 +96,7 @@ class UserCreateRequest(UserReplaceRequest):
         fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
         validate=validate.Length(1, 50),
+        metadata={'description': 'The names of existing roles.'},
     )
 
 
@@ -141,7 +145,7 @@ class UserPatchRequest(Schema):
 
     username = Username()
     email = EmailAddress()
-    name = Text(max=80)
+    name = Text(max=80, metadata={'example': 'Ada Lovelace'})
     bio = Text(max=1000, lines=True)
 
 
@@ -216,7 +220,10 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 
 @blueprint.get('/me')
-@endpoint(allow=authenticated(PROFILE_READ), returns=UserSchema, versioned=True)
+@endpoint(
+    operation_id='getCurrentUser', allow=authenticated(PROFILE_READ), returns=UserSchema,
+    versioned=True,
+)  # fmt: skip
 def user_me() -> UserRow:
     """Show your user."""
     return cast(UserRow, current_principal().user)
@@ -224,6 +231,7 @@ def user_me() -> UserRow:
 
 @blueprint.patch('/me')
 @endpoint(
+    operation_id='updateCurrentUser',
     allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
     limit='120/hour',
     errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
@@ -240,8 +248,9 @@ def user_me_update(body: UserPatchBody) -> UserRow:
 
 @blueprint.delete('/me')
 @endpoint(
-    allow=authenticated(fresh=True), versioned=True, errors=[UserNotFound, UserChanged, LastAdmin]
-)
+    operation_id='deleteCurrentUser', allow=authenticated(fresh=True), versioned=True,
+    errors=[UserNotFound, UserChanged, LastAdmin],
+)  # fmt: skip
 def user_me_delete() -> None:
     """Delete your account and all your data. Requires a fresh login.
 
@@ -254,7 +263,10 @@ def user_me_delete() -> None:
 
 
 @blueprint.get('/me/profile')
-@endpoint(allow=authenticated(PROFILE_READ), returns=UserProfileSchema, errors=[NoSuchUsername])
+@endpoint(
+    operation_id='getCurrentUserProfile', allow=authenticated(PROFILE_READ),
+    returns=UserProfileSchema, errors=[NoSuchUsername],
+)  # fmt: skip
 def user_me_profile() -> ProfileRow:
     """Show your profile."""
     return service.get_profile(current_principal().username)
@@ -274,8 +286,8 @@ def username_show(username: str) -> None:
 
 @blueprint.get('/<string:username>/profile')
 @endpoint(
-    allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT,
-    limit='120/minute',
+    operation_id='getUserProfile', allow=public, returns=UserProfileSchema,
+    errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT, limit='120/minute',
 )  # fmt: skip
 def user_profile(username: str) -> ProfileRow:
     """Show the public profile of a user."""
