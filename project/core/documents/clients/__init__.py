@@ -77,7 +77,7 @@ def _generate_typescript(work: Path) -> None:
     node, package = _program('node'), _program('openapi-typescript').resolve().parents[1]
     shutil.copytree(TEMPLATES, work / 'client')
     script = work / 'client' / 'generate.mjs'
-    _run(work, node, script, package, 'openapi.json', 'client/schema.d.ts')
+    _run(work, node, script, package, 'openapi.json', 'client/schema.ts')
     script.unlink()
 
 

@@ -11,6 +11,8 @@ const { default: generate, astToString } = load('openapi-typescript');
 const { factory } = load('typescript');
 
 const types = await generate(JSON.parse(await readFile(document, 'utf8')), {
+  // A request may omit a property that has a default; all properties of responses are required.
+  defaultNonNullable: false,
   transform: (schema) =>
     schema.format === 'binary' || schema.contentMediaType === 'application/octet-stream'
       ? factory.createTypeReferenceNode('Blob')
