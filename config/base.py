@@ -161,10 +161,15 @@ class CoreConfig:
     CORS_ORIGINS = words(
         '', 'Exact origins whose pages may call the API, separated by spaces; empty: none.'
     )
+    CORS_ALLOW_HEADERS = words(
+        'traceparent tracestate baggage X-Requested-With Cache-Control',
+        'Request headers that these pages may send beside those of the API, separated by spaces.',
+    )
     TRUSTED_HOSTS = words(
         '',
-        'Host names that the service answers to, separated by spaces; `.example.com` means '
-        'all below it. Unset in production: the host of `PUBLIC_URL`, and this machine.',
+        'Host names and IP addresses that the service answers to, separated by spaces; '
+        '`.example.com` means all below it. Unset in production: the host of `PUBLIC_URL`, and '
+        'this machine.',
         is_optional=True,
     )
     # The number of proxies in front of the service. If it is higher than the actual number, a

@@ -11,12 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, SAWarning
-from werkzeug.sansio.utils import host_is_trusted
 
+from .hosts import normal_host
 from .settings import shortened
 
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
-LOCAL_HOSTS = ('localhost', '127.0.0.1')
+LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 
 
 def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
@@ -34,10 +34,10 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
     ):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
     yield from _public_url_faults(config['PUBLIC_URL'], strict=config['STRICT'])
-    if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host_name(host)]:
+    if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host(host)]:
         yield (
-            'TRUSTED_HOSTS must be host names in lower case, separated by spaces, without commas, '
-            'schemes, ports and `*` (.example.com means all below it), '
+            'TRUSTED_HOSTS must be host names or IP addresses, separated by spaces, without '
+            'commas, schemes, ports and `*` (.example.com means all below it), '
             f'and not {shortened(wrong[0])}'
         )
     for name in ('MAINTENANCE_FILE', 'STORAGE_SPOOL'):
@@ -51,21 +51,23 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield warnings about valid settings that are probably mistakes."""
-    hosts, own = config['TRUSTED_HOSTS'], urlsplit(config['PUBLIC_URL']).hostname or ''
-    if hosts and not host_is_trusted(own, hosts):
+    own = urlsplit(config['PUBLIC_URL']).hostname or ''
+    hosts = [normal_host(host) for host in config['TRUSTED_HOSTS'] or ()]
+    # `.example.com` means that name and all below it.
+    if hosts and not any(f'.{own}'.endswith(f'.{host.removeprefix(".")}') for host in hosts):
         yield f'TRUSTED_HOSTS lacks {own}, the host of PUBLIC_URL'
 
 
 def trusted_hosts(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the host names that the service accepts; None if it accepts any name.
+    """Return the hosts that the service accepts, in normal form; None if it accepts any host.
 
     With `STRICT`, the default is the host of `PUBLIC_URL`, and the names of this machine, for
     health checks.
     """
     hosts: list[str] | None = config['TRUSTED_HOSTS']
-    if hosts or not config['STRICT']:
-        return hosts
-    return [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', *LOCAL_HOSTS]
+    if not hosts and config['STRICT']:
+        hosts = [urlsplit(config['PUBLIC_URL']).hostname or 'localhost', *LOCAL_HOSTS]
+    return hosts and [normal_host(host) for host in hosts]
 
 
 def _public_url_faults(url: str, *, strict: bool) -> Iterator[str]:
@@ -187,16 +189,11 @@ def _is_invalid_origin(origin: str) -> bool:
     return not is_server or '@' in origin or origin != f'{parts.scheme}://{parts.netloc}'
 
 
-def _is_host_name(name: str) -> bool:
-    """Return whether a name is valid as an item of `TRUSTED_HOSTS`.
-
-    The check passes the name to Werkzeug as the only trusted host. It is valid if Werkzeug then
-    trusts a request to this host.
-    """
-    host = name.removeprefix('.').lower()
+def _is_host(text: str) -> bool:
+    """Return whether a text is valid as an item of `TRUSTED_HOSTS`."""
     try:
-        return host_is_trusted(host.encode('idna').decode(), [name])
-    except UnicodeError:
+        return bool(normal_host(text))
+    except ValueError:
         return False
 
 

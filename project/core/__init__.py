@@ -23,9 +23,9 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     from .observability import health, logging
     from .security.authentication import NO_AUTHENTICATION
     from .tasks import notifications
-    from .web import maintenance, no_session, routing
+    from .web import cors, maintenance, no_session, routing
     from .web.endpoints import deprecated_routes, guard, large_responses, rate_limits
-    from .web.requests import client_ip
+    from .web.requests import client_ip, host
     from .web.responses import error_handlers, headers, jsend
 
     logging.configure(app)
@@ -49,7 +49,8 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
     # This order matters: `logging` starts its timer first, and logs the final response last. Parts
     # that are registered later may still replace the response.
-    for part in (logging, server_timing, headers, deprecated_routes, maintenance):
+    before = (logging, server_timing, headers, host, cors, deprecated_routes, maintenance)
+    for part in before:
         part.init_app(app)
     guard.init_app(app, authentication or NO_AUTHENTICATION)
     rate_limits.init_app(app)
@@ -76,6 +77,7 @@ def validate_routes(app: Flask) -> None:
     from .database.session import Base, db
     from .mail.previews import validate_mail_names
     from .table_owners import validate_tables
+    from .web import cors
     from .web.endpoints import (
         deprecated_routes,
         guard,
@@ -87,6 +89,7 @@ def validate_routes(app: Flask) -> None:
     validate_columns(db.metadata)
     validate_tables(db.metadata, Base.registry.mappers)
     guard.validate_routes(app)
+    cors.enable_cors(app)
     deprecated_routes.validate_deprecations(app)
     hidden_values.validate_arguments(app)
     route_owners.validate_owners(app)

@@ -31,15 +31,29 @@ class BadRequest(ApiError):
     reason = 'Malformed request'
 
 
+def bearer_challenge(error: str | None = None, **parameters: str) -> dict[str, str]:
+    """Return the header `WWW-Authenticate` (RFC 6750, section 3).
+
+    :param error: the error code; None if the request has no bearer token (section 3.1).
+    :param parameters: further parameters, such as `scope`. Values must not contain quotes.
+    """
+    given = {'realm': 'api', **({'error': error} if error else {}), **parameters}
+    pairs = ', '.join(f'{name}="{value}"' for name, value in given.items())
+    return {'WWW-Authenticate': f'Bearer {pairs}'}
+
+
 class Unauthorized(ApiError):
-    """The caller is not authenticated (RFC 6750)."""
+    """The caller is not authenticated (RFC 6750).
+
+    :param error: the error code of RFC 6750, if the request has a bearer token.
+    """
 
     http_code = 401
     field = 'authorization'
     reason = 'Missing or invalid bearer token'
 
-    def __init__(self, reason: str | None = None):
-        super().__init__(reason, headers={'WWW-Authenticate': 'Bearer'})
+    def __init__(self, reason: str | None = None, *, error: str | None = None):
+        super().__init__(reason, headers=bearer_challenge(error))
 
 
 class Forbidden(ApiError):
@@ -101,6 +115,18 @@ class UnsupportedMediaType(ApiError):
     http_code = 415
     field = 'content_type'
     reason = 'Must be application/json in UTF-8'
+    #: The media type that the route accepts; None: those of its declaration.
+    accepted: str | None = None
+
+
+class ContentEncodingUnsupported(UnsupportedMediaType):
+    """The request body has a content coding, such as `gzip` (RFC 9110, section 15.5.16)."""
+
+    field = 'content_encoding'
+    reason = 'Send the body without a content coding'
+
+    def __init__(self) -> None:
+        super().__init__(headers={'Accept-Encoding': 'identity'})
 
 
 class RangeNotSatisfiable(ApiError):

@@ -111,6 +111,7 @@ class NotAnUploadChunk(UnsupportedMediaType):
     """The content type of the chunk is not the one that tus requires."""
 
     reason = 'Must be application/offset+octet-stream'
+    accepted = 'application/offset+octet-stream'
 
 
 class NotAnImage(UnprocessableContent):

@@ -1,13 +1,19 @@
 """JSend responses to requests that gunicorn rejects before they reach the application."""
 
 import json
+import re
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.http.errors import InvalidHTTPVersion
 from gunicorn.util import http_date
 
 from project.core.web.responses.headers import API
 
+from .request_state import HEAD_END
+
+ORIGIN_PATTERN = re.compile(rb'\r\norigin:[ \t]*([^\r]*)', re.IGNORECASE)
 RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -16,9 +22,14 @@ class ResponseRecorder:
 
     sent = b''
 
-    @property
-    def status(self) -> HTTPStatus:
-        """The status code of the recorded page."""
+    def status_for(self, error: BaseException) -> HTTPStatus:
+        """Return the status code of the response to a request with this error.
+
+        It is that of the recorded page, except for another major version of HTTP. For that, the
+        code is 505 (RFC 9110, section 15.6.6), but gunicorn's page has the code 400.
+        """
+        if isinstance(error, InvalidHTTPVersion) and isinstance(error.version, tuple):
+            return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         return HTTPStatus(int(self.sent.split(maxsplit=2)[1]))
 
     def gettimeout(self) -> float:
@@ -30,7 +41,25 @@ class ResponseRecorder:
         self.sent += data
 
 
-def error_response(status: HTTPStatus, request_id: str) -> bytes:
+def cors_headers(received: bytes, origins: Collection[str]) -> dict[str, str]:
+    """Return the headers with which a page of another origin may read an error response.
+
+    :param received: the bytes of the request that have arrived.
+    :param origins: the allowed origins (`CORS_ORIGINS`).
+    """
+    match = ORIGIN_PATTERN.search(received, 0, max(0, received.find(HEAD_END)))
+    origin = match[1].strip().decode('latin-1') if match else ''
+    if origin not in origins:
+        return {}
+    return {
+        'Access-Control-Allow-Origin': origin,
+        'Access-Control-Expose-Headers': 'Retry-After, X-Request-ID',
+    }
+
+
+def error_response(
+    status: HTTPStatus, request_id: str, headers: Mapping[str, str] | None = None
+) -> bytes:
     """Return the response to a request that does not reach the application."""
     key = 'rate' if status == HTTPStatus.TOO_MANY_REQUESTS else 'request'
     answer: dict[str, Any] = {'status': 'fail', 'data': {key: [status.description]}}
@@ -46,5 +75,7 @@ def error_response(status: HTTPStatus, request_id: str) -> bytes:
         *(['Retry-After: 2'] if status in RETRYABLE else []),
         *(f'{name}: {value}' for name, value in API),
         f'X-Request-ID: {request_id}',
+        'Vary: Origin',
+        *(f'{name}: {value}' for name, value in (headers or {}).items()),
     )
     return '\r\n'.join((*head, '', '')).encode() + body

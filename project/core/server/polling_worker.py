@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from fcntl import ioctl
 from functools import partial
@@ -24,7 +24,7 @@ from gunicorn.workers import gthread
 
 from .body_reader import Unreader, set_receive_timeout
 from .connection import Connection
-from .parser_error_responses import error_response
+from .parser_error_responses import cors_headers, error_response
 from .request_state import RequestState, body_bytes, expects_continue, request_state
 from .stopping_worker import StoppingWorker
 
@@ -47,6 +47,8 @@ class PollingWorker(StoppingWorker):
     #: `rate_window_seconds`.
     body_min_rate: int = 1000
     rate_window_seconds: float = 30.0
+    #: The origins whose pages may read responses (`CORS_ORIGINS`).
+    cors_origins: Collection[str] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Create a worker without connections."""
@@ -73,6 +75,12 @@ class PollingWorker(StoppingWorker):
         """
         super().enqueue_req(conn)
 
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Handle a request in a thread. The response has at most version 1.1 (RFC 9110, 2.5)."""
+        # gunicorn would repeat the version of the request, such as HTTP/1.2.
+        req.version = min(req.version, (1, 1))
+        return bool(super().handle_request(req, conn))
+
     def murder_pending(self) -> None:
         """Stop waiting for requests whose head or body has not arrived in time."""
         super().murder_pending()
@@ -91,8 +99,9 @@ class PollingWorker(StoppingWorker):
         """Send an error response without running the request, and close the connection."""
         request_id = uuid4().hex
         self.log.warning('%s, request id %s', reason, request_id)
+        headers = cors_headers(conn.parser.unreader.take_buffered(), self.cors_origins)
         with suppress(OSError):
-            conn.sock.sendall(error_response(status, request_id))
+            conn.sock.sendall(error_response(status, request_id, headers))
         self.lingering_close(conn)
 
     def lingering_close(self, conn: Connection) -> None:

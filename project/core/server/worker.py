@@ -123,7 +123,9 @@ class ApiWorker(PollingWorker):
         super().load_wsgi()
         application = self.wsgi
         self.password_requests = PasswordRequests(application)
-        self.trusted_proxies = getattr(application, 'config', {}).get('TRUSTED_PROXIES', 0)
+        settings = getattr(application, 'config', {})
+        self.trusted_proxies = settings.get('TRUSTED_PROXIES', 0)
+        self.cors_origins = settings.get('CORS_ORIGINS', ())
 
         def limited(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             conn, request = self.current.conn, self.current.request
@@ -205,11 +207,11 @@ class ApiWorker(PollingWorker):
         """Let gunicorn log an error and choose the status; respond in the format JSend."""
         page = ResponseRecorder()
         super().handle_error(req, page, addr, exc)
-        request_id = uuid4().hex
-        self.log.warning('The response has status %d, request id %s', page.status, request_id)
+        status, request_id = page.status_for(exc), uuid4().hex
+        self.log.warning('The response has status %d, request id %s', status, request_id)
         with suppress(OSError):
             client.settimeout(1)
-            client.sendall(error_response(page.status, request_id))
+            client.sendall(error_response(status, request_id))
 
     def finish_request(self, conn: Connection, future: Future[Any]) -> None:
         """Run the requests that waited for this one; keep the connection or close it."""

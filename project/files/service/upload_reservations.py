@@ -139,7 +139,7 @@ def ensure_owner_active(owner_id: int) -> None:
     :raises Unauthorized: if the owner was disabled or deleted in the meantime.
     """
     if not users.is_active(owner_id):
-        raise Unauthorized
+        raise Unauthorized(error='invalid_token')
 
 
 @locks_user('owner_id')

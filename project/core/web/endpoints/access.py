@@ -5,7 +5,7 @@ from typing import Literal
 
 from flask import g
 
-from project.core.errors import Forbidden, NotFound
+from project.core.errors import Forbidden, NotFound, bearer_challenge
 from project.core.security.principal import Principal
 
 
@@ -13,6 +13,11 @@ class ScopeMissing(Forbidden):
     """The API key does not have the permission that the route requires among its scopes."""
 
     field, reason = 'scope', 'This API key does not have the required scope'
+
+    def __init__(self, scope: str | None = None):
+        # `scope` is None if the route accepts no API keys.
+        parameters = {'scope': scope} if scope else {}
+        super().__init__(headers=bearer_challenge('insufficient_scope', **parameters))
 
 
 class NotOwner(NotFound):

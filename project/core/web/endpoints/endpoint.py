@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, request, url_for
+from marshmallow import Schema
 
 from project.core.database.keyset_pagination import Page
 from project.core.web.requests.pagination import next_link_header, page_request
@@ -23,6 +24,9 @@ from .request_types import validate_request_types
 
 Handler = Callable[..., Any]
 
+# The query of routes without parameters.
+NO_PARAMETERS = Schema()
+
 
 class endpoint(EndpointSpec):
     """Decorator that declares an endpoint: `@endpoint(allow=…)`, below the route's decorator."""
@@ -35,6 +39,8 @@ class endpoint(EndpointSpec):
 
         @wraps(handler)
         def answer(*args: Any, **kwargs: Any) -> Response:
+            if not self.query and request.query_string:
+                load_query(NO_PARAMETERS)
             for name, read in readers.items():
                 kwargs[name] = read()
             result = handler(*args, **kwargs)

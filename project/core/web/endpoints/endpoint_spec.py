@@ -13,6 +13,7 @@ from project.core.app_values import AppValue
 from project.core.errors import (
     ApiError,
     BadRequest,
+    ContentEncodingUnsupported,
     ContentTooLarge,
     Forbidden,
     NotFound,
@@ -95,10 +96,23 @@ class EndpointSpec:
         return self.query is not None and issubclass(self.query, ListQuery)
 
     @property
+    def reads_body(self) -> bool:
+        """Return whether the handler reads the request body."""
+        return bool(self.body or self.form or self.consumes)
+
+    @property
+    def accepted_types(self) -> list[str]:
+        """Return the media types of request bodies that the route accepts."""
+        declared = {
+            'application/json': self.body, 'multipart/form-data': self.form,
+            self.consumes: self.consumes,
+        }  # fmt: skip
+        return [kind for kind, is_accepted in declared.items() if kind and is_accepted]
+
+    @property
     def _may_stream(self) -> bool:
         """Return whether users may send bodies. Their concurrent number is limited per user."""
-        has_body = bool(self.body or self.form or self.consumes)
-        return has_body and self.allow.kind != 'public'
+        return self.reads_body and self.allow.kind != 'public'
 
     @property
     def _may_be_large(self) -> bool:
@@ -130,8 +144,10 @@ class EndpointSpec:
             yield NotFound
         if self.body or self.form:
             yield UnsupportedMediaType
-        if self.body or self.form or self.query:
-            yield UnprocessableContent
+        if self.reads_body:
+            yield ContentEncodingUnsupported
+        # All routes reject undeclared parameters of the query.
+        yield UnprocessableContent
         if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
             yield PreconditionFailed
         if self.limit or self._may_stream or self._may_be_large:

@@ -15,7 +15,7 @@ from project.core.database.session import LOCK_USERS, authorize_transactions
 from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
 from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
-from project.core.web.requests.parsing import CLAIM_BODY, receive_json
+from project.core.web.requests.parsing import CLAIM_BODY, receive_json, reject_content_encoding
 
 from .access import (
     Access,
@@ -80,6 +80,9 @@ def guard() -> None:
         enforce_rate_limit(spec.limit, str(request.endpoint), current_or_none())
     if spec.allow.kind != 'public':
         authorize(spec.allow, current_principal())
+    if spec.reads_body:
+        reject_content_encoding()
+    if spec.allow.kind != 'public':
         authorize_transactions(current_principal().user_id, partial(reauthorize, spec.allow))
 
 
@@ -93,7 +96,7 @@ def authenticate() -> Principal:
         raise Unauthorized
     principal = IDENTIFY.get()(credentials.token)
     if principal is None:
-        raise Unauthorized
+        raise Unauthorized(error='invalid_token')
     return principal
 
 
@@ -106,7 +109,7 @@ def reauthorize(allow: Access) -> None:
     was = current_principal()
     principal = RELOAD_PRINCIPAL.get()(was)
     if principal is None:
-        raise Unauthorized
+        raise Unauthorized(error='invalid_token')
     authorize(allow, principal)
     # Services check the permissions of the principal from the first authorization. So no permission
     # may be missing now.
@@ -123,7 +126,7 @@ def authorize(allow: Access, principal: Principal) -> None:
     if allow.own and view_args[allow.own] != principal.user_id:
         _require(principal, allow.permission, NotOwner)
     elif not principal.has_scope(allow.scope):
-        raise ScopeMissing
+        raise ScopeMissing(allow.scope)
     elif not allow.own:
         _require(principal, allow.permission, Forbidden)
     if allow.fresh and not principal.is_fresh():
@@ -134,7 +137,7 @@ def _require(principal: Principal, permission: str | None, error: type[ApiError]
     if permission and permission not in principal.permissions_ignoring_scopes:
         raise error
     if permission and not principal.has_permission(permission):
-        raise ScopeMissing
+        raise ScopeMissing(permission)
 
 
 def _endpoint_spec() -> EndpointSpec | None:

@@ -7,7 +7,7 @@ styles and requests of this host.
 from importlib.resources import files
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, current_app, request, send_from_directory
 from secure import ContentSecurityPolicy
 
 from project.core.errors import NotFound, Unauthorized
@@ -60,7 +60,9 @@ def openapi_show() -> Response:
         raise NotFound
     if current_app.config['API_DOCS'] == 'authenticated':
         authenticate()
-    return api_response(specification(), 200)
+    # The service may be mounted below a path (`SCRIPT_NAME`).
+    servers = [{'url': request.script_root or '/'}]
+    return api_response({**specification(), 'servers': servers}, 200)
 
 
 @docs.get('/docs')

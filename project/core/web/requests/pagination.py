@@ -53,4 +53,4 @@ def page_request(query: dict[str, Any]) -> PageRequest:
 def next_link_header(cursor: str) -> str:
     """Return the `Link` header (RFC 8288) with the URL of the next page."""
     query = {**request.args.to_dict(), 'cursor': cursor}
-    return f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return f'<{request.script_root}{request.path}?{urlencode(query)}>; rel="next"'

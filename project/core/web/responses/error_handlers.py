@@ -11,7 +11,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from project.core.database.failures import FULL, failure_of
-from project.core.errors import ApiError, InsufficientStorage, ServiceUnavailable
+from project.core.errors import (
+    ApiError,
+    ContentEncodingUnsupported,
+    InsufficientStorage,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
 
 from .jsend import api_error, api_fail
 
@@ -36,7 +42,7 @@ def handle_api_error(error: ApiError) -> Response:
     """
     if current_app.testing:
         _expect_declared(error)
-    return api_fail(error.data, error.http_code, error.headers)
+    return api_fail(error.data, error.http_code, {**error.headers, **_accepted_types(error)})
 
 
 def handle_validation_error(error: ValidationError) -> Response:
@@ -86,6 +92,22 @@ def handle_http_error(error: HTTPException) -> Response:
     if code >= 500:
         return api_error(HTTPStatus(code).phrase, code, headers)
     return api_fail({FAIL_KEYS.get(code, 'request'): [HTTPStatus(code).phrase]}, code, headers)
+
+
+def _accepted_types(error: ApiError) -> dict[str, str]:
+    """Return the headers of a response 415 that name the accepted media types.
+
+    They are `Accept` (RFC 9110, section 15.5.16), and `Accept-Patch` for PATCH (RFC 5789, section
+    2.2).
+    """
+    spec = g.get('endpoint_spec')
+    if spec is None or not isinstance(error, UnsupportedMediaType):
+        return {}
+    if isinstance(error, ContentEncodingUnsupported):
+        return {}
+    accepted = error.accepted or ', '.join(spec.accepted_types)
+    names = ['Accept', 'Accept-Patch'] if request.method == 'PATCH' else ['Accept']
+    return dict.fromkeys(names, accepted)
 
 
 def _expect_declared(error: ApiError) -> None:

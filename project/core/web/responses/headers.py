@@ -1,7 +1,4 @@
-"""Headers of all responses: security headers, the request id, and CORS.
-
-CORS accepts only the exact origins in `CORS_ORIGINS`.
-"""
+"""Headers of all responses: security headers and the request id."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +7,6 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
-from flask_cors import CORS
 from secure import (
     CacheControl,
     ContentSecurityPolicy,
@@ -19,7 +15,6 @@ from secure import (
     PermissionsPolicy,
     ReferrerPolicy,
     Secure,
-    StrictTransportSecurity,
     XContentTypeOptions,
     XDnsPrefetchControl,
     XFrameOptions,
@@ -37,11 +32,12 @@ from project.core.web.requests.client_ip import client_ip
 HeaderSet: TypeAlias = tuple[tuple[str, str], ...]
 
 REQUEST_ID_PATTERN = re.compile(r'[A-Za-z0-9._-]{1,64}', re.ASCII)
+# Headers of responses that pages of other origins may read, beside those that browsers always
+# expose and those that endpoints declare.
 EXPOSED_HEADERS = [
     'ETag', 'Link', 'Location', 'Retry-After', 'Content-Range', 'Content-Disposition',
-    'X-Request-ID', 'X-File-Id', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Tus-Version',
-    'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Offset', 'Upload-Length',
-    'Upload-Expires', 'Upload-Metadata', 'Deprecation', 'Sunset',
+    'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Deprecation', 'Sunset', 'WWW-Authenticate',
+    'Allow', 'Accept', 'Accept-Encoding', 'Accept-Patch', 'Accept-Ranges', 'Idempotency-Replayed',
 ]  # fmt: skip
 
 
@@ -67,7 +63,6 @@ def security_headers(
         coop=CrossOriginOpenerPolicy().same_origin(),
         corp=CrossOriginResourcePolicy().set(resources),
         csp=csp.base_uri("'none'").frame_ancestors("'none'").form_action("'none'"),
-        hsts=StrictTransportSecurity().max_age(63072000).include_subdomains(),
         permissions=PermissionsPolicy().geolocation().microphone().camera(),
         referrer=ReferrerPolicy().no_referrer(),
         xcto=XContentTypeOptions().nosniff(),
@@ -77,7 +72,10 @@ def security_headers(
     ).header_items()
 
 
-NO_STORE = 'no-store, max-age=0'
+NO_STORE = 'no-store'
+
+#: Only responses over HTTPS have this header (RFC 6797, section 7.2).
+HSTS = ('Strict-Transport-Security', 'max-age=63072000; includeSubDomains')
 
 #: The default for all routes: a browser must neither store nor run nor embed the response.
 API = security_headers(ContentSecurityPolicy().default_src("'none'"), cache=NO_STORE)
@@ -99,21 +97,6 @@ def init_app(app: Flask) -> None:
     """Register the functions that set the context of requests and the headers of responses."""
     app.before_request(begin_request)
     app.after_request(end_request)
-    if app.config['CORS_ORIGINS']:
-        CORS(
-            app,
-            resources={r'/api/*': {}},
-            # flask-cors uses strings as patterns that are not anchored at the end.
-            origins=[re.compile(f'{re.escape(origin)}$') for origin in app.config['CORS_ORIGINS']],
-            allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
-                           'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
-                           'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
-                           'X-HTTP-Method-Override', 'X-Link-Password'],
-            expose_headers=EXPOSED_HEADERS,
-            max_age=600,
-            send_wildcard=False,
-            always_send=False,
-        )  # fmt: skip
 
 
 def begin_request() -> None:
@@ -135,7 +118,10 @@ def end_request(response: Response) -> Response:
     for name, value in _policy_of_route():
         if name.lower() not in said:
             headers.add(name, value)
-    if request.method == 'OPTIONS' and response.status_code == 200:
+    if request.is_secure:
+        headers.add(*HSTS)
+    is_empty = request.method == 'OPTIONS' and response.status_code == 200
+    if is_empty or response.status_code == 204:
         # Flask's automatic response to OPTIONS has no body, so it must not have a content type.
         headers.pop('Content-Type', None)
     headers.add('X-Request-ID', current_request_context().request_id)

@@ -89,12 +89,21 @@ def api_error(
 
 
 def _wants_problem() -> bool:
-    # The client must name the media type `application/problem+json`, and not with `q=0`. `*/*`
-    # means JSend.
-    accepted = request.accept_mimetypes
-    return any(
-        quality and kind.partition(';')[0].strip().lower() == PROBLEM for kind, quality in accepted
+    """Return whether `Accept` prefers `application/problem+json` (RFC 9110, section 12.5.1).
+
+    If it gives both formats the same quality, the client gets JSend, unless it names only the
+    other one.
+    """
+    ranges: dict[str, float] = {}
+    for value, quality in request.accept_mimetypes:
+        kind = value.partition(';')[0].strip().lower()
+        ranges[kind] = max(quality, ranges.get(kind, 0))
+    problem, json = (
+        # The most specific range decides.
+        next((ranges[kind] for kind in (name, 'application/*', '*/*') if kind in ranges), 0)
+        for name in (PROBLEM, JSON)
     )
+    return problem > json or (problem == json > 0 and PROBLEM in ranges)
 
 
 def _problem(code: int, detail: str, headers: Mapping[str, str] | None, **extra: Any) -> Response:
