@@ -25,29 +25,48 @@ class Username(Text):
 class UserSchema(Schema):
     """A user, as returned to the user and to administrators."""
 
-    id = fields.Int()
-    username = fields.Str()
+    id = fields.Int(metadata={'description': 'The id of the user.'})
+    username = fields.Str(
+        metadata={'description': 'The unique name of the user, for the login and in URLs.'}
+    )
     email = EmailAddress()
-    name = fields.Str()
-    bio = fields.Str()
-    roles = fields.List(fields.Str())
-    status = fields.Str()
-    version = fields.Int()
-    created_at = Timestamp()
-    updated_at = Timestamp()
+    name = fields.Str(metadata={'description': 'The name that others see.'})
+    bio = fields.Str(metadata={'description': 'A text of the user about themselves.'})
+    roles = fields.List(
+        fields.Str(), metadata={'description': 'The names of the roles of the user.'}
+    )
+    status = fields.Str(
+        validate=validate.OneOf(('active', 'disabled')),
+        metadata={'description': 'Whether the user can log in.'},
+    )
+    version = fields.Int(
+        metadata={'description': 'A number that grows with each change; also the `ETag`.'}
+    )
+    created_at = Timestamp(metadata={'description': 'The time of the creation.'})
+    updated_at = Timestamp(metadata={'description': 'The time of the last change.'})
 
 
 class UserProfileSchema(Schema):
     """The public profile of a user."""
 
-    username = fields.Str()
-    name = fields.Str()
-    bio = fields.Str()
+    username = fields.Str(metadata={'description': 'The unique name of the user.'})
+    name = fields.Str(metadata={'description': 'The name that others see.'})
+    bio = fields.Str(metadata={'description': 'A text of the user about themselves.'})
     profile_image = fields.Method(
-        'get_profile_image', metadata={'type': ['string', 'null'], 'format': 'uri'}
+        'get_profile_image',
+        metadata={
+            'description': 'The public URL of the avatar; null without an avatar.',
+            'type': ['string', 'null'],
+            'format': 'uri',
+        },
     )
     since_logged_in = fields.Method(
-        'get_since_logged_in', metadata={'type': ['integer', 'null'], 'minimum': 0}
+        'get_since_logged_in',
+        metadata={
+            'description': 'The whole days since the last login; null if the user never logged in.',
+            'type': ['integer', 'null'],
+            'minimum': 0,
+        },
     )
 
     def get_profile_image(self, user: Any) -> str | None:
@@ -66,14 +85,27 @@ class UserProfileSchema(Schema):
 class RoleSchema(Schema):
     """A role and its permissions."""
 
-    name = fields.Str()
+    name = fields.Str(metadata={'description': 'The unique name of the role.'})
     permissions = fields.Method(
-        'get_permissions', metadata={'type': 'array', 'items': {'type': 'string'}}
+        'get_permissions',
+        metadata={
+            'description': 'The permissions that the role gives.',
+            'type': 'array',
+            'items': {'type': 'string'},
+        },
     )
-    built_in = fields.Method('get_built_in', metadata={'type': 'boolean'})
-    version = fields.Int()
-    created_at = Timestamp()
-    updated_at = Timestamp()
+    built_in = fields.Method(
+        'get_built_in',
+        metadata={
+            'description': 'Whether the code defines the permissions.',
+            'type': 'boolean',
+        },
+    )
+    version = fields.Int(
+        metadata={'description': 'A number that grows with each change; also the `ETag`.'}
+    )
+    created_at = Timestamp(metadata={'description': 'The time of the creation.'})
+    updated_at = Timestamp(metadata={'description': 'The time of the last change.'})
 
     def get_permissions(self, role: Any) -> list[str]:
         """Return the permissions of a role, without those that no feature declares."""
@@ -90,8 +122,14 @@ class RoleSchema(Schema):
 class ExportSchema(Schema):
     """An export of personal data and its state."""
 
-    id = fields.UUID()
-    state = fields.Str(validate=validate.OneOf(('pending', 'ready', 'failed')))
-    size = fields.Int(allow_none=True)
-    created_at = Timestamp()
-    expires_at = Timestamp()
+    id = fields.UUID(metadata={'description': 'The id of the export.'})
+    state = fields.Str(
+        validate=validate.OneOf(('pending', 'ready', 'failed')),
+        metadata={'description': 'Whether the export can be downloaded.'},
+    )
+    size = fields.Int(
+        allow_none=True,
+        metadata={'description': 'The size of the ZIP in bytes; null until it is ready.'},
+    )
+    created_at = Timestamp(metadata={'description': 'The time of the request.'})
+    expires_at = Timestamp(metadata={'description': 'The time of its deletion.'})

@@ -23,7 +23,11 @@ class AccountCreateRequest(Schema):
     username = Username(required=True)
     email = EmailAddress(required=True)
     password = Password(required=True, min=8)
-    name = Text(max=80, load_default='')
+    name = Text(
+        max=80,
+        load_default='',
+        metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'},
+    )
 
 
 class AccountCreateBody(TypedDict):
@@ -65,6 +69,7 @@ class VerificationCreateBody(TypedDict):
 
 @blueprint.post('/verifications')
 @endpoint(
+    operation_id='resendVerification',
     allow=public,
     body=VerificationCreateRequest,
     code=202,
@@ -97,6 +102,7 @@ class VerificationReplaceBody(TypedDict):
 
 @blueprint.put('/verifications')
 @endpoint(
+    operation_id='verifyAccount',
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201,
     limit='60/15 minutes', errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
     hashes_password=True,

@@ -13,7 +13,7 @@ from project.auth.schemas import ApiKeySchema, NewApiKeySchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.requests.fields import Text, Timestamp
+from project.core.web.requests.fields import PermissionName, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.users.errors import PrivilegeEscalation
 
@@ -42,13 +42,24 @@ def key_list(page: PageRequest) -> Page[ListedKeyRow]:
 class KeyCreateRequest(Schema):
     """A new API key."""
 
-    name = Text(required=True, min=1, max=80)
+    name = Text(
+        required=True,
+        min=1,
+        max=80,
+        metadata={'description': 'A name to recognize the key.', 'example': 'Nightly build'},
+    )
     scopes = fields.List(
-        fields.Str(validate=validate.Length(1, 64)),
+        PermissionName(),
         required=True,
         validate=validate.Length(1, 50),
+        metadata={'description': 'The permissions of the key.', 'example': ['profile:read']},
     )
-    expires_at = Timestamp(allow_none=True)
+    expires_at = Timestamp(
+        allow_none=True,
+        metadata={
+            'description': 'The time until which the key is valid; null or missing: without limit.'
+        },
+    )
 
 
 class KeyCreateBody(TypedDict):

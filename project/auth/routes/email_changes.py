@@ -31,6 +31,7 @@ class EmailChangeCreateBody(TypedDict):
 
 @blueprint.post('/email-changes')
 @endpoint(
+    operation_id='requestEmailChange',
     allow=authenticated(fresh=True), body=EmailChangeCreateRequest, code=202,
     limit='20/15 minutes',
     errors=[TooManyAttempts],
@@ -60,6 +61,7 @@ class EmailChangeReplaceBody(TypedDict):
 
 @blueprint.put('/email-changes')
 @endpoint(
+    operation_id='confirmEmailChange',
     allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema,
     limit='60/15 minutes',
     errors=[WrongPin, TooManyAttempts, EmailTaken],

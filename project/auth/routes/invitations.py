@@ -31,6 +31,7 @@ class InvitationCreateRequest(Schema):
         fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
         validate=validate.Length(1, 50),
+        metadata={'description': 'The names of existing roles.'},
     )
 
 
@@ -61,7 +62,12 @@ class InvitationReplaceRequest(Schema):
     """The acceptance of an invitation: code, password, and username if the user is new."""
 
     email = EmailAddress(required=True)
-    code = Text(required=True, min=1, max=32)
+    code = Text(
+        required=True,
+        min=1,
+        max=32,
+        metadata={'description': 'The code of the mail.', 'example': 'ABCD-EFGH-IJKL-MNOP'},
+    )
     password = Password(required=True, min=8)
     username = Username()
 
@@ -77,6 +83,7 @@ class InvitationReplaceBody(TypedDict):
 
 @blueprint.put('/invitations')
 @endpoint(
+    operation_id='acceptInvitation',
     allow=public, body=InvitationReplaceRequest, returns=UserSchema, code=201,
     limit='60/15 minutes', hashes_password=True,
     errors=[

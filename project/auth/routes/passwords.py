@@ -31,6 +31,7 @@ class PasswordReplaceBody(TypedDict):
 
 @blueprint.put('/password')
 @endpoint(
+    operation_id='changePassword',
     allow=authenticated(), body=PasswordReplaceRequest, limit='20/15 minutes',
     hashes_password=True,
     errors=[WrongPassword, PasswordTooWeak, TooManyAttempts],
@@ -57,6 +58,7 @@ class PasswordResetCreateBody(TypedDict):
 
 @blueprint.post('/password-resets')
 @endpoint(
+    operation_id='requestPasswordReset',
     allow=public, body=PasswordResetCreateRequest, code=202, limit='20/15 minutes',
 )  # fmt: skip
 def password_reset_create(body: PasswordResetCreateBody) -> None:
@@ -86,6 +88,7 @@ class PasswordResetReplaceBody(TypedDict):
 
 @blueprint.put('/password-resets')
 @endpoint(
+    operation_id='resetPassword',
     allow=public, body=PasswordResetReplaceRequest, returns=DeviceSchema, limit='60/15 minutes',
     hashes_password=True, errors=[WrongPin, PasswordTooWeak, TooManyAttempts],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from . import blueprint
 
 @blueprint.post('/totp')
 @endpoint(
+    operation_id='startTotp',
     allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/15 minutes',
     errors=[TotpAlreadyEnabled],
 )  # fmt: skip
@@ -43,6 +44,7 @@ class TotpReplaceBody(TypedDict):
 
 @blueprint.put('/totp')
 @endpoint(
+    operation_id='confirmTotp',
     allow=authenticated(fresh=True), body=TotpReplaceRequest, returns=RecoveryCodesSchema,
     limit='60/15 minutes', errors=[OtpInvalid, TooManyAttempts],
 )  # fmt: skip

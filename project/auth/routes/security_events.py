@@ -2,7 +2,7 @@
 
 from project.auth import service
 from project.auth.rows import EventRow
-from project.auth.schemas import EventSchema
+from project.auth.schemas import SecurityEventSchema
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
@@ -21,7 +21,7 @@ class EventListQuery(ListQuery):
 @endpoint(
     allow=authenticated(),
     query=EventListQuery,
-    returns=EventSchema,
+    returns=SecurityEventSchema,
     many=True,
     errors=[CursorInvalid],
 )

@@ -41,9 +41,13 @@ FACTOR_ERRORS = (OtpRequired, WrongOtp, WrongRecoveryCode)
 class SessionCreateRequest(Schema):
     """Credentials for a login."""
 
-    user_or_email = fields.Str(required=True, validate=validate.Length(1, 254))
+    user_or_email = fields.Str(
+        required=True,
+        validate=validate.Length(1, 254),
+        metadata={'description': 'The username or the email address.', 'example': 'ada'},
+    )
     password = Password(required=True)
-    device = Token()
+    device = Token(metadata={'description': 'The `device` of an earlier login of this client.'})
     otp = OtpCode()
     recovery_code = RecoveryCodeText()
 
@@ -81,7 +85,13 @@ def session_create(body: SessionCreateBody) -> service.Login:
 class SessionRefreshRequest(Schema):
     """The refresh token of a session."""
 
-    refresh_token = Token(required=True)
+    refresh_token = Token(
+        required=True,
+        metadata={
+            'description': 'The `refresh_token` of the session.',
+            'example': 'ref_0123456789',
+        },
+    )
 
 
 class SessionRefreshBody(TypedDict):
@@ -153,14 +163,14 @@ def session_list(page: PageRequest) -> Page[ListedSessionRow]:
 
 
 @blueprint.delete('/sessions')
-@endpoint(allow=authenticated())
+@endpoint(operation_id='deleteOtherSessions', allow=authenticated())
 def session_delete_others() -> None:
     """End all your sessions except the current one."""
     service.end_other_sessions(current_principal())
 
 
 @blueprint.delete('/sessions/current')
-@endpoint(allow=authenticated(), errors=[SessionNotFound])
+@endpoint(operation_id='deleteCurrentSession', allow=authenticated(), errors=[SessionNotFound])
 def session_delete_current() -> None:
     """Log out."""
     service.end_current_session(current_principal())

@@ -21,7 +21,10 @@ class ArchiveRequest(Schema):
     """The ids of the files to download."""
 
     ids = fields.List(
-        fields.UUID(), required=True, validate=validate.Length(1, service.MAX_FILES_PER_ARCHIVE)
+        fields.UUID(),
+        required=True,
+        validate=validate.Length(1, service.MAX_FILES_PER_ARCHIVE),
+        metadata={'description': 'The ids of your files, in the order of the archive.'},
     )
 
 

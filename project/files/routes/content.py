@@ -27,17 +27,22 @@ from project.files.errors import (
 )
 from project.files.permissions import READ, WRITE
 from project.files.rows import OwnedFileRow, VersionRow
-from project.files.schemas import FileSchema, VersionSchema
+from project.files.schemas import FileVersionSchema, StoredFileSchema
 from project.files.sniffing import INLINE_SAFE_TYPES
 
 from . import blueprint
 from .form_uploads import open_upload, written_upload
 
+NUMBER_ARGUMENT = {'number': {'description': 'The number of the version.'}}
+
 
 class ContentQuery(Schema):
     """Query of a download: whether a browser displays the content or saves it."""
 
-    inline = fields.Bool(load_default=False)
+    inline = fields.Bool(
+        load_default=False,
+        metadata={'description': 'Whether browsers display the content if its type is safe.'},
+    )
 
 
 class ContentParameters(TypedDict):
@@ -48,6 +53,7 @@ class ContentParameters(TypedDict):
 
 @blueprint.get('/<uuid:file_id>/content')
 @endpoint(
+    operation_id='downloadFile',
     allow=authenticated(READ), query=ContentQuery, security_headers=USER_CONTENT, produces='*/*',
     extra_response_headers=CONTENT_HEADERS,
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
@@ -78,7 +84,7 @@ class ContentFormData(TypedDict):
 
 @blueprint.put('/<uuid:file_id>/content')
 @endpoint(
-    allow=authenticated(WRITE), form=ContentForm, consumes='*/*', returns=FileSchema,
+    allow=authenticated(WRITE), form=ContentForm, consumes='*/*', returns=StoredFileSchema,
     versioned=True, errors=[FileNotFound, FileChanged, FileTooLarge, QuotaExceeded],
     limit='600/minute', max_body_setting='FILES_MAX_SIZE',
 )  # fmt: skip
@@ -108,7 +114,7 @@ class VersionListQuery(ListQuery):
 
 @blueprint.get('/<uuid:file_id>/versions')
 @endpoint(
-    allow=authenticated(READ), query=VersionListQuery, returns=VersionSchema, many=True,
+    allow=authenticated(READ), query=VersionListQuery, returns=FileVersionSchema, many=True,
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def version_list(file_id: UUID, page: PageRequest) -> Page[VersionRow]:
@@ -121,7 +127,9 @@ def version_list(file_id: UUID, page: PageRequest) -> Page[VersionRow]:
 
 @blueprint.get('/<uuid:file_id>/versions/<int:number>/content')
 @endpoint(
-    allow=authenticated(READ), query=ContentQuery, security_headers=USER_CONTENT, produces='*/*',
+    operation_id='downloadVersion',
+    allow=authenticated(READ), arguments=NUMBER_ARGUMENT,
+    query=ContentQuery, security_headers=USER_CONTENT, produces='*/*',
     extra_response_headers=CONTENT_HEADERS,
     errors=[FileNotFound, *SCAN_ERRORS, RangeNotSatisfiable],
 )  # fmt: skip
@@ -133,7 +141,8 @@ def version_content(file_id: UUID, number: int, query: ContentParameters) -> Res
 
 @blueprint.post('/<uuid:file_id>/versions/<int:number>/restore')
 @endpoint(
-    allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
+    allow=authenticated(WRITE), arguments=NUMBER_ARGUMENT,
+    returns=StoredFileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged, QuotaExceeded],
 )  # fmt: skip
 def version_restore(file_id: UUID, number: int) -> OwnedFileRow:

@@ -18,7 +18,7 @@ from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
 from project.files.rows import FileRow, OwnedFileRow, UsageReport
-from project.files.schemas import FileSchema, UsageSchema
+from project.files.schemas import StorageUsageSchema, StoredFileSchema
 
 from . import blueprint
 from .form_uploads import open_upload, written_upload
@@ -32,17 +32,25 @@ def tag() -> Text:
 class FileListQuery(ListQuery):
     """Query of the list of files: filters and sort orders."""
 
-    name = fields.Str(validate=validate.Length(1, 255))
-    tag = fields.Str(validate=validate.Length(1, 32))
-    type = fields.Str(validate=validate.Length(1, 127))
-    trashed = fields.Bool()
+    name = fields.Str(
+        validate=validate.Length(1, 255), metadata={'description': 'Only files with this name.'}
+    )
+    tag = fields.Str(
+        validate=validate.Length(1, 32), metadata={'description': 'Only files with this tag.'}
+    )
+    type = fields.Str(
+        validate=validate.Length(1, 127), metadata={'description': 'Only files of this media type.'}
+    )
+    trashed = fields.Bool(
+        metadata={'description': 'Whether the files in the trash are listed instead of the others.'}
+    )
     sort = sort_by('name', 'size', 'created_at')
 
 
 class FileCreateQuery(Schema):
     """Query of an upload without a form: the name of the file."""
 
-    name = fields.Str(validate=validate.Length(max=255))
+    name = fields.Str(validate=validate.Length(max=255), metadata={'description': 'The file name.'})
 
 
 class FileCreateParameters(TypedDict):
@@ -57,8 +65,11 @@ class FileCreateForm(Schema):
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
     )
-    name = fields.Str(validate=validate.Length(max=255))
-    tags = CommaSeparated(tag(), max_words=20)
+    name = fields.Str(
+        validate=validate.Length(max=255),
+        metadata={'description': 'The file name; by default that of the form.'},
+    )
+    tags = CommaSeparated(tag(), max_words=20, metadata={'description': 'Tags, comma-separated.'})
 
 
 class FileCreateFormData(TypedDict):
@@ -72,8 +83,12 @@ class FileCreateFormData(TypedDict):
 class FilePatchRequest(Schema):
     """Changes to the metadata of a file."""
 
-    name = Text(min=1, max=255)
-    tags = fields.List(tag(), validate=validate.Length(max=20))
+    name = Text(min=1, max=255, metadata={'description': 'The file name.', 'example': 'report.pdf'})
+    tags = fields.List(
+        tag(),
+        validate=validate.Length(max=20),
+        metadata={'description': 'All tags of the file.', 'example': ['work', 'draft']},
+    )
 
 
 class FilePatchBody(TypedDict):
@@ -86,7 +101,10 @@ class FilePatchBody(TypedDict):
 class FileDeleteQuery(Schema):
     """Query of a deletion: whether the file is deleted permanently."""
 
-    permanent = fields.Bool(load_default=False)
+    permanent = fields.Bool(
+        load_default=False,
+        metadata={'description': 'Whether the file is deleted instead of moved to the trash.'},
+    )
 
 
 class FileDeleteParameters(TypedDict):
@@ -101,7 +119,7 @@ class FilesView(MethodView):
     init_every_request = False
 
     @endpoint(
-        allow=authenticated(READ), query=FileListQuery, returns=FileSchema, many=True,
+        allow=authenticated(READ), query=FileListQuery, returns=StoredFileSchema, many=True,
         errors=[CursorInvalid],
     )  # fmt: skip
     def get(self, page: PageRequest) -> Page[FileRow]:
@@ -110,7 +128,7 @@ class FilesView(MethodView):
 
     @endpoint(
         allow=authenticated(WRITE), form=FileCreateForm, query=FileCreateQuery, consumes='*/*',
-        returns=FileSchema, code=201, errors=[FileTooLarge, QuotaExceeded, NameInvalid],
+        returns=StoredFileSchema, code=201, errors=[FileTooLarge, QuotaExceeded, NameInvalid],
         limit='600/minute', max_body_setting='FILES_MAX_SIZE', location=('.file', 'file_id'),
         versioned=True,
     )  # fmt: skip
@@ -142,13 +160,15 @@ class FileView(MethodView):
 
     init_every_request = False
 
-    @endpoint(allow=authenticated(READ), returns=FileSchema, versioned=True, errors=[FileNotFound])
+    @endpoint(
+        allow=authenticated(READ), returns=StoredFileSchema, versioned=True, errors=[FileNotFound]
+    )
     def get(self, file_id: UUID) -> OwnedFileRow:
         """Show the metadata of one of your files, even if it is in the trash."""
         return service.get_file(current_principal().user_id, file_id)
 
     @endpoint(
-        allow=authenticated(WRITE), body=FilePatchRequest, returns=FileSchema, versioned=True,
+        allow=authenticated(WRITE), body=FilePatchRequest, returns=StoredFileSchema, versioned=True,
         limit='600/minute',
         errors=[FileNotFound, FileChanged, NameInvalid],
     )  # fmt: skip
@@ -173,7 +193,7 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 
 @blueprint.post('/<uuid:file_id>/restore')
 @endpoint(
-    allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
+    allow=authenticated(WRITE), returns=StoredFileSchema, versioned=True, limit='600/minute',
     errors=[FileNotFound, FileChanged],
 )  # fmt: skip
 def file_restore(file_id: UUID) -> OwnedFileRow:
@@ -192,7 +212,7 @@ def trash_delete() -> None:
 
 
 @blueprint.get('/usage')
-@endpoint(allow=authenticated(READ), returns=UsageSchema)
+@endpoint(allow=authenticated(READ), returns=StorageUsageSchema)
 def usage_show() -> UsageReport:
     """Show how many bytes you use, trash included, and your quota."""
     return service.get_usage(current_principal().user_id)

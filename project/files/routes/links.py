@@ -27,7 +27,7 @@ from project.files.errors import (
 )
 from project.files.permissions import READ, WRITE
 from project.files.rows import CreatedLink, ListedLinkRow, OwnedFileRow
-from project.files.schemas import LinkSchema, NewLinkSchema, SharedSchema
+from project.files.schemas import NewShareLinkSchema, SharedFileSchema, ShareLinkSchema
 from project.users.errors import PrivilegeEscalation
 
 from . import blueprint
@@ -44,6 +44,9 @@ PASSWORD_HEADER = {PASSWORD_HEADER_NAME: Header('The password of the link, if it
 SHARED_RATE_LIMIT = '120/minute'
 
 
+TOKEN_ARGUMENT = {'token': {'description': 'The secret part of the URL of the link.'}}
+
+
 class LinkListQuery(ListQuery):
     """Query of the list of share links."""
 
@@ -52,7 +55,7 @@ class LinkListQuery(ListQuery):
 
 @blueprint.get('/<uuid:file_id>/links')
 @endpoint(
-    allow=authenticated(READ), query=LinkListQuery, returns=LinkSchema, many=True,
+    allow=authenticated(READ), query=LinkListQuery, returns=ShareLinkSchema, many=True,
     errors=[FileNotFound, CursorInvalid],
 )  # fmt: skip
 def link_list(file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
@@ -63,10 +66,24 @@ def link_list(file_id: UUID, page: PageRequest) -> Page[ListedLinkRow]:
 class LinkCreateRequest(Schema):
     """A new share link."""
 
-    expires_at = Timestamp(allow_none=True)
-    password = Password(allow_none=True)
+    expires_at = Timestamp(
+        allow_none=True,
+        metadata={
+            'description': 'The time until which the link is valid; null or missing: without limit.'
+        },
+    )
+    password = Password(
+        allow_none=True,
+        metadata={'description': 'The password of the link; null or missing: without password.'},
+    )
     max_downloads = fields.Int(
-        strict=True, allow_none=True, validate=validate.Range(1, 1_000_000_000)
+        strict=True,
+        allow_none=True,
+        validate=validate.Range(1, 1_000_000_000),
+        metadata={
+            'description': 'The allowed number of downloads; null or missing: without limit.',
+            'example': 10,
+        },
     )
 
 
@@ -80,7 +97,7 @@ class LinkCreateBody(TypedDict):
 
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
-    allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewLinkSchema, code=201,
+    allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewShareLinkSchema, code=201,
     limit='60/hour', hashes_password=True,
     errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
@@ -104,7 +121,9 @@ def link_delete(link_id: UUID) -> None:
 
 @blueprint.get('/shared/<string:token>')
 @endpoint(
-    allow=public, returns=SharedSchema, errors=LINK_ERRORS, extra_request_headers=PASSWORD_HEADER,
+    operation_id='getSharedFile',
+    allow=public, arguments=TOKEN_ARGUMENT,
+    returns=SharedFileSchema, errors=LINK_ERRORS, extra_request_headers=PASSWORD_HEADER,
     limit=SHARED_RATE_LIMIT, hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
 def shared_show(token: str) -> OwnedFileRow:
@@ -115,7 +134,8 @@ def shared_show(token: str) -> OwnedFileRow:
 
 @blueprint.get('/shared/<string:token>/content')
 @endpoint(
-    allow=public, security_headers=USER_CONTENT, produces='*/*',
+    operation_id='downloadSharedFile',
+    allow=public, arguments=TOKEN_ARGUMENT, security_headers=USER_CONTENT, produces='*/*',
     errors=[*LINK_ERRORS, *SCAN_ERRORS, RangeNotSatisfiable], extra_request_headers=PASSWORD_HEADER,
     extra_response_headers=CONTENT_HEADERS, limit=SHARED_RATE_LIMIT,
     hashes_password=PASSWORD_HEADER_NAME,

@@ -33,8 +33,10 @@ def report_show() -> Response:
 
 @blueprint.get('/public/<path:filename>')
 @endpoint(
+    operation_id='downloadPublishedFile',
     allow=public, security_headers=PUBLIC_CONTENT, produces='*/*', limit='600/minute',
     extra_response_headers=DISPOSITION_HEADERS, errors=[NotFound, RangeNotSatisfiable],
+    arguments={'filename': {'description': 'The published name, which may contain `/`.'}},
 )  # fmt: skip
 def published_show(filename: str) -> Response:
     """Download a file that an operator has published."""

@@ -79,6 +79,7 @@ class UploadsView(MethodView):
         return response
 
     @endpoint(
+        operation_id='createUpload',
         allow=authenticated(WRITE), code=201, security_headers=TUS_HEADERS, consumes='*/*',
         produces='',
         extra_request_headers={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM, **UNSUPPORTED},
@@ -130,6 +131,7 @@ class UploadView(MethodView):
         return upload_response(upload_id)
 
     @endpoint(
+        operation_id='appendChunk',
         allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS,
         consumes=tus.CHUNK_CONTENT_TYPE, extra_request_headers={**RESUMABLE, **OFFSET, **CHECKSUM},
         extra_response_headers=PROGRESS, max_body_setting='FILES_MAX_SIZE', limit=CHUNK_RATE_LIMIT,
@@ -155,6 +157,7 @@ class UploadView(MethodView):
         return terminate_upload(upload_id)
 
     @endpoint(
+        operation_id='overrideUploadMethod',
         allow=authenticated(WRITE), code=204, security_headers=TUS_HEADERS, consumes='*/*',
         extra_request_headers={**RESUMABLE, **OVERRIDE},
         extra_response_headers={**PROGRESS, **LENGTH, **METADATA},

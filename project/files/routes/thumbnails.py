@@ -22,7 +22,11 @@ from . import blueprint
 class ThumbnailQuery(Schema):
     """Query of a thumbnail: the length of its longer side in pixels."""
 
-    size = fields.Int(load_default=256, validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS))
+    size = fields.Int(
+        load_default=256,
+        validate=validate.OneOf(service.THUMBNAIL_EDGES_PIXELS),
+        metadata={'description': 'The length of the longer side in pixels.'},
+    )
 
 
 class ThumbnailParameters(TypedDict):

@@ -42,6 +42,7 @@ class AvatarFormData(TypedDict):
 
 @blueprint.put('/me/avatar')
 @endpoint(
+    operation_id='replaceAvatar',
     allow=authenticated(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
     max_body_setting='USERS_AVATAR_MAX_SIZE',
     errors=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
@@ -75,6 +76,7 @@ def avatar_show() -> Response:
 
 @blueprint.get('/<string:username>/avatar')
 @endpoint(
+    operation_id='downloadUserAvatar',
     allow=public, security_headers=PUBLIC_CONTENT, produces=WEBP, arguments=USERNAME_ARGUMENT,
     limit=AVATAR_RATE_LIMIT,
     errors=[AvatarNotFound, NoSuchUsername, RangeNotSatisfiable],

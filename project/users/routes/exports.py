@@ -63,6 +63,7 @@ def export_show(export_id: UUID) -> ExportRow:
 
 @blueprint.get('/me/exports/<uuid:export_id>/content')
 @endpoint(
+    operation_id='downloadExport',
     allow=authenticated(fresh=True), security_headers=USER_CONTENT, produces=ZIP,
     extra_response_headers=CONTENT_HEADERS,
     errors=[ExportNotFound, ExportNotReady, RangeNotSatisfiable],

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import current_principal, requires
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.requests.fields import PermissionName
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.etags import expected_versions
 from project.users import service
@@ -27,6 +28,8 @@ from project.users.rows import RoleRow, UserRow
 from project.users.schemas import RoleSchema, UserSchema
 
 from . import blueprint
+
+NAME_ARGUMENT = {'name': {'description': 'The name of the role.'}}
 
 
 class RoleListQuery(ListQuery):
@@ -49,9 +52,13 @@ class RoleReplaceRequest(Schema):
     """The permissions of a role."""
 
     permissions = fields.List(
-        fields.Str(validate=validate.Length(1, 64)),
+        PermissionName(),
         required=True,
         validate=validate.Length(max=500),
+        metadata={
+            'description': 'All permissions that the role gives.',
+            'example': ['profile:read'],
+        },
     )
 
 
@@ -63,7 +70,8 @@ class RoleReplaceBody(TypedDict):
 
 @blueprint.put('/roles/<string:name>')
 @endpoint(
-    allow=requires(ROLES_WRITE), body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
+    allow=requires(ROLES_WRITE), arguments=NAME_ARGUMENT,
+    body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
     limit='600/hour',
     errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
@@ -80,7 +88,7 @@ def role_replace(name: str, body: RoleReplaceBody) -> RoleRow:
 
 @blueprint.delete('/roles/<string:name>')
 @endpoint(
-    allow=requires(ROLES_WRITE), versioned=True,
+    allow=requires(ROLES_WRITE), arguments=NAME_ARGUMENT, versioned=True,
     errors=[RoleBuiltIn, RoleNotFound, RoleChanged, PrivilegeEscalation],
 )  # fmt: skip
 def role_delete(name: str) -> None:
@@ -92,7 +100,13 @@ class UserRolesReplaceRequest(Schema):
     """The roles of a user."""
 
     roles = fields.List(
-        fields.Str(validate=validate.Length(1, 32)), required=True, validate=validate.Length(max=50)
+        fields.Str(validate=validate.Length(1, 32)),
+        required=True,
+        validate=validate.Length(max=50),
+        metadata={
+            'description': 'The names of all roles of the user, which must exist.',
+            'example': ['member'],
+        },
     )
 
 

@@ -48,6 +48,7 @@ from . import blueprint
 # A username is never a number. So a path segment below `/users` is either a username or an id.
 USERNAME_ARGUMENT = {
     'username': {
+        'description': 'The name of the user.',
         'pattern': USERNAME,
         'maxLength': 32,
         'not': {'enum': sorted(RESERVED_USERNAMES)},
@@ -61,10 +62,21 @@ CHANGE_ERRORS = (PrivilegeEscalation, OwnEmailAddress, ReauthenticationRequired)
 class UserListQuery(ListQuery):
     """Query of the list of users."""
 
-    email = fields.Str(validate=validate.Length(max=254))
-    username = fields.Str(validate=validate.Length(max=32))
-    role = fields.Str(validate=validate.Length(max=32))
-    status = fields.Str(validate=validate.OneOf(('active', 'disabled')))
+    email = fields.Str(
+        validate=validate.Length(max=254),
+        metadata={'description': 'Only the user with this email address.'},
+    )
+    username = fields.Str(
+        validate=validate.Length(max=32),
+        metadata={'description': 'Only the user with this username.'},
+    )
+    role = fields.Str(
+        validate=validate.Length(max=32), metadata={'description': 'Only users with this role.'}
+    )
+    status = fields.Str(
+        validate=validate.OneOf(('active', 'disabled')),
+        metadata={'description': 'Only users with this status.'},
+    )
     sort = sort_by('id', 'username', 'created_at')
 
 
@@ -73,8 +85,20 @@ class UserReplaceRequest(Schema):
 
     username = Username(required=True)
     email = EmailAddress(required=True)
-    name = Text(max=80, load_default='')
-    bio = Text(max=1000, lines=True, load_default='')
+    name = Text(
+        max=80,
+        load_default='',
+        metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'},
+    )
+    bio = Text(
+        max=1000,
+        lines=True,
+        load_default='',
+        metadata={
+            'description': 'A text of the user about themselves.',
+            'example': 'Writes programs.',
+        },
+    )
 
 
 class UserReplaceBody(TypedDict):
@@ -93,6 +117,7 @@ class UserCreateRequest(UserReplaceRequest):
         fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
         validate=validate.Length(1, 50),
+        metadata={'description': 'The names of existing roles.'},
     )
 
 
@@ -141,8 +166,17 @@ class UserPatchRequest(Schema):
 
     username = Username()
     email = EmailAddress()
-    name = Text(max=80)
-    bio = Text(max=1000, lines=True)
+    name = Text(
+        max=80, metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'}
+    )
+    bio = Text(
+        max=1000,
+        lines=True,
+        metadata={
+            'description': 'A text of the user about themselves.',
+            'example': 'Writes programs.',
+        },
+    )
 
 
 class UserPatchBody(TypedDict):
@@ -216,7 +250,12 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 
 @blueprint.get('/me')
-@endpoint(allow=authenticated(PROFILE_READ), returns=UserSchema, versioned=True)
+@endpoint(
+    operation_id='getCurrentUser',
+    allow=authenticated(PROFILE_READ),
+    returns=UserSchema,
+    versioned=True,
+)
 def user_me() -> UserRow:
     """Show your user."""
     return cast(UserRow, current_principal().user)
@@ -224,6 +263,7 @@ def user_me() -> UserRow:
 
 @blueprint.patch('/me')
 @endpoint(
+    operation_id='updateCurrentUser',
     allow=authenticated(PROFILE_WRITE), body=UserPatchRequest, returns=UserSchema, versioned=True,
     limit='120/hour',
     errors=[*TAKEN_ERRORS, UserNotFound, UserChanged, *CHANGE_ERRORS],
@@ -240,7 +280,10 @@ def user_me_update(body: UserPatchBody) -> UserRow:
 
 @blueprint.delete('/me')
 @endpoint(
-    allow=authenticated(fresh=True), versioned=True, errors=[UserNotFound, UserChanged, LastAdmin]
+    operation_id='deleteCurrentUser',
+    allow=authenticated(fresh=True),
+    versioned=True,
+    errors=[UserNotFound, UserChanged, LastAdmin],
 )
 def user_me_delete() -> None:
     """Delete your account and all your data. Requires a fresh login.
@@ -254,7 +297,12 @@ def user_me_delete() -> None:
 
 
 @blueprint.get('/me/profile')
-@endpoint(allow=authenticated(PROFILE_READ), returns=UserProfileSchema, errors=[NoSuchUsername])
+@endpoint(
+    operation_id='getCurrentUserProfile',
+    allow=authenticated(PROFILE_READ),
+    returns=UserProfileSchema,
+    errors=[NoSuchUsername],
+)
 def user_me_profile() -> ProfileRow:
     """Show your profile."""
     return service.get_profile(current_principal().username)
@@ -262,6 +310,7 @@ def user_me_profile() -> ProfileRow:
 
 @blueprint.get('/<string:username>')
 @endpoint(
+    operation_id='getUsername',
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
     # The error Unauthorized: if the path segment is a number, the request matches the route for
     # user ids, which requires a login.
@@ -274,6 +323,7 @@ def username_show(username: str) -> None:
 
 @blueprint.get('/<string:username>/profile')
 @endpoint(
+    operation_id='getUserProfile',
     allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT,
     limit='120/minute',
 )  # fmt: skip

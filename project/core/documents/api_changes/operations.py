@@ -100,6 +100,9 @@ class OperationComparison(NamedTuple):
             if before is None:
                 yield Difference(f'{place}: header {name} was added', False)
                 continue
+            before, header = (
+                resolved(before, self.old_document), resolved(header, self.new_document)
+            )  # fmt: skip
             schemas = (each.get('schema', {}) for each in (before, header))
             for each in self._schemas(Direction.RESPONSE).compare(*schemas):
                 yield each.at(f'{place}, header {name}')

@@ -56,16 +56,22 @@ class DependencySchema(Schema):
 class ReadinessSchema(Schema):
     """The state of each dependency. `degraded` lists failing dependencies that are not critical."""
 
-    database = fields.Str()
-    migrations = fields.Str()
-    storage = fields.Str()
+    database = fields.Str(metadata={'description': '`ok`: the database answers.'})
+    migrations = fields.Str(metadata={'description': '`ok`: the tables fit the code.'})
+    storage = fields.Str(metadata={'description': '`ok`: the object storage answers.'})
     tasks = fields.Nested(TasksSchema)
-    degraded = fields.List(fields.Str())
-    dependencies = fields.Dict(keys=fields.Str(), values=fields.Nested(DependencySchema))
+    degraded = fields.List(
+        fields.Str(), metadata={'description': 'The failing dependencies that are not critical.'}
+    )
+    dependencies = fields.Dict(
+        keys=fields.Str(),
+        values=fields.Nested(DependencySchema),
+        metadata={'description': 'The state of each dependency, by name.'},
+    )
 
 
 @health.get('/healthz')
-@endpoint(allow=public)
+@endpoint(operation_id='getHealth', allow=public)
 def healthz() -> None:
     """Return 200 if the process serves requests.
 
@@ -75,7 +81,7 @@ def healthz() -> None:
 
 
 @health.get('/readyz')
-@endpoint(allow=public, returns=ReadinessSchema)
+@endpoint(operation_id='getReadiness', allow=public, returns=ReadinessSchema)
 def readyz() -> Response | dict[str, object]:
     """Return the state of each dependency; 503 if a critical one fails.
 

@@ -61,7 +61,10 @@ class EndpointSpec:
     :param max_body_setting: the setting with the maximum body size; by default 1 MiB applies.
     :param may_return_202: whether the response may be 202 with `Retry-After`, because the result is
         not ready yet.
-    :param arguments: constraints of URL arguments beyond their converters, as JSON Schema.
+    :param arguments: descriptions of URL arguments, and constraints beyond their converters, as
+        JSON Schema.
+    :param operation_id: the name of the operation in generated clients, if the one that follows
+        from the name of the handler is not good: a verb and an object, such as `getFile`.
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
@@ -89,6 +92,7 @@ class EndpointSpec:
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
     deprecated: Deprecation | None = None
+    operation_id: str | None = None
 
     @property
     def is_list(self) -> bool:

@@ -28,13 +28,13 @@ def validate_schema_names(app: Flask) -> None:
         for spec in ENDPOINT_SPECS.of(app).values()
         for declared in (spec.body, spec.form, spec.query, spec.returns)
         if declared
-        for schema in _with_nested(declared)
+        for schema in with_nested(declared)
     }
     for schema in sorted(found, key=lambda schema: schema.__module__):
         names.register(schema_name(schema), schema, owner=schema.__module__)
 
 
-def _with_nested(schema: type[Schema]) -> Iterator[type[Schema]]:
+def with_nested(schema: type[Schema]) -> Iterator[type[Schema]]:
     """Yield a schema and all schemas in its fields."""
     seen: set[type[Schema]] = set()
     found = [schema]

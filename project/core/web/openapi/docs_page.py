@@ -49,7 +49,11 @@ DOCS = security_headers(
 
 @docs.get('/openapi.json')
 @endpoint(
-    allow=public, errors=[NotFound, Unauthorized], produces='application/json', limit=RATE_LIMIT
+    operation_id='getOpenapi',
+    allow=public,
+    errors=[NotFound, Unauthorized],
+    produces='application/json',
+    limit=RATE_LIMIT,
 )
 def openapi_show() -> Response:
     """Return the OpenAPI document. It is JSON, but not in the JSend format.
@@ -67,6 +71,7 @@ def openapi_show() -> Response:
 
 @docs.get('/docs')
 @endpoint(
+    operation_id='getDocs',
     allow=public,
     errors=[NotFound],
     security_headers=DOCS,
@@ -84,9 +89,11 @@ def docs_show() -> Response:
 
 @docs.get('/docs/<string:filename>')
 @endpoint(
+    operation_id='getDocsAsset',
     allow=public, errors=[NotFound], security_headers=DOCS, produces='*/*',
     limit=RATE_LIMIT,
-    extra_response_headers=ASSET, arguments={'filename': {'enum': sorted(ASSETS)}},
+    extra_response_headers=ASSET,
+    arguments={'filename': {'description': 'The name of the file.', 'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:
     """Return a script, style sheet or image of the documentation page."""

@@ -1,11 +1,12 @@
 """Headers in `openapi.json`: the declared headers of an endpoint, and the implied ones."""
 
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
+from apispec import APISpec
 from werkzeug.routing import Rule
 
-from project.core.errors import PreconditionFailed, RangeNotSatisfiable
+from project.core.errors import PreconditionFailed, RangeNotSatisfiable, TooManyRequests
 from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
 from project.core.web.responses.headers import Header
 
@@ -34,7 +35,22 @@ LINKS = Header(
 )
 DEPRECATION = Header('The time since which the route is deprecated: `@` and seconds (RFC 9745).')
 SUNSET = Header('The time from which the route may be removed, as an HTTP date (RFC 8594).')
-RETRY_AFTER = Header('Seconds after which to try again.', {'type': 'integer'})
+
+# Headers with the same meaning in all responses. They are defined once, in `components`.
+COMMON_HEADERS = {
+    'X-Request-ID': Header('The id of the request in the log of the service.'),
+    'Retry-After': Header('Seconds after which to try again.', {'type': 'integer', 'minimum': 0}),
+    'WWW-Authenticate': Header('How to log in: `Bearer` (RFC 6750).'),
+    'Allow': Header('The methods of this URL, comma-separated.'),
+    'RateLimit': Header('The requests that are left (`r`), and for how many seconds (`t`).'),
+    'RateLimit-Policy': Header('The number of requests (`q`) in a period of seconds (`w`).'),
+    'Content-Range': CONTENT_RANGE,
+}
+HEADERS_OF_STATUS = {
+    401: ('WWW-Authenticate',), 405: ('Allow',), 416: ('Content-Range',), 429: ('Retry-After',),
+    503: ('Retry-After',), 507: ('Retry-After',),
+}  # fmt: skip
+RATE_LIMIT_HEADERS = ('RateLimit', 'RateLimit-Policy')
 
 
 def has_ranges(spec: EndpointSpec) -> bool:
@@ -54,16 +70,41 @@ def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[
     ]  # fmt: skip
 
 
-def response_headers(spec: EndpointSpec, code: int) -> Mapping[str, object]:
+def add_common_headers(api_spec: APISpec) -> None:
+    """Add the headers to which responses refer."""
+    for name, header in COMMON_HEADERS.items():
+        api_spec.components.header(name, _shown(header))
+
+
+def header_references(names: Iterable[str]) -> dict[str, Any]:
+    """Return references to common headers, by name."""
+    return {name: {'$ref': f'#/components/headers/{name}'} for name in names}
+
+
+def refusal_headers(code: int, spec: EndpointSpec | None = None) -> Iterator[str]:
+    """Yield the names of the headers of an error response.
+
+    :param spec: the declaration of the endpoint; None for a response of several endpoints.
+    """
+    yield from HEADERS_OF_STATUS.get(code, ())
+    if spec and spec.limit and code == TooManyRequests.http_code:
+        yield from RATE_LIMIT_HEADERS
+    yield 'X-Request-ID'
+
+
+def response_headers(spec: EndpointSpec, code: int) -> dict[str, Any]:
     """Return the headers of a successful response, as OpenAPI describes them.
 
-    :param code: the status code of the success, or 202 or 206.
+    :param code: the status code of the success, or 202, 206 or 304.
     """
-    shown = {
-        name: {'description': header.description, 'schema': dict(header.schema)}
-        for name, header in _success_headers(spec, code)
-    }
-    return {'headers': shown} if shown else {}
+    limited = RATE_LIMIT_HEADERS if spec.limit else ()
+    retry = ('Retry-After',) if code == 202 and spec.may_return_202 else ()
+    own = {name: _shown(header) for name, header in _success_headers(spec, code)}
+    return own | header_references((*retry, *limited, 'X-Request-ID'))
+
+
+def _shown(header: Header) -> dict[str, Any]:
+    return {'description': header.description, 'schema': dict(header.schema)}
 
 
 def _request_headers(rule: Rule, method: str, spec: EndpointSpec) -> Iterator[Named]:
@@ -79,7 +120,9 @@ def _request_headers(rule: Rule, method: str, spec: EndpointSpec) -> Iterator[Na
 
 def _success_headers(spec: EndpointSpec, code: int) -> Iterator[Named]:
     if code == 202 and spec.may_return_202:
-        yield 'Retry-After', RETRY_AFTER
+        return
+    if code == 304:
+        yield 'ETag', ETAG
         return
     yield from spec.extra_response_headers.items()
     if has_ranges(spec) or (spec.versioned and spec.returns):

@@ -27,6 +27,26 @@ def access_keys(spec: EndpointSpec) -> dict[str, Any]:
     }
 
 
+def access_text(spec: EndpointSpec) -> str:
+    """Return sentences about the access rule and the rate limit of an operation."""
+    allow = spec.allow
+    if allow.kind == 'public':
+        sentences = ['Requires no login.']
+    else:
+        sentences = [
+            'Requires a login of the last minutes.' if allow.fresh else 'Requires a login.'
+        ]
+        if allow.own:
+            sentences.append(f'For other users, also requires the permission `{allow.permission}`.')
+        elif allow.permission:
+            sentences = [f'Requires the permission `{allow.permission}`.']
+        scope = f'API keys need the scope `{allow.scope}`.'
+        sentences.append(scope if allow.scope else 'API keys are not accepted.')
+    if spec.limit:
+        sentences.append(f'Rate limit: {spec.limit}.')
+    return ' '.join(sentences)
+
+
 def deprecation_keys(
     deprecation: Deprecation, successor: str | None, description: str
 ) -> dict[str, Any]:

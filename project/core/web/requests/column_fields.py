@@ -47,7 +47,7 @@ class FixedDecimal(fields.Decimal):
 
     def __init__(self, *, digits: int, places: int, **kwargs: Any) -> None:
         self.pattern = rf'-?[0-9]{{1,{digits - places}}}(\.[0-9]{{1,{places}}})?'
-        metadata = {'pattern': f'^{self.pattern}$'}
+        metadata = {'pattern': f'^{self.pattern}$', **kwargs.pop('metadata', {})}
         super().__init__(as_string=True, metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Decimal:

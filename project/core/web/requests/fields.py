@@ -56,21 +56,34 @@ class EmailAddress(fields.Str):
 
 
 class Password(fields.Str):
-    """A password, exactly as typed: any characters, at most 128 of them (ASVS 6.2.8, 6.2.9).
+    """A password, exactly as typed: any characters, at most 128 of them.
+
+    Source: ASVS 6.2.8, 6.2.9.
 
     :param min: the minimum length, for new passwords only.
     """
 
     def __init__(self, *, min: int = 1, max: int = 128, **kwargs: Any) -> None:
-        metadata = {'format': 'password', 'writeOnly': True}
+        metadata = {'format': 'password', 'writeOnly': True, **kwargs.pop('metadata', {})}
         super().__init__(validate=validate.Length(min, max), metadata=metadata, **kwargs)
+
+
+class PermissionName(fields.Str):
+    """The name of a permission, as in the scopes of an API key.
+
+    Checks only the length. The service that uses the name knows which permissions exist.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(1, 64), **kwargs)
 
 
 class Token(fields.Str):
     """A token of this service. Only its form is checked, not whether it is valid."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(1, 128), metadata={'writeOnly': True}, **kwargs)
+        metadata = {'writeOnly': True, **kwargs.pop('metadata', {})}
+        super().__init__(validate=validate.Length(1, 128), metadata=metadata, **kwargs)
 
 
 class Timestamp(fields.Field[datetime]):

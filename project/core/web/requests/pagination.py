@@ -29,16 +29,22 @@ class ListQuery(Schema):
     Subclasses add a field for each filter, and the field `sort`, which `sort_by` returns.
     """
 
-    limit = QueryInteger(load_default=50, validate=validate.Range(1, MAX_LIMIT))
+    limit = QueryInteger(
+        load_default=50,
+        validate=validate.Range(1, MAX_LIMIT),
+        metadata={'description': 'The maximum number of objects on the page.'},
+    )
     cursor = fields.Str(
-        validate=[validate.Length(1, MAX_CURSOR_CHARACTERS), validate.Regexp('^[A-Za-z0-9_.-]+$')]
+        validate=[validate.Length(1, MAX_CURSOR_CHARACTERS), validate.Regexp('^[A-Za-z0-9_.-]+$')],
+        metadata={'description': 'The `next` of the previous page; missing for the first page.'},
     )
 
 
 def sort_by(*names: str) -> fields.Str:
     """Return the field `sort`: it allows each name, and `-name` for descending order."""
     orders = [order for name in names for order in (name, f'-{name}')]
-    return fields.Str(validate=validate.OneOf(orders))
+    text = 'The order of the objects; `-` for descending.'
+    return fields.Str(validate=validate.OneOf(orders), metadata={'description': text})
 
 
 def page_request(query: dict[str, Any]) -> PageRequest:
