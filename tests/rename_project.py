@@ -44,7 +44,7 @@ PLACES = (
     Place('pyproject.toml', r'^name = "(?P<name>[a-z0-9-]+)"$'),
     Place('pyproject.toml', r'^description = "(?P<title>[^":]+):'),
     Place('README.md', r'\A# (?P<title>.+)'),
-    Place('project/core/web/openapi/document.py', r"^        title='(?P<title>[^']+)'"),
+    Place('project/core/web/openapi/document.py', r"^TITLE = '(?P<title>[^']+)'"),
     Place('config/base.py', r"^        '(?P<title>[^'<]+) <no-reply@localhost>'"),
     Place('docker-compose.yml', r'^  image: (?P<name>\S+)'),
     Place('docker-compose.yml', r'\$\{MAIL_FROM:-(?P<title>[^<]+) <no-reply@localhost>\}'),

@@ -50,7 +50,7 @@ class TestRenamedTexts:
         assert set(texts) == {place.path for place in PLACES}
         assert '\nname = "acme-billing"\n' in texts['pyproject.toml']
         assert texts['README.md'].startswith('# ACME Billing\n')
-        assert "title='ACME Billing'" in texts['project/core/web/openapi/document.py']
+        assert "TITLE = 'ACME Billing'" in texts['project/core/web/openapi/document.py']
         assert texts['docker-compose.yml'].count('ACME Billing <no-reply@localhost>') == 1
 
     def test_are_empty_the_second_time(self, copy):

@@ -8,7 +8,7 @@ import schemathesis
 schemathesis.serializer.alias('application/offset+octet-stream', 'application/octet-stream')
 
 
-# Values of `username` for which the path belongs to another operation, such as `/users/me`.
+# Usernames for which the path belongs to another operation, such as `/users/me`.
 OTHER_PATHS = {'me', 'roles'}
 
 
@@ -16,10 +16,8 @@ OTHER_PATHS = {'me', 'roles'}
 def filter_case(_context: Any, case: Any) -> bool:
     """Skip generated usernames for which the path belongs to another operation.
 
-    For example, `/users/7` returns the user with id 7, and `/users/me/profile` the caller. The
-    schemas of their responses differ.
+    For example, `/users/me/profile` returns the profile of the caller. The schemas of their
+    responses differ.
     """
-    path, name = case.operation.path, str((case.path_parameters or {}).get('username', ''))
-    if '/users/{username}' not in path:
-        return True
-    return name not in OTHER_PATHS and not (path.endswith('}') and name.isdecimal())
+    values = case.path_parameters or {}
+    return not OTHER_PATHS & {str(values.get('username', '')), str(values.get('user', ''))}

@@ -22,7 +22,7 @@ def test_page_shows_all_features_and_violates_no_policy(service: Service, tmp_pa
     page, console = browse(f'{service.url}/api/v1/docs', tmp_path)
 
     served = requests.get(f'{service.url}/api/v1/openapi.json', timeout=10).json()
-    assert '/api/v1/users/{user_id}' in served['paths']
+    assert '/api/v1/users/{user}' in served['paths']
     for path in served['paths']:
         assert f'data-path="{path}"' in page
     assert console == []

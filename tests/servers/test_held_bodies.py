@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 
 PASSWORD = 'Analytical engine, 1843'
 REVOKED = ['disabled', 'deleted', 'demoted', 'session ended', 'password reset', 'key revoked']
-ARGUMENTS = {'user_id': 1, 'name': 'eves', 'file_id': uuid4()}
+ARGUMENTS = {'user_id': 1, 'user': 1, 'name': 'eves', 'file_id': uuid4()}
 # Valid bodies, which would have an effect. All other bodies are invalid, but the service authorizes
 # the request first.
 BODIES = {

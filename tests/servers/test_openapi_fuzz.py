@@ -38,7 +38,7 @@ SCOPES = [
 ]  # fmt: skip
 
 # These operations may end the session of the caller, so each gets its own session.
-ENDING = ('session_delete', 'session_delete_current', 'user_me_delete', 'user_delete')
+ENDING = ('deleteSession', 'deleteCurrentSession', 'deleteCurrentUser', 'deleteUser')
 
 
 @pytest.fixture(scope='module')

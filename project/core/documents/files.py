@@ -13,10 +13,12 @@ from typing import NamedTuple, TypeAlias
 import orjson
 
 from project.core.features import find_features
+from project.core.web.openapi.document import specification
 
 from .api_changes.accepted_changes import SUFFIX
 from .commands import command_rows
 from .openapi import join_documents, split_document
+from .openapi_rules import find_openapi_faults
 from .owners import Owners
 from .pages import PageInvalid, markdown_table, new_page, with_blocks
 from .registries import (
@@ -115,13 +117,17 @@ def joined_openapi() -> str:
 
 
 def find_faults() -> Iterator[str]:
-    """Yield a line for each missing, outdated or superfluous file, with the command to run."""
+    """Yield a line for each file that is missing, outdated or superfluous, and for wrong names.
+
+    The names are those of operations in the OpenAPI document. Missing descriptions are faults, too.
+    """
     for path, text in generated_files().items():
         shown = path.relative_to(ROOT)
         if not path.exists():
             yield f'{shown} is missing: {REMEDY}'
         elif path.read_text(encoding='utf-8') != text:
             yield f'{shown} is stale: {REMEDY}'
+    yield from find_openapi_faults(specification())
     for path in _files_without_feature():
         shown = path.relative_to(ROOT)
         name = path.name.partition('.')[0]

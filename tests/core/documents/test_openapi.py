@@ -7,6 +7,9 @@ from project.core.documents.files import all_owners, features_folder
 from project.core.documents.openapi import join_documents, split_document
 from project.core.web.openapi.document import specification
 
+# Each part has some elements of these lists.
+EXTENDED_LISTS = (('tags',), ('components', 'schemas', 'Permission', 'enum'))
+
 
 @pytest.fixture
 def parts(app):
@@ -16,6 +19,10 @@ def parts(app):
 
 def leaves(value, keys=()):
     """Yield the path (a tuple of keys) of each value in nested dictionaries."""
+    if isinstance(value, list) and keys in EXTENDED_LISTS:
+        for element in value:
+            yield (*keys, str(element))
+        return
     if not isinstance(value, dict) or not value:
         yield keys
         return

@@ -5,15 +5,35 @@ from collections.abc import Iterator
 from flask import Flask
 from marshmallow import Schema, fields
 
-from project.core.registration import Registry
+from project.core.registration import Registry, feature_of
 
 from .endpoint_spec import ENDPOINT_SPECS
 
+# Names of types and modules that JavaScript, TypeScript, Java or Python programs use without an
+# import, and the names of common schemas. A class of a generated client would hide them.
+BUILT_IN_NAMES = {
+    'Any', 'Array', 'Attr', 'Blob', 'Boolean', 'Buffer', 'Cache', 'Character', 'Class', 'Client',
+    'Collection', 'Comment', 'Console', 'Crypto', 'Date', 'Document', 'Double', 'Element', 'Enum',
+    'Error', 'Event', 'Exception', 'Fail', 'File', 'FileList', 'Float', 'Function', 'Headers',
+    'History', 'Image', 'Integer', 'Iterator', 'Link', 'List', 'Location', 'Long', 'Map', 'Math',
+    'Module', 'Navigator', 'Node', 'None', 'Notification', 'Number', 'Object', 'Option', 'Optional',
+    'Package', 'Performance', 'Permission', 'Plugin', 'Problem', 'Process', 'Promise', 'Proxy',
+    'Range', 'Reasons', 'Record', 'Reflect', 'Request', 'Response', 'Runtime', 'Screen',
+    'Selection', 'Set', 'Storage', 'String', 'Symbol', 'System', 'Text', 'Thread', 'Touch', 'Type',
+    'Union', 'Version', 'Window', 'Worker',
+}  # fmt: skip
+
 
 def schema_name(schema: type[Schema] | Schema) -> str:
-    """Return the name of a schema in `openapi.json`: `User` for the class `UserSchema`."""
-    name = (schema if isinstance(schema, type) else type(schema)).__name__
-    return name.removesuffix('Schema')
+    """Return the name of a schema in `openapi.json`: `User` for the class `UserSchema`.
+
+    A name that programming languages use gets the name of the feature as a prefix: `BillingEvent`.
+    """
+    kind = schema if isinstance(schema, type) else type(schema)
+    name = kind.__name__.removesuffix('Schema')
+    if name in BUILT_IN_NAMES:
+        return ''.join(map(str.capitalize, feature_of(kind.__module__).split('_'))) + name
+    return name
 
 
 def validate_schema_names(app: Flask) -> None:

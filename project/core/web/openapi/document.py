@@ -15,6 +15,7 @@ from project.core.value_codec import encode
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS, declared_methods
 from project.core.web.endpoints.schema_names import schema_name
 
+from .descriptions import share_descriptions
 from .envelopes import Envelopes, add_error_schemas
 from .headers import add_common_headers, has_ranges
 from .operations import Operation, merged, operation_of
@@ -130,6 +131,7 @@ def _completed(app: Flask, api_spec: APISpec, classes: dict[str, type[Schema]]) 
         schema = document['components']['schemas'][name]
         complete_schema(schema, kind, is_request=name in requests)
     replace_permission_names(document)
+    share_descriptions(document)
     add_number_formats(document)
     document['tags'] = list(tags(app))
     return document

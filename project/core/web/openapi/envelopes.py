@@ -75,7 +75,9 @@ class Envelopes:
             'type': ['string', 'null'],
             'description': 'The `cursor` of the next page; null on the last page.',
         }
-        page = members(items=_array(item, 'The objects of this page.'), next=following)
+        page = {'description': 'A page of a list.'} | members(
+            items=_array(item, 'The objects of this page.'), next=following
+        )
         return envelope('success', data=self._add(f'{name}List', page, item.__module__))
 
     def _add(self, name: str, schema: dict[str, Any], module: str) -> dict[str, str]:
@@ -85,7 +87,8 @@ class Envelopes:
             self.modules[name] = module
             resolver: Any = self._resolver
             resolved = resolver.resolve_schema_dict(schema)
-            self._components.schema(name, resolved)
+            text = {'description': 'The body of a successful response.'}
+            self._components.schema(name, text | resolved)
         return {'$ref': f'{SCHEMA_PREFIX}{name}'}
 
 

@@ -99,6 +99,8 @@ def complete_schema(schema: dict[str, Any], kind: type[Schema], *, is_request: b
     if is_request:
         schema['additionalProperties'] = False
     else:
+        # The converter adds it, because schemas reject unknown fields when they load.
+        schema.pop('additionalProperties', None)
         schema['required'] = list(schema['properties'])
 
 

@@ -1,0 +1,120 @@
+"""Rules for the OpenAPI document of all features: examples, and paths that look ambiguous."""
+
+import re
+from itertools import combinations
+from uuid import UUID
+
+from project.core.security.permissions import all_permissions
+from project.core.web.openapi.document import specification
+from project.core.web.openapi.examples import example_of
+from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
+from project.core.web.openapi.paths import documented_rules
+from project.core.web.routing import URL_ARGUMENT_PATTERN
+from tests.users.factories import UserFactory
+
+
+def operations_of(app):
+    for path, methods in specification(app)['paths'].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def example_in(operation):
+    content = operation.get('requestBody', {}).get('content', {})
+    return content.get('application/json', {}).get('example')
+
+
+def keys_of(document, response):
+    name = response.get('$ref', '').rpartition('/')[2]
+    return (document['components']['responses'][name] if name else response)['x-keys']
+
+
+def sent_path(path, user):
+    """Return a path with values for its arguments: a user, and objects that do not exist."""
+    values = {'user': user.id, 'user_id': user.id, 'name': 'editor', 'number': 1}
+    return re.sub(r'{(\w+)}', lambda match: str(values.get(match[1], UUID(int=7))), path)
+
+
+class TestExamples:
+    def test_fit_their_schemas(self, app):
+        bodies = {spec.body for spec in app.extensions['endpoint_specs'].values() if spec.body}
+
+        for schema in bodies:
+            schema().load(example_of(schema))
+        assert len(bodies) > 3
+
+    def test_return_success_or_a_declared_refusal(self, app, as_user):
+        succeeded = []
+        for path, method, operation in operations_of(app):
+            if (example := example_in(operation)) is None:
+                continue
+            # An example may change the user.
+            user = UserFactory(roles=['admin'])
+            client = as_user(user, permissions=all_permissions())
+            sent = {'method': method.upper(), 'json': example}
+
+            response = client.open(sent_path(path, user), **sent)
+
+            assert str(response.status_code) in operation['responses'], (path, response.json)
+            if response.status_code < 300:
+                succeeded.append(operation['operationId'])
+            else:
+                found = operation['responses'][str(response.status_code)]
+                assert response.json['data'].keys() <= set(keys_of(specification(app), found))
+                # A reason of the schema would be a list of other texts.
+                assert 'Unknown field.' not in str(response.json)
+        assert {'createUser', 'updateUser', 'updateCurrentUser', 'replaceRole'} <= set(succeeded)
+
+
+class TestPaths:
+    def test_that_look_ambiguous_differ_in_a_value_that_the_argument_rejects(self, app):
+        specs, rules = app.extensions['endpoint_specs'], documented_rules(app)
+        crossing = [
+            (left, right)
+            for (left, _), (right, _) in combinations(rules, 2)
+            if crosses(left, right) and crosses(right, left) and overlaps(left, right)
+        ]
+
+        assert all(is_rejected(a, b, specs) or is_rejected(b, a, specs) for a, b in crossing)
+        assert crossing
+
+
+def segments(rule):
+    return [
+        (None, part) if not (match := URL_ARGUMENT_PATTERN.fullmatch(part)) else (match, part)
+        for part in rule.rule.split('/')
+    ]
+
+
+def pairs(left, right):
+    lefts, rights = segments(left), segments(right)
+    return list(zip(lefts, rights, strict=True)) if len(lefts) == len(rights) else []
+
+
+def crosses(left, right):
+    """Return whether a rule has an argument where another has a literal."""
+    return any(mine and not theirs for (mine, _), (theirs, _) in pairs(left, right))
+
+
+def overlaps(left, right):
+    return all(a or b or mine == theirs for (a, mine), (b, theirs) in pairs(left, right))
+
+
+def is_rejected(left, right, specs):
+    """Return whether an argument of the left rule rejects a literal of the right rule."""
+    [spec, *_] = [spec for (endpoint, _), spec in specs.items() if endpoint == left.endpoint]
+    return any(
+        not accepts(argument, literal, spec)
+        for (argument, _), (other, literal) in pairs(left, right)
+        if argument and not other
+    )
+
+
+def accepts(argument, literal, spec):
+    """Return whether a URL argument accepts a text."""
+    kind = argument['kind'] or 'string'
+    schema = URL_ARGUMENT_SCHEMAS[kind] | spec.arguments.get(argument['name'], {})
+    if kind in ('int', 'uuid'):
+        return literal.isdigit() or bool(re.fullmatch('[0-9a-f-]{36}', literal))
+    excluded = schema.get('not', {}).get('enum', ())
+    return literal not in excluded and bool(re.search(schema.get('pattern', ''), literal))
