@@ -1,10 +1,12 @@
 """The scenario for the client that openapi-generator writes: the package `openapi_client`."""
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from zipfile import ZipFile
 
+from dialog import CONTENT, PASSWORD, done, mailed_pin
 from openapi_client import (
     AccountCreateRequest,
     ApiClient,
@@ -23,9 +25,6 @@ from openapi_client.exceptions import UnauthorizedException
 
 # URLs of these features.
 requires = ('auth', 'files')
-
-CONTENT = b'Note A to the analytical engine'
-PASSWORD = 'Analytical engine, 1843'
 
 
 def main(url: str, name: str) -> None:
@@ -46,52 +45,51 @@ def main(url: str, name: str) -> None:
 def register(api: AuthApi, name: str) -> str:
     email = f'{name}@example.com'
     account = AccountCreateRequest(username=name, email=email, password=PASSWORD)
-    assert api.account_create_with_http_info(account).status_code == 202
+    assert api.create_account_with_http_info(account).status_code == 202
     done('register')
-    print('pin', email, flush=True)
-    body = VerificationReplaceRequest(email=email, pin=input(), password=PASSWORD)
-    assert api.verification_replace(body).data.username == name
+    body = VerificationReplaceRequest(email=email, pin=mailed_pin(email), password=PASSWORD)
+    assert api.verify_account(body).data.username == name
     done('verify')
-    session = api.session_create(SessionCreateRequest(user_or_email=email, password=PASSWORD)).data
+    session = api.create_session(SessionCreateRequest(user_or_email=email, password=PASSWORD)).data
     assert session.expires_at > datetime.now(UTC) + timedelta(minutes=1)
     done('log in')
     return session.token
 
 
 def upload(api: FilesApi, name: str):
-    found = api.files_post(file=(name, CONTENT), tags='notes').data
+    found = api.create_file(file=(name, CONTENT), tags='notes').data
     assert (found.name, found.size, found.tags) == (name, len(CONTENT), ['notes'])
     return found
 
 
 def read(api: FilesApi, files) -> None:
-    first = api.files_get(limit=2, sort='name').data
-    second = api.files_get(limit=2, sort='name', cursor=first.next).data
+    first = api.list_files(limit=2, sort='name').data
+    second = api.list_files(limit=2, sort='name', cursor=first.next).data
     assert second.next is None
     assert [file.id for file in (*first.items, *second.items)] == [file.id for file in files]
     done('pages')
-    part = api.file_content_with_http_info(files[0].id, range='bytes=0-3')
+    part = api.download_file_with_http_info(files[0].id, range='bytes=0-3')
     assert part.status_code == 206
     assert part.data == CONTENT[:4]
     done('range')
 
 
 def change(api: FilesApi, file) -> None:
-    tagged = api.file_patch_with_http_info(file.id, FilePatchRequest(tags=['notes', 'a']))
+    tagged = api.update_file_with_http_info(file.id, FilePatchRequest(tags=['notes', 'a']))
     etag = tagged.headers['ETag']
-    changed = api.file_patch(file.id, FilePatchRequest(name='renamed.txt'), if_match=etag)
+    changed = api.update_file(file.id, FilePatchRequest(name='renamed.txt'), if_match=etag)
     assert changed.data.name == 'renamed.txt'
     done('change')
-    try:
-        api.file_patch(file.id, FilePatchRequest(name='again.txt'), if_match=etag)
-    except ApiException as failure:
-        assert failure.status == 412
-        assert isinstance(failure.data, Fail)
-        done('conflict')
+    failure = failure_of(
+        api.update_file, file.id, FilePatchRequest(name='again.txt'), if_match=etag
+    )
+    assert failure.status == 412
+    assert isinstance(failure.data, Fail)
+    done('conflict')
 
 
 def archive(api: FilesApi, files) -> None:
-    found = api.archive_create(ArchiveRequest(ids=[file.id for file in files]))
+    found = api.create_archive(ArchiveRequest(ids=[file.id for file in files]))
     with ZipFile(BytesIO(found)) as entries:
         assert len(entries.namelist()) == len(files)
         assert entries.read('renamed.txt') == CONTENT
@@ -100,22 +98,27 @@ def archive(api: FilesApi, files) -> None:
 
 def share(api: FilesApi, anonymous: FilesApi, file) -> None:
     body = LinkCreateRequest(max_downloads=1, password='Menabrea')
-    link = api.link_create(file.id, body).data
-    assert anonymous.shared_content(link.token, x_link_password='Menabrea') == CONTENT
+    link = api.create_link(file.id, body).data
+    assert anonymous.download_shared_file(link.token, x_link_password='Menabrea') == CONTENT
     done('share')
 
 
 def refuse(api: AuthApi, name: str) -> None:
+    body = SessionCreateRequest(user_or_email=name, password='wrong password')
+    failure = failure_of(api.create_session, body)
+    assert isinstance(failure, UnauthorizedException)
+    assert isinstance(failure.data, Fail)
+    assert failure.data.data['credentials']
+    done('refusal')
+
+
+def failure_of(call: Callable[..., object], *arguments: object, **more: str) -> ApiException:
+    """Call a method that must fail; return its exception."""
     try:
-        api.session_create(SessionCreateRequest(user_or_email=name, password='wrong password'))
-    except UnauthorizedException as failure:
-        assert isinstance(failure.data, Fail)
-        assert failure.data.data['credentials']
-        done('refusal')
-
-
-def done(step: str) -> None:
-    print(step, flush=True)
+        call(*arguments, **more)
+    except ApiException as failure:
+        return failure
+    raise AssertionError('the request succeeded')
 
 
 main(*sys.argv[1:])

@@ -1,7 +1,6 @@
 """`flask api client` without real generators; tests/servers/test_clients.py runs the real ones."""
 
 import json
-import os
 import sys
 
 import pytest
@@ -77,7 +76,7 @@ class TestApiClient:
 
         assert result.exit_code == 1
         assert 'exists and is not an empty folder' in result.output
-        assert os.listdir(tmp_path / 'out') == ['mine']
+        assert [path.name for path in (tmp_path / 'out').iterdir()] == ['mine']
 
     def test_writes_nothing_if_the_generator_fails(self, cli, programs, tmp_path):
         add_generator(programs, fails=True)
