@@ -69,7 +69,7 @@ class TestRenderFiles:
         assert 'due = fields.Date(load_default=None, allow_none=True)' in routes
         assert 'due: NotRequired[date | None]' in routes
         assert '    due = fields.Date()\n    sort = ' in routes
-        assert 'due = fields.Date(allow_none=True)' in files['project/orders/schemas.py']
+        assert 'due = fields.Date(allow_none=True, metadata=' in files['project/orders/schemas.py']
 
     def test_lists_the_values_of_an_enumeration(self):
         rows = rendered('orders', 'order', 'state:enum(open,paid,void)')['project/orders/rows.py']

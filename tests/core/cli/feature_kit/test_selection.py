@@ -7,6 +7,7 @@ import pytest
 from project.core.cli.feature_kit.fields import EXAMPLES, Field
 from project.core.cli.feature_kit.repository import TEMPLATE
 from project.core.cli.feature_kit.selection import example_of, select_lines, units_of
+from project.core.cli.feature_kit.words import Words
 
 MODULES = sorted(TEMPLATE.glob('*/**/*.py'))
 
@@ -101,7 +102,11 @@ class TestTemplate:
         for path in MODULES:
             units = list(units_of(path.read_text(encoding='utf-8')))
             texts = [
-                [unit.text.replace(name, 'title') for unit in units if unit.example == name]
+                [
+                    unit.text.replace(name, 'title').replace(Words(name).prose, 'title')
+                    for unit in units
+                    if unit.example == name
+                ]
                 for name in ('title', 'shelf_mark')
             ]
 
