@@ -104,5 +104,5 @@ const error = given(refused.error);
 if (error.status !== 'fail') throw new Error(JSON.stringify(error));
 const { data }: Fail = error;
 assert.ok(Array.isArray(data['credentials']));
-done('refusal');
+done('failure');
 process.exit();

@@ -109,7 +109,7 @@ def refuse(api: AuthApi, name: str) -> None:
     assert isinstance(failure, UnauthorizedException)
     assert isinstance(failure.data, Fail)
     assert failure.data.data['credentials']
-    done('refusal')
+    done('failure')
 
 
 def failure_of(call: Callable[..., object], *arguments: object, **more: str) -> ApiException:

@@ -49,13 +49,13 @@ def main(url: str, name: str) -> None:
             change(client, files[0])
             archive(client, files)
             share(client, anonymous, files[0])
-            refusal = create_session.sync(
+            failure = create_session.sync(
                 client=anonymous,
                 body=SessionCreateRequest(user_or_email=name, password='wrong password'),
             )
-            assert isinstance(refusal, Fail)
-            assert refusal.data['credentials']
-            done('refusal')
+            assert isinstance(failure, Fail)
+            assert failure.data['credentials']
+            done('failure')
 
 
 def register(client: Client, name: str) -> str:

@@ -18,7 +18,7 @@ requires = ('auth', 'files')
 
 STEPS = (
     'register', 'verify', 'log in', 'upload', 'pages', 'range', 'change', 'conflict', 'archive',
-    'share', 'refusal',
+    'share', 'failure',
 )  # fmt: skip
 
 
