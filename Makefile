@@ -110,6 +110,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	    tests/integration/test_interrupted_writes.py \
 	    tests/servers/test_s3.py::TestInterruptedWrites
 	@$(BIN)/python -m pytest -q -s tests/integration/generated_features.py
+	@test ! -d project/files || $(BIN)/python -m tests.http_lint
 	@$(BIN)/python -m tests.removals
 	@$(BIN)/python -m tests.previous_release
 	@$(BIN)/python -m tests.newer_postgresql

@@ -68,7 +68,9 @@ class TestLoadConfiguration:
         loaded = load_configuration()
 
         assert (loaded.faults, loaded.warnings) == ([], [])
-        assert loaded.values['TRUSTED_HOSTS'] == ['api.example.com', 'localhost', '127.0.0.1']
+        assert loaded.values['TRUSTED_HOSTS'] == [
+            'api.example.com', 'localhost', '127.0.0.1', '::1',
+        ]  # fmt: skip
 
     @pytest.mark.parametrize('name', REJECTED)
     def test_finds_one_fault_and_names_the_variable(self, set_production, name):

@@ -48,6 +48,9 @@ class TestFindFaults:
                     '.example.org',
                     '127.0.0.1',
                     'b\u00fccher.example',
+                    'API.example',
+                    '::1',
+                    '[2001:DB8::0]',
                 ]
             },
         ],
@@ -94,7 +97,7 @@ class TestFindFaults:
             ({'TRUSTED_HOSTS': ['https://a.example']}, 'TRUSTED_HOSTS must be host names'),
             ({'TRUSTED_HOSTS': ['*']}, 'TRUSTED_HOSTS must be host names'),
             ({'TRUSTED_HOSTS': ['*.example.com']}, 'TRUSTED_HOSTS must be host names'),
-            ({'TRUSTED_HOSTS': ['A.example']}, 'TRUSTED_HOSTS must be host names in lower case'),
+            ({'TRUSTED_HOSTS': ['a.example:80']}, 'TRUSTED_HOSTS must be host names'),
             ({'TRUSTED_HOSTS': ['.']}, 'TRUSTED_HOSTS must be host names'),
             ({'MAINTENANCE_FILE': 'maintenance'}, 'MAINTENANCE_FILE must be an absolute path'),
             ({'STORAGE_SPOOL': 'spool'}, 'STORAGE_SPOOL must be an absolute path'),
@@ -160,6 +163,7 @@ class TestFindWarnings:
             (None, []),
             (['api.example.com'], []),
             (['.example.com'], []),
+            (['API.Example.com.'], []),
             (['a.example'], ['TRUSTED_HOSTS lacks api.example.com, the host of PUBLIC_URL']),
         ],
     )
@@ -171,10 +175,15 @@ class TestTrustedHosts:
     @pytest.mark.parametrize(
         ('given', 'strict', 'hosts'),
         [
-            (None, True, ['api.example.com', 'localhost', '127.0.0.1']),
+            (None, True, ['api.example.com', 'localhost', '127.0.0.1', '::1']),
             (None, False, None),
             (['a.example'], True, ['a.example']),
-            (['a.example'], False, ['a.example']),
+            (['A.Example', '.B.example.'], False, ['a.example', '.b.example']),
+            (
+                ['[2001:DB8::0]', 'B\u00fccher.example'],
+                True,
+                ['2001:db8::', 'xn--bcher-kva.example'],
+            ),
         ],
     )
     def test_returns_the_given_hosts_or_those_of_the_service(self, given, strict, hosts):

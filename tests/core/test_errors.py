@@ -57,7 +57,12 @@ class TestApiError:
 
 class TestUnauthorized:
     def test_has_the_header_www_authenticate(self):
-        assert Unauthorized('Who?').headers == {'WWW-Authenticate': 'Bearer'}
+        assert Unauthorized('Who?').headers == {'WWW-Authenticate': 'Bearer realm="api"'}
+
+    def test_names_the_error_of_a_bearer_token(self):
+        challenge = 'Bearer realm="api", error="invalid_token"'
+
+        assert Unauthorized(error='invalid_token').headers == {'WWW-Authenticate': challenge}
 
 
 class TestRangeNotSatisfiable:

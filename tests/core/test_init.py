@@ -8,6 +8,7 @@ from project.core.security.authentication import NO_AUTHENTICATION
 from project.core.web.endpoints.access import authenticated
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
+from project.core.web.requests.host import HostInvalid
 
 from .apps import kernel_app
 
@@ -29,7 +30,7 @@ class TestInitApp:
             'evil.example': 400,
             'bad host': 400,
         }
-        assert rejected.json == {'status': 'fail', 'data': {'request': ['Bad Request']}}
+        assert rejected.json == {'status': 'fail', 'data': {'request': [HostInvalid.reason]}}
         assert rejected.headers['X-Request-ID']
 
     def test_accepts_no_token_without_authentication(self, tmp_path):

@@ -62,7 +62,7 @@ def _add_header(response: Response) -> Response:
         seconds = time.perf_counter() - figures.began
         response.headers['Server-Timing'] = (
             f'sql;dur={figures.sql_seconds * 1000:.2f};desc="{figures.statements.total()}", '
-            f'total;dur={seconds * 1000:.2f}'
+            f'total;dur={seconds * 1000:.2f};desc="request"'
         )
         _warn_about_repetitions(figures)
     return response

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.http.errors import InvalidHTTPVersion
+from gunicorn.http.errors import ConfigurationProblem, InvalidHTTPVersion
 from gunicorn.util import http_date
 
+from project.core.web.responses.error_handlers import FAIL_KEYS
 from project.core.web.responses.headers import API
 
 from .request_state import HEAD_END
@@ -25,9 +26,12 @@ class ResponseRecorder:
     def status_for(self, error: BaseException) -> HTTPStatus:
         """Return the status code of the response to a request with this error.
 
-        It is that of the recorded page, except for another major version of HTTP. For that, the
-        code is 505 (RFC 9110, section 15.6.6), but gunicorn's page has the code 400.
+        It is that of the recorded page, with two exceptions. gunicorn's page has the code 400 for
+        another major version of HTTP instead of 505 (RFC 9110, section 15.6.6), and 500 for a path
+        outside `SCRIPT_NAME`.
         """
+        if isinstance(error, ConfigurationProblem):
+            return HTTPStatus.NOT_FOUND
         if isinstance(error, InvalidHTTPVersion) and isinstance(error.version, tuple):
             return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         return HTTPStatus(int(self.sent.split(maxsplit=2)[1]))
@@ -61,7 +65,7 @@ def error_response(
     status: HTTPStatus, request_id: str, headers: Mapping[str, str] | None = None
 ) -> bytes:
     """Return the response to a request that does not reach the application."""
-    key = 'rate' if status == HTTPStatus.TOO_MANY_REQUESTS else 'request'
+    key = FAIL_KEYS.get(status, 'request')
     answer: dict[str, Any] = {'status': 'fail', 'data': {key: [status.description]}}
     if status >= 500:
         answer = {'status': 'error', 'message': status.phrase, 'code': status}

@@ -5,6 +5,7 @@ worker uses a thread for each waiting connection, so that a few clients that sen
 block the service.
 """
 
+import os
 import socket
 import sys
 import time
@@ -79,6 +80,9 @@ class PollingWorker(StoppingWorker):
         """Handle a request in a thread. The response has at most version 1.1 (RFC 9110, 2.5)."""
         # gunicorn would repeat the version of the request, such as HTTP/1.2.
         req.version = min(req.version, (1, 1))
+        if req.path == '*':
+            # gunicorn would reject it, because it does not begin with the path of the service.
+            req.path = f'{os.environ.get("SCRIPT_NAME", "")}*'
         return bool(super().handle_request(req, conn))
 
     def murder_pending(self) -> None:

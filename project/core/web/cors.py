@@ -4,7 +4,7 @@ The names of the allowed and exposed headers come from the endpoint specs.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from flask import Flask, Response, current_app, request
 from flask_cors import CORS
@@ -30,7 +30,7 @@ def enable_cors(app: Flask) -> None:
     """Add the CORS headers to responses. Call it after all routes are validated."""
     if not app.config['CORS_ORIGINS']:
         return
-    specs = ENDPOINT_SPECS.of(app)
+    specs = ENDPOINT_SPECS.of(app).values()
     CORS(
         app,
         resources={r'/api/*': {}},
@@ -87,13 +87,13 @@ def _all_methods() -> list[str]:
     return sorted({'OPTIONS', *(method for rule in rules for method in rule.methods or ())})
 
 
-def _declared_request_headers(specs: Mapping[object, EndpointSpec]) -> set[str]:
-    return {name for spec in specs.values() for name in spec.extra_request_headers}
+def _declared_request_headers(specs: Iterable[EndpointSpec]) -> set[str]:
+    return {name for spec in specs for name in spec.extra_request_headers}
 
 
-def _declared_response_headers(specs: Mapping[object, EndpointSpec]) -> Iterator[str]:
+def _declared_response_headers(specs: Iterable[EndpointSpec]) -> Iterator[str]:
     common = {name for name, _ in API}
-    for spec in specs.values():
+    for spec in specs:
         yield from spec.extra_response_headers
         # The security headers of some routes have further ones, such as the version of a protocol.
         yield from {name for name, _ in spec.security_headers} - common

@@ -1,5 +1,6 @@
 """Routes of published files and of a report. Flask's `send_file` sends them."""
 
+from hashlib import sha256
 from io import BytesIO
 
 from flask import Response, send_file, send_from_directory
@@ -24,11 +25,13 @@ from . import blueprint
 )  # fmt: skip
 def report_show() -> Response:
     """Download `report.txt`: the number and bytes of your files by type."""
-    report = BytesIO(service.get_report(current_principal().user_id).encode())
+    report = service.get_report(current_principal().user_id).encode()
     drop_unsupported_ranges()
-    return cached_by_policy(
-        send_file(report, mimetype='text/plain', as_attachment=True, download_name='report.txt')
-    )
+    response = send_file(
+        BytesIO(report), mimetype='text/plain', as_attachment=True, download_name='report.txt',
+        etag=sha256(report).hexdigest(),
+    )  # fmt: skip
+    return cached_by_policy(response)
 
 
 @blueprint.get('/public/<path:filename>')

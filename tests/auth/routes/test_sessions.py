@@ -52,7 +52,7 @@ class TestSessionCreate:
                 answers.append(client.post(SESSIONS, json=body))
 
         fails_with(answers[0], 'credentials', status=401)
-        assert answers[0].headers['WWW-Authenticate'] == 'Bearer'
+        assert answers[0].headers['WWW-Authenticate'] == 'Bearer realm="api"'
         assert response_signature(answers[0]) == response_signature(answers[1])
         assert ran['ada'] == ran['nobody']
 

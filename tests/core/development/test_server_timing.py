@@ -19,7 +19,9 @@ from project.core.web.endpoints.endpoint import endpoint
 
 from ..apps import kernel_app
 
-HEADER_PATTERN = re.compile(r'sql;dur=(\d+\.\d\d);desc="(\d+)", total;dur=(\d+\.\d\d)')
+HEADER_PATTERN = re.compile(
+    r'sql;dur=(\d+\.\d\d);desc="(\d+)", total;dur=(\d+\.\d\d);desc="request"'
+)
 
 
 class OneRow(NamedTuple):

@@ -52,6 +52,7 @@ def create_app() -> Flask:
     """Return the small application."""
     app = Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = 1 << 40
+    app.config['CORS_ORIGINS'] = ['https://a.test']
     for kind in (RequestTimeout, TooManyRequests):
         app.register_error_handler(kind, fail)
     app.register_error_handler(ParseException, lambda error: ('malformed body', 400))

@@ -106,7 +106,8 @@ class TestHandleError:
     MALFORMED = {
         'garbage': (400, b'garbage\r\n\r\n'),
         'a lower-case method': (400, b'get / HTTP/1.1\r\n' + HOST + b'\r\n'),
-        'an unknown version': (400, b'GET / HTTP/9.9\r\n' + HOST + b'\r\n'),
+        'a malformed version': (400, b'GET / HTTP/x.1\r\n' + HOST + b'\r\n'),
+        'another major version': (505, b'GET / HTTP/9.9\r\n' + HOST + b'\r\n'),
         'a space before a colon': (400, b'GET / HTTP/1.1\r\nHost : localhost\r\n\r\n'),
         'two hosts': (400, b'GET / HTTP/1.1\r\n' + HOST + HOST + b'\r\n'),
         'two framings': (400, post(5, 'Transfer-Encoding: chunked') + b'0\r\n\r\n'),
@@ -235,6 +236,21 @@ class TestHandleRequest:
     def test_serves_a_request_after_an_unread_small_body(self, client: Client) -> None:
         assert client.ask(post(20_000, path='/ignore') + b'x' * 20_000).status == 200
         assert client.ask(get()).status == 200
+
+    @pytest.mark.parametrize('version', [b'1.1', b'1.2', b'1.9'])
+    def test_responds_with_at_most_version_1_1(self, client: Client, version: bytes) -> None:
+        client.send(get().replace(b'HTTP/1.1', b'HTTP/' + version))
+
+        assert client.file.readline() == b'HTTP/1.1 200 OK\r\n'
+
+    def test_serves_only_urls_below_script_name(self) -> None:
+        with small_service(SCRIPT_NAME='/backend') as service, Client(service.port) as client:
+            assert client.ask(get('/backend/healthz')).status == 200
+            for_all = client.ask(b'OPTIONS * HTTP/1.1\r\n' + HOST + b'\r\n')
+            outside = client.ask(get('/healthz'))
+
+        assert b'<!doctype html>' in for_all.body, 'the response is of Flask, not of gunicorn'
+        assert (outside.status, outside.json['data'].keys()) == (404, {'url'})
 
     def test_announces_the_end_of_the_connection_if_a_body_is_unread(self, client: Client) -> None:
         answer = client.ask(post(1_000_000, path='/ignore') + b'x' * 40_000)
@@ -387,8 +403,9 @@ class TestStreams:
 
     @pytest.mark.slow('the time in the queue is checked once a second')
     def test_returns_429_for_a_third_stream_of_an_ip_address(self, clients: list[Client]) -> None:
+        origin = 'https://a.test'
         for client in clients[:3]:
-            client.send(HALF_UPLOAD)
+            client.send(post(1 << 20, f'Origin: {origin}') + b'x' * 60_000)
 
         # The service rejects the stream that arrived last.
         [ready] = select([client.sock for client in clients[:3]], [], [], 5)[0]
@@ -396,6 +413,7 @@ class TestStreams:
         answer = rejected.answer()
         assert (answer.status, answer.headers['retry-after']) == (429, '2')
         assert answer.json['data'].keys() == {'rate'}
+        assert answer.headers['access-control-allow-origin'] == origin
         rest = b'x' * ((1 << 20) - 60_000)
         others = [client for client in clients[:3] if client is not rejected]
         assert [client.ask(rest).status for client in others] == [200, 200]

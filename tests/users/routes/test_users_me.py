@@ -33,7 +33,7 @@ class TestUserMe:
         response = client.get(f'{URL}/me')
 
         fails_with(response, 'authorization', status=401, reason='Missing or invalid bearer token')
-        assert response.headers['WWW-Authenticate'] == 'Bearer'
+        assert response.headers['WWW-Authenticate'] == 'Bearer realm="api"'
 
 
 class TestUserMeUpdate:

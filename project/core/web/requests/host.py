@@ -21,7 +21,9 @@ TRUSTED_HOSTS: AppValue[list[str] | None] = AppValue('trusted_hosts')
 class HostInvalid(BadRequest):
     """The host is missing or malformed (RFC 9112, section 3.2), or it is not a trusted one."""
 
-    reason = 'The header Host is missing, malformed, or names a host that this service does not have'
+    reason = (
+        'The header Host is missing, malformed, or names a host that this service does not have'
+    )
 
 
 def init_app(app: Flask) -> None:

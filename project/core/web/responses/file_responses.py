@@ -4,6 +4,7 @@ The service sends the bytes itself, or nginx or the S3 server sends them after t
 authorized the request.
 """
 
+import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/
 # or S3 would compare it with their own date or tag, which is wrong, for example, after a user has
 # restored an older version.
 UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
+
+# nginx returns 416 for a satisfiable range with a number of more than 64 bits.
+UNSUPPORTED_NUMBER = re.compile(r'\d{19}')
 
 
 def send_stored_object(
@@ -130,6 +134,8 @@ def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool)
     if request.method != 'GET' or any(
         name in request.headers for name in UNSUPPORTED_PRECONDITIONS
     ):
+        return False
+    if UNSUPPORTED_NUMBER.search(request.headers.get('Range', '')):
         return False
     hand = {X_ACCEL: _to_proxy, REDIRECT: _to_storage}[to]
     if not hand(response, file, is_whole):

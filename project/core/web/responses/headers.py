@@ -88,7 +88,7 @@ USER_CONTENT = security_headers(
 #: Public content that any site may embed: published files, avatars.
 PUBLIC_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(),
-    cache='public, max-age=300',
+    cache='max-age=300',
     resources='cross-origin',
 )
 

@@ -7,6 +7,7 @@ from marshmallow import Schema
 
 from project.core.errors import (
     BadRequest,
+    ContentEncodingUnsupported,
     ContentTooLarge,
     Forbidden,
     NotFound,
@@ -221,11 +222,11 @@ class TestImpliedErrors:
                 {Unauthorized, ScopeMissing, Forbidden, NotOwner, NotFound},
             ),
             ({'rule': '/<name>'}, {NotFound}),
-            ({'body': Anything}, {UnsupportedMediaType, UnprocessableContent}),
-            ({'form': Anything}, {UnsupportedMediaType, UnprocessableContent}),
-            ({'consumes': 'image/webp'}, set()),
-            ({'query': Anything}, {UnprocessableContent}),
-            ({'query': ListQuery, 'method': 'GET'}, {UnprocessableContent, TooManyRequests}),
+            ({'body': Anything}, {UnsupportedMediaType, ContentEncodingUnsupported}),
+            ({'form': Anything}, {UnsupportedMediaType, ContentEncodingUnsupported}),
+            ({'consumes': 'image/webp'}, {ContentEncodingUnsupported}),
+            ({'query': Anything}, set()),
+            ({'query': ListQuery, 'method': 'GET'}, {TooManyRequests}),
             ({'many': True, 'method': 'GET'}, {TooManyRequests}),
             ({'produces': 'image/webp', 'method': 'GET'}, {TooManyRequests}),
             ({'versioned': True, 'method': 'PATCH'}, {PreconditionFailed}),
@@ -234,5 +235,5 @@ class TestImpliedErrors:
         ],
     )
     def test_follow_from_the_spec(self, kernel, boats, declared, more):
-        implied = {BadRequest, ContentTooLarge, RequestTimeout}
+        implied = {BadRequest, ContentTooLarge, RequestTimeout, UnprocessableContent}
         assert self.errors(kernel, boats, **declared) == implied | more

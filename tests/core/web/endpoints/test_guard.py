@@ -199,7 +199,21 @@ class TestAuthenticate:
         response = client.get('/probe', headers={'Authorization': header} if header else {})
 
         fails_with(response, 'authorization', status=401, reason='Missing or invalid bearer token')
-        assert response.headers['WWW-Authenticate'] == 'Bearer'
+        assert response.headers['WWW-Authenticate'].startswith('Bearer realm="api"')
+
+    @pytest.mark.parametrize(
+        ('header', 'error'),
+        [
+            (None, ''), ('Basic bWVtYmVyOng=', ''), ('Bearer', ''),
+            ('Bearer unknown', ', error="invalid_token"'),
+        ],
+    )  # fmt: skip
+    def test_names_the_error_of_a_token_only_if_there_is_one(self, serve, people, header, error):
+        client = serve(lambda: None, allow=authenticated(), people=people)
+
+        response = client.get('/probe', headers={'Authorization': header} if header else {})
+
+        assert response.headers['WWW-Authenticate'] == f'Bearer realm="api"{error}'
 
     def test_ignores_a_token_in_the_query(self, serve, people):
         client = serve(lambda: None, allow=authenticated(), people=people)

@@ -301,7 +301,7 @@ class TestProblem:
         response = serve(lambda: None, allow=authenticated()).get('/probe', headers=PROBLEM)
 
         assert response.status_code == 401
-        assert response.headers['WWW-Authenticate'] == 'Bearer'
+        assert response.headers['WWW-Authenticate'] == 'Bearer realm="api"'
 
     def test_leaves_successful_responses_as_jsend(self, serve):
         response = serve(lambda: None).get('/probe', headers=PROBLEM)
@@ -316,12 +316,24 @@ class TestProblem:
             ('', 'application/json'),
             ('application/json', 'application/json'),
             ('text/html', 'application/json'),
-            ('application/json, Application/Problem+JSON;q=0.9', 'application/problem+json'),
+            ('application/*', 'application/json'),
+            ('application/json, Application/Problem+JSON;q=0.9', 'application/json'),
+            ('application/json;q=0.8, Application/Problem+JSON;q=0.9', 'application/problem+json'),
+            ('application/json, application/problem+json', 'application/problem+json'),
+            ('application/problem+json, */*;q=0.1', 'application/problem+json'),
+            ('application/problem+json;q=0.1, */*;q=0.5', 'application/json'),
+            ('application/problem+json;q=0.5, text/html', 'application/problem+json'),
+            ('application/json;q=0, */*', 'application/problem+json'),
+            ('application/json;q=0.1, application/*;q=0.2', 'application/problem+json'),
             ('application/problem+json; charset=utf-8', 'application/problem+json'),
             ('application/problem+json;q=0', 'application/json'),
+            ('application/problem+json;q=0, application/json;q=0', 'application/json'),
             ('application/problem+json;q=0, */*', 'application/json'),
+            ('application/problem+json;q=high', 'application/json'),
+            ('application/problem+json;q=-1', 'application/json'),
+            (';;,, ,/', 'application/json'),
             ('application/problem+jsonx', 'application/json'),
         ],
     )
-    def test_requires_the_media_type_in_accept(self, client, accept, mimetype):
+    def test_is_chosen_by_the_quality_in_accept(self, client, accept, mimetype):
         assert client.get('/nowhere', headers={'Accept': accept}).mimetype == mimetype

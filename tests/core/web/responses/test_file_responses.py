@@ -307,6 +307,13 @@ class TestOffload:
         assert 'X-Accel-Redirect' not in response.headers
 
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
+    def test_does_not_offload_a_range_with_a_number_that_nginx_cannot_read(self, download, offload):
+        response = download({'Range': f'bytes=2-{"9" * 30}'}, offload=offload)
+
+        assert (response.status_code, response.headers['Content-Range']) == (206, 'bytes 2-9/10')
+        assert 'X-Accel-Redirect' not in response.headers
+
+    @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
     def test_still_returns_304(self, download, offload):
         response = download({'If-None-Match': '"abc"'}, offload=offload)
 
