@@ -43,7 +43,7 @@ class TestExamples:
             schema().load(example_of(schema))
         assert len(bodies) > 3
 
-    def test_return_success_or_a_declared_refusal(self, app, as_user):
+    def test_return_success_or_a_declared_key(self, app, as_user):
         succeeded = []
         for path, method, operation in operations_of(app):
             if (example := example_in(operation)) is None:

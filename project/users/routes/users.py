@@ -62,21 +62,12 @@ CHANGE_ERRORS = (PrivilegeEscalation, OwnEmailAddress, ReauthenticationRequired)
 class UserListQuery(ListQuery):
     """Query of the list of users."""
 
-    email = fields.Str(
-        validate=validate.Length(max=254),
-        metadata={'description': 'Only the user with this email address.'},
-    )
-    username = fields.Str(
-        validate=validate.Length(max=32),
-        metadata={'description': 'Only the user with this username.'},
-    )
+    email = fields.Str(validate=validate.Length(max=254))
+    username = fields.Str(validate=validate.Length(max=32))
     role = fields.Str(
         validate=validate.Length(max=32), metadata={'description': 'Only users with this role.'}
     )
-    status = fields.Str(
-        validate=validate.OneOf(('active', 'disabled')),
-        metadata={'description': 'Only users with this status.'},
-    )
+    status = fields.Str(validate=validate.OneOf(('active', 'disabled')))
     sort = sort_by('id', 'username', 'created_at')
 
 
@@ -85,20 +76,8 @@ class UserReplaceRequest(Schema):
 
     username = Username(required=True)
     email = EmailAddress(required=True)
-    name = Text(
-        max=80,
-        load_default='',
-        metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'},
-    )
-    bio = Text(
-        max=1000,
-        lines=True,
-        load_default='',
-        metadata={
-            'description': 'A text of the user about themselves.',
-            'example': 'Writes programs.',
-        },
-    )
+    name = Text(max=80, load_default='', metadata={'example': 'Ada Lovelace'})
+    bio = Text(max=1000, lines=True, load_default='')
 
 
 class UserReplaceBody(TypedDict):
@@ -166,17 +145,8 @@ class UserPatchRequest(Schema):
 
     username = Username()
     email = EmailAddress()
-    name = Text(
-        max=80, metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'}
-    )
-    bio = Text(
-        max=1000,
-        lines=True,
-        metadata={
-            'description': 'A text of the user about themselves.',
-            'example': 'Writes programs.',
-        },
-    )
+    name = Text(max=80, metadata={'example': 'Ada Lovelace'})
+    bio = Text(max=1000, lines=True)
 
 
 class UserPatchBody(TypedDict):
@@ -251,11 +221,9 @@ blueprint.add_url_rule('/<int:user_id>', view_func=UserView.as_view('user'))
 
 @blueprint.get('/me')
 @endpoint(
-    operation_id='getCurrentUser',
-    allow=authenticated(PROFILE_READ),
-    returns=UserSchema,
+    operation_id='getCurrentUser', allow=authenticated(PROFILE_READ), returns=UserSchema,
     versioned=True,
-)
+)  # fmt: skip
 def user_me() -> UserRow:
     """Show your user."""
     return cast(UserRow, current_principal().user)
@@ -280,11 +248,9 @@ def user_me_update(body: UserPatchBody) -> UserRow:
 
 @blueprint.delete('/me')
 @endpoint(
-    operation_id='deleteCurrentUser',
-    allow=authenticated(fresh=True),
-    versioned=True,
+    operation_id='deleteCurrentUser', allow=authenticated(fresh=True), versioned=True,
     errors=[UserNotFound, UserChanged, LastAdmin],
-)
+)  # fmt: skip
 def user_me_delete() -> None:
     """Delete your account and all your data. Requires a fresh login.
 
@@ -298,11 +264,9 @@ def user_me_delete() -> None:
 
 @blueprint.get('/me/profile')
 @endpoint(
-    operation_id='getCurrentUserProfile',
-    allow=authenticated(PROFILE_READ),
-    returns=UserProfileSchema,
-    errors=[NoSuchUsername],
-)
+    operation_id='getCurrentUserProfile', allow=authenticated(PROFILE_READ),
+    returns=UserProfileSchema, errors=[NoSuchUsername],
+)  # fmt: skip
 def user_me_profile() -> ProfileRow:
     """Show your profile."""
     return service.get_profile(current_principal().username)
@@ -310,7 +274,6 @@ def user_me_profile() -> ProfileRow:
 
 @blueprint.get('/<string:username>')
 @endpoint(
-    operation_id='getUsername',
     allow=public, limit='120/minute', arguments=USERNAME_ARGUMENT,
     # The error Unauthorized: if the path segment is a number, the request matches the route for
     # user ids, which requires a login.
@@ -323,9 +286,8 @@ def username_show(username: str) -> None:
 
 @blueprint.get('/<string:username>/profile')
 @endpoint(
-    operation_id='getUserProfile',
-    allow=public, returns=UserProfileSchema, errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT,
-    limit='120/minute',
+    operation_id='getUserProfile', allow=public, returns=UserProfileSchema,
+    errors=[NoSuchUsername], arguments=USERNAME_ARGUMENT, limit='120/minute',
 )  # fmt: skip
 def user_profile(username: str) -> ProfileRow:
     """Show the public profile of a user."""

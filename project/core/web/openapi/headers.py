@@ -81,7 +81,7 @@ def header_references(names: Iterable[str]) -> dict[str, Any]:
     return {name: {'$ref': f'#/components/headers/{name}'} for name in names}
 
 
-def refusal_headers(code: int, spec: EndpointSpec | None = None) -> Iterator[str]:
+def error_headers(code: int, spec: EndpointSpec | None = None) -> Iterator[str]:
     """Yield the names of the headers of an error response.
 
     :param spec: the declaration of the endpoint; None for a response of several endpoints.

@@ -1,4 +1,4 @@
-"""Responses of an operation: successes, and the refusals with their keys and headers."""
+"""Responses of an operation: successes, and fail responses with their keys and headers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
 
 from .bodies import BINARY_SCHEMA, binary_content
 from .envelopes import SCHEMA_PREFIX, Envelopes
-from .headers import has_ranges, header_references, refusal_headers, response_headers
+from .headers import error_headers, has_ranges, header_references, response_headers
 
 # The keys of errors that no class represents: those of the server, and of Flask's routing.
 KEYS_WITHOUT_CLASS = {405: ('method', 'Method Not Allowed'), 414: ('request', 'URI Too Long')}
@@ -48,12 +48,12 @@ def add_common_responses(api_spec: APISpec) -> None:
     """Add the error responses that many operations share."""
     for error in COMMON_ERRORS:
         code = error.http_code
-        api_spec.components.response(_phrase(code), _refusal(code, _reasons([error])))
+        api_spec.components.response(_phrase(code), _fail_response(code, _reasons([error])))
     for code, (key, reason) in KEYS_WITHOUT_CLASS.items():
-        api_spec.components.response(_phrase(code), _refusal(code, {key: [reason]}))
+        api_spec.components.response(_phrase(code), _fail_response(code, {key: [reason]}))
     for code, text in SERVICE_FAULTS.items():
         content = _error_content('Error')
-        headers = header_references(refusal_headers(code))
+        headers = header_references(error_headers(code))
         api_spec.components.response(
             _phrase(code), {'description': text, 'content': content, 'headers': headers}
         )
@@ -65,7 +65,7 @@ def responses_of(
     """Return the responses of an operation by status code."""
     found = dict(_successes(method, spec, envelopes))
     for code, reasons in _reasons_by_code(rule, method, spec).items():
-        found[str(code)] = _shared(code, reasons, spec) or _refusal(code, reasons, spec)
+        found[str(code)] = _shared(code, reasons, spec) or _fail_response(code, reasons, spec)
     for code in (*((507,) if spec.max_body_setting else ()), 500, 503):
         found[str(code)] = {'$ref': f'#/components/responses/{_phrase(code)}'}
     return found
@@ -103,7 +103,7 @@ def _success(spec: EndpointSpec, envelopes: Envelopes) -> dict[str, Any]:
 
 
 def _reasons_by_code(rule: Rule, method: str, spec: EndpointSpec) -> dict[int, Reasons]:
-    """Return the possible keys of each refusal of an operation, and their reasons."""
+    """Return the possible keys of each fail response of an operation, and their reasons."""
     by_code: dict[int, list[type[ApiError]]] = defaultdict(list)
     for error in (*spec.implied_errors(rule, method), *spec.errors):
         by_code[error.http_code].append(error)
@@ -137,10 +137,10 @@ def _shared(code: int, reasons: Reasons, spec: EndpointSpec) -> dict[str, str] |
     return {'$ref': f'#/components/responses/{_phrase(code)}'}
 
 
-def _refusal(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> dict[str, Any]:
+def _fail_response(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> dict[str, Any]:
     """Return the response for a fault of the request.
 
-    OpenAPI has no place for the keys of a refusal, so they are in the description and in `x-keys`.
+    OpenAPI has no place for the keys, so they are in the description and in `x-keys`.
     """
     keys, lines = list(reasons), [f'- `{key}`: {"; ".join(reasons[key])}.' for key in reasons]
     if code == UnprocessableContent.http_code and spec and (fields := _input_fields(spec)):
@@ -149,7 +149,7 @@ def _refusal(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> d
     return {
         'description': '\n'.join([f'{_title(code)}. Keys of `data`:', '', *lines]),
         'content': _error_content('Fail'),
-        'headers': header_references(refusal_headers(code, spec)),
+        'headers': header_references(error_headers(code, spec)),
         'x-keys': keys,
     }
 

@@ -334,7 +334,7 @@ class TestSpecification:
         limited = paths['/boats/{boat_id}']['put']['responses']['202']['headers']
         assert {'RateLimit', 'RateLimit-Policy'} <= limited.keys()
 
-    def test_documents_the_headers_of_refusals(self, document):
+    def test_documents_the_headers_of_errors(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']['responses']
 
         for code, name in (
@@ -343,7 +343,7 @@ class TestSpecification:
         ):  # fmt: skip
             assert name in resolved(document, sail[code])['headers']
 
-    def test_documents_the_keys_of_refusals(self, document):
+    def test_documents_the_keys_of_errors(self, document):
         sail = document['paths']['/boats/{boat_id}']['put']['responses']
 
         assert sail['409']['x-keys'] == ['name']
