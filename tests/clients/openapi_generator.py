@@ -39,7 +39,7 @@ def main(url: str, name: str) -> None:
             change(api, files[0])
             archive(api, files)
             share(api, FilesApi(anonymous), files[0])
-            refuse(AuthApi(anonymous), name)
+            log_in_wrongly(AuthApi(anonymous), name)
 
 
 def register(api: AuthApi, name: str) -> str:
@@ -103,7 +103,7 @@ def share(api: FilesApi, anonymous: FilesApi, file) -> None:
     done('share')
 
 
-def refuse(api: AuthApi, name: str) -> None:
+def log_in_wrongly(api: AuthApi, name: str) -> None:
     body = SessionCreateRequest(user_or_email=name, password='wrong password')
     failure = failure_of(api.create_session, body)
     assert isinstance(failure, UnauthorizedException)
