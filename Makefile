@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --require
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test sure checks format lint types sentences contracts documents migrations tools coverage bench soak mutants rename lock
+.PHONY: help install run test sure checks format lint types sentences contracts documents migrations clients tools coverage bench soak mutants rename lock
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | column -t -s '–'
@@ -26,6 +26,19 @@ help:  ## List the targets
 	@echo 'Installing the packages for tests …'
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
+
+# The generators are not dependencies of the service, so they are outside of .venv.
+.clients/installed: .venv/installed requirements/clients.txt requirements/node/package-lock.json
+	@command -v npm >/dev/null || { echo 'make clients: npm is missing; install Node.js 20 or newer' >&2; exit 1; }
+	@echo 'Installing generators of clients …'
+	@test -x .clients/bin/python || $(BIN)/python -m venv --without-pip .clients
+	@$(BIN)/python -m pip --python .clients/bin/python --disable-pip-version-check install --quiet \
+	    --require-hashes --no-deps -r requirements/clients.txt
+	@cp requirements/node/package.json requirements/node/package-lock.json requirements/node/.npmrc .clients
+	@npm ci --prefix .clients --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+clients: .clients/installed  ## Install the generators of `flask api client`, and the clients that tests run
 
 tools: install .venv/tested  ## Also install the packages for tests, checks and `flask feature`
 
@@ -101,6 +114,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	@$(BIN)/python -m tests.removals
 	@$(BIN)/python -m tests.previous_release
 	@$(BIN)/python -m tests.newer_postgresql
+	@test ! -f tests/clients/__main__.py || $(BIN)/python -m tests.clients
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
@@ -115,3 +129,4 @@ rename: .venv/installed .env  ## Give the project another name: `make rename NAM
 lock:  ## Pin all dependencies again, with hashes and without host names
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/app.in -o requirements/app.txt
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -c requirements/app.txt requirements/app.in requirements/dev.in -o requirements/dev.txt
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q requirements/clients.in -o requirements/clients.txt

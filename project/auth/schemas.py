@@ -132,7 +132,11 @@ class SecurityEventSchema(Schema):
     )
     details = fields.Method(
         'get_details',
-        metadata={'description': 'Further values, which depend on the kind.', 'type': 'object'},
+        metadata={
+            'description': 'Further values, which depend on the kind.',
+            'type': 'object',
+            'additionalProperties': True,
+        },
     )
 
     def get_details(self, event: Any) -> object:

@@ -15,7 +15,7 @@ from project.core.clock import now
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS
-from project.core.web.openapi.document import GENERATED, operations_at, specification
+from project.core.web.openapi.document import GENERATED, operations_at
 from project.core.web.responses.headers import EXPOSED_HEADERS
 from project.users.models import User, permissions_of
 from tests.users.factories import UserFactory

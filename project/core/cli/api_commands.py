@@ -1,6 +1,6 @@
-"""`flask api` with all of its commands, which three modules define."""
+"""`flask api` with all of its commands, which four modules define."""
 
-from . import api_releases, api_usage  # noqa: F401 - they add their commands to the group
+from . import api_clients, api_releases, api_usage  # noqa: F401 - they add their commands
 from .api_documents import api_cli
 
 __all__ = ['api_cli']

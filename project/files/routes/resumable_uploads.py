@@ -43,6 +43,7 @@ from .tus_headers import (
     OVERRIDE,
     PROGRESS,
     RESUMABLE,
+    UNSUPPORTED,
 )
 
 TUS_HEADERS = (*API, ('Tus-Resumable', tus.VERSION))
@@ -80,7 +81,8 @@ class UploadsView(MethodView):
     @endpoint(
         operation_id='createUpload',
         allow=authenticated(WRITE), code=201, security_headers=TUS_HEADERS, consumes='*/*',
-        produces='', extra_request_headers={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM},
+        produces='',
+        extra_request_headers={**RESUMABLE, **LENGTH, **METADATA, **CHECKSUM, **UNSUPPORTED},
         extra_response_headers={**LOCATION, **PROGRESS}, max_body_setting='FILES_MAX_SIZE',
         limit='600/minute',
         errors=[*CREATION_ERRORS, UploadLengthExceeded, ChecksumMismatch, UnprocessableContent],

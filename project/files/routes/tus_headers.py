@@ -23,6 +23,15 @@ CHECKSUM = {
         f'The hash of the chunk: one of {", ".join(tus.ALGORITHMS)}, a space, the hash in base64.'
     )
 }
+# A browser sends only declared headers to another origin. Without this declaration, clients in a
+# browser would get a network error and try again; with it they get the 400 and its reason.
+UNSUPPORTED = {
+    name: Header(f'Not supported: the extension `{extension}` is not announced. Returns 400.')
+    for name, extension in (
+        ('Upload-Concat', 'concatenation'),
+        ('Upload-Defer-Length', 'creation-defer-length'),
+    )
+}
 OVERRIDE = {
     'X-HTTP-Method-Override': Header(
         'The method.', {'type': 'string', 'enum': ['PATCH', 'HEAD', 'DELETE']}, required=True

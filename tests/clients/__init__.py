@@ -1,0 +1,1 @@
+"""Generated clients of the API, each of which runs the same scenario against the service."""
