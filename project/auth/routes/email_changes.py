@@ -60,7 +60,7 @@ class EmailChangeReplaceBody(TypedDict):
 
 @blueprint.put('/email-changes')
 @endpoint(
-    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema,
+    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema, versioned=True,
     limit='60/15 minutes',
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from project.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
+    RangeNotSatisfiable,
     ReauthenticationRequired,
     RequestTimeout,
     TooManyRequests,
@@ -25,14 +26,11 @@ from project.core.errors import (
     UnsupportedMediaType,
 )
 from project.core.web.requests.pagination import ListQuery
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 from .deprecation import Deprecation
-
-# These methods ignore If-Match: they do not change an existing version.
-METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
-SAFE_METHODS = ('GET', 'HEAD')
 
 # A Flask endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
@@ -53,7 +51,9 @@ class EndpointSpec:
     :param hashes_password: whether the handler hashes or verifies a password. This takes a core for
         50 ms, so the server limits the number of such concurrent requests. If it is the name of a
         request header, only requests with this header hash a password.
-    :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
+    :param versioned: whether the `ETag` of the response is the version of the object. On other
+        JSON routes, `GET` has a hash as its `ETag`. A write that compares `If-Match` declares the
+        error of its service, a subclass of `PreconditionFailed`.
     :param security_headers: the security headers; by default those of the API, the strictest.
     :param produces, consumes: the media type of the response and of the request, if it is not JSON;
         `produces=''` for a response without a body.
@@ -61,7 +61,11 @@ class EndpointSpec:
     :param may_return_202: whether the response may be 202 with `Retry-After`, because the result is
         not ready yet.
     :param arguments: constraints of URL arguments beyond their converters, as JSON Schema.
-    :param location: the endpoint that shows the created object, and the URL argument for its id.
+    :param location: the endpoint at the URL of the created object; the URL argument for its id; the
+        path of the id in the returned value, by default `id`.
+    :param without_location: why a response 201 has no `Location`.
+    :param may_create: whether a PUT may return 201, with the URL of the request as `Location`
+        (`PutResult`).
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
     :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
@@ -84,7 +88,9 @@ class EndpointSpec:
     max_body_setting: str | None = None
     may_return_202: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    location: tuple[str, str] | None = None
+    location: tuple[str, ...] | None = None
+    without_location: str | None = None
+    may_create: bool = False
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
     deprecated: Deprecation | None = None
@@ -93,6 +99,16 @@ class EndpointSpec:
     def is_list(self) -> bool:
         """Return whether the response is a page of a list."""
         return self.query is not None and issubclass(self.query, ListQuery)
+
+    @property
+    def has_ranges(self) -> bool:
+        """Return whether the route sends bytes, or ranges of them."""
+        return RangeNotSatisfiable in self.errors
+
+    @property
+    def has_etag(self) -> bool:
+        """Return whether the response to GET has an `ETag`, so that preconditions apply."""
+        return self.has_ranges or bool(self.returns) or 'ETag' in self.extra_response_headers
 
     @property
     def _may_stream(self) -> bool:
@@ -132,7 +148,7 @@ class EndpointSpec:
             yield UnsupportedMediaType
         if self.body or self.form or self.query:
             yield UnprocessableContent
-        if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
+        if self.has_etag and method in SAFE_METHODS:
             yield PreconditionFailed
         if self.limit or self._may_stream or self._may_be_large:
             yield TooManyRequests
@@ -197,4 +213,7 @@ def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[st
         inspect.signature(handler).bind(**arguments)
     except TypeError as error:
         return [f'{method} {rule.rule} does not fit its declaration: {error}']
+    headers = {name.lower() for name in spec.extra_response_headers}
+    if spec.code == 201 and not (spec.location or spec.without_location or 'location' in headers):
+        return [f'{method} {rule.rule} returns 201: declare location=, or without_location=']
     return []

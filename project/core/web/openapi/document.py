@@ -201,7 +201,7 @@ def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
     success: dict[str, Any] = _success(spec)
     if method == 'HEAD' or spec.code == 204 or spec.produces == '':
         success = {'description': 'Headers only'}
-    responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, spec.code)}}
+    responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, method, spec.code)}}
     errors = [*spec.errors, *spec.implied_errors(rule, method)]
     for code in sorted({error.http_code for error in errors}):
         responses[str(code)] = FAIL_RESPONSE
@@ -211,17 +211,20 @@ def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
     if rule.arguments or spec.query:
         # The server returns 414 if the request line is longer than 8,190 bytes.
         responses['414'] = FAIL_RESPONSE
-    if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
+    if spec.may_create:
+        created = {**success, 'description': 'Created'}
+        responses['201'] = {**created, **response_headers(spec, method, 201)}
+    if method in SAFE_METHODS and spec.has_etag:
         responses['304'] = {'description': 'Not modified'}
     if has_ranges(spec) and method == 'GET':
         content = {**success['content'], 'multipart/byteranges': {'schema': BINARY_SCHEMA}}
         part = {'description': 'One or several ranges of the content', 'content': content}
-        responses['206'] = {**part, **response_headers(spec, 206)}
+        responses['206'] = {**part, **response_headers(spec, method, 206)}
     if spec.max_body_setting:
         responses['507'] = ERROR_RESPONSE
     if spec.may_return_202:
         made = {'description': 'Not ready yet: try again after `Retry-After` seconds'}
-        responses['202'] = {**made, **response_headers(spec, 202)}
+        responses['202'] = {**made, **response_headers(spec, method, 202)}
     return {**responses, '500': ERROR_RESPONSE, '503': ERROR_RESPONSE}
 
 
