@@ -98,7 +98,8 @@ def send_stored_object(
         raise
     response = Response(mimetype=mimetype, direct_passthrough=True)
     response.set_etag(etag)
-    response.last_modified = last_modified
+    if last_modified is not None:
+        response.last_modified = last_modified
     response.headers['Accept-Ranges'] = 'bytes'
     if name is not None:
         response.headers['Content-Disposition'] = disposition_of(name, inline=inline)

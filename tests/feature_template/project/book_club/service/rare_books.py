@@ -24,9 +24,9 @@ from project.core.database.cleanup import delete_batch
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import atomic, db
+from project.core.version_conditions import ANY_VERSION, VersionCondition
 from project.users import service as users
 from project.users.personal_data import ExportFile, json_part
-
 
 
 def list_rare_books(owner_id: int, page: PageRequest) -> Page[RareBookRow]:
