@@ -193,6 +193,9 @@ def contradictions(
     :param shown: the response that contains the ETag.
     """
     dated = shown.headers.get('Last-Modified')
+    if route.method == 'HEAD':
+        # HEAD ignores `Range`, and takes the same path as GET.
+        cells = tuple(cell for cell in cells if len(cell) < 2)
     for cell in cells:
         is_dated = bool(dated) and route.method in READS
         wanted = expected_status(

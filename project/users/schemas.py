@@ -9,8 +9,8 @@ from marshmallow import Schema, fields, validate
 from project.core.clock import now
 from project.core.web.requests.fields import EmailAddress, Text, Timestamp
 
-from .name_patterns import TYPED_USERNAME
 from .models import role_etag
+from .name_patterns import TYPED_USERNAME
 from .permissions import BUILT_IN, permissions_of_role
 from .rows import etag_parts
 

@@ -25,6 +25,9 @@ SPECIFIC_HEADERS = {*EXPOSED_HEADERS, 'Repr-Digest', 'Accept-Ranges'} - {
     'X-Request-ID', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Tus-Resumable',
 }  # fmt: skip
 
+# The contents of the JSON responses of this test, by path, query and `ETag`.
+SEEN_ETAGS: dict[tuple[str, bytes, str], bytes] = {}
+
 # An API key is never a recent login, so routes with `fresh=True` reject it.
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -36,11 +39,13 @@ class IsolatedClient(FlaskClient):
     context of the test, read uncommitted rows, and hide a missing commit.
 
     If the application has an OpenAPI document, the client checks that the document contains the
-    headers of each successful response.
+    headers of each successful response. It also checks that an `ETag` never stands for two
+    contents: otherwise a client would keep an outdated one.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = Context().run(super().open, *args, **kwargs)
+        _ensure_one_content_per_etag(response)
         if response.status_code < 300 and GENERATED.is_set(self.application):
             surplus = SPECIFIC_HEADERS & set(response.headers.keys()) - self._documented(response)
             assert not surplus, (
@@ -57,6 +62,15 @@ class IsolatedClient(FlaskClient):
         operations = specification(self.application)['paths'][openapi_path(rule)]
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
+
+
+def _ensure_one_content_per_etag(response: TestResponse) -> None:
+    """Compare a JSON response to GET with the earlier ones that had the same URL and `ETag`."""
+    asked = response.request
+    etag = response.headers.get('ETag')
+    if etag and asked.method == 'GET' and response.status_code == 200 and response.is_json:
+        known = SEEN_ETAGS.setdefault((asked.path, asked.query_string, etag), response.data)
+        assert known == response.data, f'{asked.path} has one ETag for two contents: {etag}'
 
 
 def authorized_client(app: Flask, authorization: str) -> IsolatedClient:

@@ -65,7 +65,8 @@ def totp_delete() -> None:
 @blueprint.post('/recovery-codes')
 @endpoint(
     allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/15 minutes',
-    without_location='The codes have no URL: no other response contains them.', errors=[TotpNotEnabled],
+    without_location='The codes have no URL: no other response contains them.',
+    errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> dict[str, list[str]]:
     """Create ten new recovery codes, shown only once. They void the old codes."""

@@ -65,7 +65,11 @@ def lock_file(owner_id: int, file_id: UUID) -> None:
 
 @atomic()
 def update_file(
-    owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: VersionCondition = ANY_VERSION
+    owner_id: int,
+    file_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    expected: VersionCondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Change the `name`, the `tags` or both of a file.
 
@@ -100,7 +104,9 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY
 
 
 @atomic()
-def restore_file(owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY_VERSION) -> OwnedFileRow:
+def restore_file(
+    owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY_VERSION
+) -> OwnedFileRow:
     """Restore a file from the trash. Do nothing if it is not in the trash.
 
     :raises FileNotFound: if the owner has no such file.

@@ -68,9 +68,7 @@ def avatar_update(form: AvatarFormData) -> PutResult:
 
 
 @blueprint.delete('/me/avatar')
-@endpoint(
-    allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound, AvatarChanged]
-)
+@endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound, AvatarChanged])
 def avatar_delete() -> None:
     """Delete your avatar."""
     service.remove_avatar(current_principal().user_id, expected=version_condition())

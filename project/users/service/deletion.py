@@ -8,9 +8,9 @@ from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, execute_select, locks_user
 from project.core.deprecated_calls import delete_calls_except_of
 from project.core.security.principal import Principal
-from project.core.version_conditions import ANY_VERSION, VersionCondition
 from project.core.stored_objects import release_objects
 from project.core.tasks import enqueue, task
+from project.core.version_conditions import ANY_VERSION, VersionCondition
 from project.users.models import DELETED, User
 from project.users.personal_data import Erase, personal_data_registry
 from project.users.signals import user_deleted

@@ -15,10 +15,11 @@ from project.core.database.keyset_pagination import Page
 from project.core.web.requests.pagination import next_link_header, page_request
 from project.core.web.requests.parsing import is_form, load_form, load_json, load_query
 from project.core.web.responses.compiled_schemas import Dump, compile_dump
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.etags import add_etag, etag_of
 from project.core.web.responses.jsend import api_success
 
-from .endpoint_spec import SAFE_METHODS, EndpointSpec
+from .endpoint_spec import EndpointSpec
 from .locations import PutResult, location_of
 from .request_types import validate_request_types
 

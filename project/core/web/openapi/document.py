@@ -15,13 +15,13 @@ from project.core.value_codec import encode
 from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint_spec import (
     ENDPOINT_SPECS,
-    SAFE_METHODS,
     EndpointSpec,
     declared_methods,
     handler_of,
 )
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.requests.fields import EmailAddress, OtpCode, Text, Timestamp
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import EXPOSED_HEADERS
 from project.core.web.routing import URL_ARGUMENT_PATTERN, openapi_path
 
@@ -201,7 +201,9 @@ def _responses(rule: Rule, method: str, spec: EndpointSpec) -> dict[str, Any]:
     success: dict[str, Any] = _success(spec)
     if method == 'HEAD' or spec.code == 204 or spec.produces == '':
         success = {'description': 'Headers only'}
-    responses: dict[str, Any] = {str(spec.code): {**success, **response_headers(spec, method, spec.code)}}
+    responses: dict[str, Any] = {
+        str(spec.code): {**success, **response_headers(spec, method, spec.code)}
+    }
     errors = [*spec.errors, *spec.implied_errors(rule, method)]
     for code in sorted({error.http_code for error in errors}):
         responses[str(code)] = FAIL_RESPONSE

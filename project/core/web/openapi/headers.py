@@ -6,7 +6,8 @@ from typing import TypeAlias
 from werkzeug.routing import Rule
 
 from project.core.errors import PreconditionFailed
-from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
+from project.core.web.endpoints.endpoint_spec import EndpointSpec
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import Header
 
 Named: TypeAlias = tuple[str, Header]

@@ -101,7 +101,11 @@ def create_rare_book(
 
 @atomic()
 def update_rare_book(
-    owner_id: int, rare_book_id: UUID, changes: Mapping[str, Any], *, expected: VersionCondition = ANY_VERSION
+    owner_id: int,
+    rare_book_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    expected: VersionCondition = ANY_VERSION,
 ) -> RareBookRow:
     """Change only the given fields; concurrent changes of other fields are kept.
 
@@ -130,7 +134,9 @@ def update_rare_book(
 
 
 @atomic()
-def delete_rare_book(owner_id: int, rare_book_id: UUID, *, expected: VersionCondition = ANY_VERSION) -> None:
+def delete_rare_book(
+    owner_id: int, rare_book_id: UUID, *, expected: VersionCondition = ANY_VERSION
+) -> None:
     """Delete a rare book.
 
     :raises RareBookNotFound: if the owner has no such rare book.
