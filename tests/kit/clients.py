@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from project.core.clock import now
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
+from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS
 from project.core.web.openapi.document import GENERATED, specification
 from project.core.web.responses.headers import EXPOSED_HEADERS
 from project.core.web.routing import openapi_path
@@ -40,12 +41,15 @@ class IsolatedClient(FlaskClient):
 
     If the application has an OpenAPI document, the client checks that the document contains the
     headers of each successful response. It also checks that an `ETag` never stands for two
-    contents: otherwise a client would keep an outdated one.
+    contents: otherwise a client would keep an outdated one. A response 201 must have the
+    URL of the created object, or its declaration the reason why not.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = Context().run(super().open, *args, **kwargs)
         _ensure_one_content_per_etag(response)
+        if response.status_code == 201:
+            _ensure_location(self.application, response)
         if response.status_code < 300 and GENERATED.is_set(self.application):
             surplus = SPECIFIC_HEADERS & set(response.headers.keys()) - self._documented(response)
             assert not surplus, (
@@ -62,6 +66,15 @@ class IsolatedClient(FlaskClient):
         operations = specification(self.application)['paths'][openapi_path(rule)]
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
+
+
+def _ensure_location(app: Flask, response: TestResponse) -> None:
+    asked, urls = response.request, app.url_map.bind('')
+    rule, _ = urls.match(asked.path, asked.method, return_rule=True)
+    spec = ENDPOINT_SPECS.of(app)[rule.endpoint, asked.method]
+    if spec.without_location is None:
+        url = response.location or ''
+        assert urls.allowed_methods(url), f'{asked.path}: Location {url!r} is no URL of the service'
 
 
 def _ensure_one_content_per_etag(response: TestResponse) -> None:

@@ -21,6 +21,7 @@ class TestRoutes:
 
         assert (made.status_code, data(made)['built_in']) == (201, False)
         assert data(admin.get(made.location)) == data(made)
+        fails_with(admin.get(f'{URL}/roles/nobody'), 'role', status=404)
         assert data(given)['roles'] == ['auditor']
         assert as_user(user).get(URL).status_code == 200
         assert {role['name']: role['built_in'] for role in listed} == {

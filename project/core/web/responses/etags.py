@@ -19,7 +19,7 @@ from .conditional_requests import (
     not_modified,
 )
 
-# The hash distinguishes the contents of one URL. Nobody gains anything by making two of them equal.
+# The hash distinguishes the contents of one URL. An attacker gains nothing from two equal ones.
 DIGEST_BYTES = 16
 
 
