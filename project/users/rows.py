@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from project.core.version_conditions import digest_of
+from project.core.version_preconditions import digest_of
 
 
 class ExportRow(NamedTuple):

@@ -15,7 +15,7 @@ from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import version_condition
+from project.core.web.responses.etags import version_precondition
 from project.core.web.responses.file_responses import CONTENT_HEADERS, send_stored_object
 from project.core.web.responses.headers import USER_CONTENT
 from project.files import service
@@ -90,7 +90,7 @@ def file_content_replace(file_id: UUID, form: ContentFormData | None) -> PutResu
     the content survives a power cut. `If-Match` and the `ETag` of the response are those of the
     content: the `ETag` of `GET /files/<file_id>/content`.
     """
-    owner_id, expected = current_principal().user_id, version_condition()
+    owner_id, expected = current_principal().user_id, version_precondition()
     if form is None:
         file = service.replace_content(
             owner_id, file_id, request.stream, length=request.content_length,
@@ -144,7 +144,7 @@ def version_content(file_id: UUID, number: int, query: ContentParameters) -> Res
 def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
     """Restore a version: its content becomes a new version, and all others stay."""
     owner_id = current_principal().user_id
-    return service.restore_version(owner_id, file_id, number, expected=version_condition())
+    return service.restore_version(owner_id, file_id, number, expected=version_precondition())
 
 
 def send(stream: StoredObject, name: str, bytes_: Any, *, inline: bool = False) -> Response:

@@ -13,7 +13,7 @@ from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
 from project.core.stored_objects import ObjectKind, register_object_kind
-from project.core.version_conditions import ANY_VERSION, VersionCondition
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.files import blobs
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name, clean_type
@@ -84,7 +84,7 @@ def replace_content(
     *,
     length: int | None = None,
     declared_type: str | None = None,
-    expected: VersionCondition = ANY_VERSION,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store a stream as the newest version of a file. It is durable when this returns.
 
@@ -111,7 +111,7 @@ def replace_with_upload(
     upload: ReservedUpload,
     *,
     declared_type: str | None = None,
-    expected: VersionCondition = ANY_VERSION,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store the bytes of an upload as the newest version of a file. See `replace_content`."""
     upload.prepare_blob()
@@ -142,7 +142,7 @@ register_object_kind(
 
 @locks_user('owner_id')
 def restore_version(
-    owner_id: int, file_id: UUID, number: int, *, expected: VersionCondition = ANY_VERSION
+    owner_id: int, file_id: UUID, number: int, *, expected: VersionPrecondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Store the bytes of an old version as the newest version. The other versions stay.
 
@@ -243,7 +243,7 @@ def _add_uploaded_version(
     file_id: UUID,
     upload: ReservedUpload,
     declared_type: str | None,
-    expected: VersionCondition,
+    expected: VersionPrecondition,
 ) -> OwnedFileRow:
     ensure_owner_active(owner_id)
     reserved = complete_reservation(upload)

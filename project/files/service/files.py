@@ -10,7 +10,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import atomic, db
 from project.core.database.types import UTCDateTime
-from project.core.version_conditions import ANY_VERSION, VersionCondition
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
 from project.files.models import (
@@ -69,7 +69,7 @@ def update_file(
     file_id: UUID,
     changes: Mapping[str, Any],
     *,
-    expected: VersionCondition = ANY_VERSION,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Change the `name`, the `tags` or both of a file.
 
@@ -89,7 +89,9 @@ def update_file(
 
 
 @atomic()
-def trash_file(owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY_VERSION) -> None:
+def trash_file(
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> None:
     """Move a file to the trash. It can be restored until it is deleted as expired trash.
 
     :raises FileNotFound: if the owner has no such file.
@@ -105,7 +107,7 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY
 
 @atomic()
 def restore_file(
-    owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY_VERSION
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Restore a file from the trash. Do nothing if it is not in the trash.
 
@@ -117,7 +119,9 @@ def restore_file(
 
 
 @atomic()
-def delete_file(owner_id: int, file_id: UUID, *, expected: VersionCondition = ANY_VERSION) -> None:
+def delete_file(
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> None:
     """Delete a file permanently. If no other file has the same bytes, they are deleted later.
 
     :raises FileNotFound: if the owner has no such file.
@@ -150,7 +154,7 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page[Versi
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
-def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: VersionCondition) -> None:
+def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: VersionPrecondition) -> None:
     """Move a file to the trash, or restore it. Do nothing if it is there, or restored, already.
 
     :param to: the time of the move, or None to restore the file.
@@ -173,7 +177,7 @@ def update_file_row(
 ) -> None:
     """Compare a condition and change the row in one statement. Call it inside `atomic`.
 
-    :param condition: the condition on the version, from a `VersionCondition`.
+    :param condition: the condition on the version, from a `VersionPrecondition`.
     :param live: True if the file must not be in the trash, False if it must be in the trash.
     :raises FileNotFound: if the file does not exist.
     :raises FileChanged: if the file does not meet the condition.

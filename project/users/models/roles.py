@@ -13,7 +13,7 @@ from project.core.database.rows import select_row
 from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime, WordList
 from project.core.security.permissions import all_permissions
-from project.core.version_conditions import digest_of
+from project.core.version_preconditions import digest_of
 from project.users.permissions import (
     ADMIN,
     BUILT_IN,

@@ -12,7 +12,7 @@ from project.core.web.endpoints.access import authenticated, current_principal, 
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import UploadedFile
-from project.core.web.responses.etags import version_condition
+from project.core.web.responses.etags import version_precondition
 from project.core.web.responses.file_responses import send_stored_object
 from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 from project.users import service
@@ -62,7 +62,7 @@ def avatar_update(form: AvatarFormData) -> PutResult:
     all metadata, such as the location. Only the first frame of an animation is used.
     """
     stored = service.set_avatar(
-        current_principal().user_id, form['file'].stream, expected=version_condition()
+        current_principal().user_id, form['file'].stream, expected=version_precondition()
     )
     return PutResult(stored.profile, etag=stored.etag, is_new=stored.is_new)
 
@@ -71,7 +71,7 @@ def avatar_update(form: AvatarFormData) -> PutResult:
 @endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound, AvatarChanged])
 def avatar_delete() -> None:
     """Delete your avatar."""
-    service.remove_avatar(current_principal().user_id, expected=version_condition())
+    service.remove_avatar(current_principal().user_id, expected=version_precondition())
 
 
 @blueprint.get('/me/avatar')

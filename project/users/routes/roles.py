@@ -9,7 +9,7 @@ from project.core.web.endpoints.access import current_principal, requires
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import version_condition
+from project.core.web.responses.etags import version_precondition
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -84,7 +84,7 @@ def role_replace(name: str, body: RoleReplaceBody) -> PutResult:
     new permissions of the role, the response is 403.
     """
     role = service.define_role(
-        name, body['permissions'], by=current_principal(), expected=version_condition()
+        name, body['permissions'], by=current_principal(), expected=version_precondition()
     )
     # Each change of an existing role increments its version.
     return PutResult(role, is_new=role.version == 1)
@@ -97,7 +97,7 @@ def role_replace(name: str, body: RoleReplaceBody) -> PutResult:
 )  # fmt: skip
 def role_delete(name: str) -> None:
     """Delete a role. All users lose it."""
-    service.delete_role(name, by=current_principal(), expected=version_condition())
+    service.delete_role(name, by=current_principal(), expected=version_precondition())
 
 
 class UserRolesReplaceRequest(Schema):
@@ -127,5 +127,5 @@ def user_roles_replace(user_id: int, body: UserRolesReplaceBody) -> UserRow:
     permission that you do not hold, the response is 403.
     """
     return service.set_roles(
-        user_id, body['roles'], by=current_principal(), expected=version_condition()
+        user_id, body['roles'], by=current_principal(), expected=version_precondition()
     )

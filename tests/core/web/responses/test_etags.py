@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from marshmallow import Schema, fields
 
-from project.core.version_conditions import ANY_VERSION, VersionCondition
-from project.core.web.responses.etags import etag_of, version_condition
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.web.responses.etags import etag_of, version_precondition
 from tests.kit.responses import data, fails_with
 
 
@@ -73,17 +73,17 @@ class TestEtagOf:
         assert etag_of(thing, OwnedSchema) == 'Boat-3'
 
 
-class TestVersionCondition:
+class TestVersionPrecondition:
     def condition_of(self, app, **headers):
         named = {name.replace('_', '-'): value for name, value in headers.items()}
         with app.test_request_context(headers=named):
-            return version_condition()
+            return version_precondition()
 
     def test_accepts_any_version_without_headers(self, app):
         assert self.condition_of(app) == ANY_VERSION
 
     def test_requires_an_object_for_a_star_in_if_match(self, app):
-        assert self.condition_of(app, If_Match='*') == VersionCondition(must_exist=True)
+        assert self.condition_of(app, If_Match='*') == VersionPrecondition(must_exist=True)
 
     @pytest.mark.parametrize(
         ('tags', 'accepted'),
@@ -99,14 +99,14 @@ class TestVersionCondition:
         ],
     )
     def test_accepts_the_strong_tags_in_if_match(self, app, tags, accepted):
-        assert self.condition_of(app, If_Match=tags) == VersionCondition(
+        assert self.condition_of(app, If_Match=tags) == VersionPrecondition(
             must_exist=True, accepted=frozenset(accepted)
         )
 
     def test_requires_that_nothing_exists_for_a_star_in_if_none_match(self, app):
-        assert self.condition_of(app, If_None_Match='*') == VersionCondition(must_not_exist=True)
+        assert self.condition_of(app, If_None_Match='*') == VersionPrecondition(must_not_exist=True)
 
     def test_excludes_the_tags_in_if_none_match(self, app):
-        assert self.condition_of(app, If_None_Match='"1", W/"2"') == VersionCondition(
+        assert self.condition_of(app, If_None_Match='"1", W/"2"') == VersionPrecondition(
             excluded=frozenset({'1', '2'})
         )

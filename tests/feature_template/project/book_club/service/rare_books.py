@@ -24,7 +24,7 @@ from project.core.database.cleanup import delete_batch
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import atomic, db
-from project.core.version_conditions import ANY_VERSION, VersionCondition
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users import service as users
 from project.users.personal_data import ExportFile, json_part
 
@@ -105,13 +105,13 @@ def update_rare_book(
     rare_book_id: UUID,
     changes: Mapping[str, Any],
     *,
-    expected: VersionCondition = ANY_VERSION,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> RareBookRow:
     """Change only the given fields; concurrent changes of other fields are kept.
 
-    :param expected: the condition on the version (`If-Match`).
+    :param expected: the precondition on the version (`If-Match`).
     :raises RareBookNotFound: if the owner has no such rare book.
-    :raises RareBookChanged: if the rare book does not meet the condition.
+    :raises RareBookChanged: if the rare book does not meet the precondition.
     :raises RareBookShelfMarkTaken: if another rare book of the owner has this `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
@@ -135,12 +135,12 @@ def update_rare_book(
 
 @atomic()
 def delete_rare_book(
-    owner_id: int, rare_book_id: UUID, *, expected: VersionCondition = ANY_VERSION
+    owner_id: int, rare_book_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
 ) -> None:
     """Delete a rare book.
 
     :raises RareBookNotFound: if the owner has no such rare book.
-    :raises RareBookChanged: if the rare book does not meet the condition.
+    :raises RareBookChanged: if the rare book does not meet the precondition.
     """
     mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
     mine &= expected.on(RareBook.version)

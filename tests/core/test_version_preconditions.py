@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 
 from project.core.database.session import atomic, db
-from project.core.version_conditions import ANY_VERSION, VersionCondition, digest_of
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition, digest_of
 
 THINGS = Table('things', MetaData(), Column('version', Integer), Column('hash', String(64)))
 
@@ -18,22 +18,22 @@ def things(app):
 
 
 def condition(*accepted, **given):
-    return VersionCondition(must_exist=True, accepted=frozenset(accepted), **given)
+    return VersionPrecondition(must_exist=True, accepted=frozenset(accepted), **given)
 
 
-class TestVersionCondition:
+class TestVersionPrecondition:
     @pytest.mark.parametrize(
         ('given', 'is_met'),
         [
             (ANY_VERSION, True),
-            (VersionCondition(must_exist=True), True),
+            (VersionPrecondition(must_exist=True), True),
             (condition('3'), True),
             (condition('2', '3'), True),
             (condition('2'), False),
             (condition(), False),
-            (VersionCondition(must_not_exist=True), False),
-            (VersionCondition(excluded=frozenset({'3'})), False),
-            (VersionCondition(excluded=frozenset({'2', 'x'})), True),
+            (VersionPrecondition(must_not_exist=True), False),
+            (VersionPrecondition(excluded=frozenset({'3'})), False),
+            (VersionPrecondition(excluded=frozenset({'2', 'x'})), True),
             (condition('3', excluded=frozenset({'3'})), False),
             *(
                 (condition(tag), False)
@@ -66,8 +66,8 @@ class TestVersionCondition:
         ('given', 'is_met'),
         [
             (ANY_VERSION, True),
-            (VersionCondition(must_not_exist=True), True),
-            (VersionCondition(must_exist=True), False),
+            (VersionPrecondition(must_not_exist=True), True),
+            (VersionPrecondition(must_exist=True), False),
             (condition('3'), False),
         ],
     )
