@@ -15,11 +15,11 @@ from flask import Flask
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
-from project.core.version_preconditions import VersionPrecondition
 from project.core.database.session import atomic, db
 from project.core.errors import Conflict
 from project.core.storage import StagedObject, storage, storage_from_url
 from project.core.stored_objects import Publication, collect_released_objects
+from project.core.version_preconditions import VersionPrecondition
 from project.files import service as files
 from project.files.errors import FileChanged
 from project.files.models import Upload
