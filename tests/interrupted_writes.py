@@ -19,6 +19,7 @@ from project.core.database.session import atomic, db
 from project.core.errors import Conflict
 from project.core.storage import StagedObject, storage, storage_from_url
 from project.core.stored_objects import Publication, collect_released_objects
+from project.core.version_preconditions import VersionPrecondition
 from project.files import service as files
 from project.files.errors import FileChanged
 from project.files.models import Upload
@@ -85,6 +86,9 @@ FAULTS: dict[str, Callable[[], None]] = {
 }  # fmt: skip
 
 
+OUTDATED = VersionPrecondition(must_exist=True, accepted=frozenset({'another hash'}))
+
+
 @dataclass
 class Writer:
     """A user who stores objects in every way that the service offers."""
@@ -106,10 +110,11 @@ class Writer:
         files.replace_content(self.owner_id, file.id, self.content())
 
     def replace_stale(self) -> None:
-        """Upload a new version with an outdated version number, which is rejected."""
+        """Upload a new version with an outdated `If-Match`, which the transaction rejects."""
         file = files.store_file(self.owner_id, BytesIO(b'The same.'))
-        with suppress(FileChanged):
-            files.replace_content(self.owner_id, file.id, self.content(), expected=frozenset({99}))
+        with suppress(FileChanged), files.open_upload(self.owner_id, least=0) as upload:
+            upload.write_stream(self.content())
+            files.replace_with_upload(self.owner_id, file.id, upload, expected=OUTDATED)
 
     def resume(self) -> None:
         """Upload a file in two chunks, by the resumable protocol."""

@@ -108,6 +108,10 @@ class AvatarNotFound(NotFound):
     field, reason = 'avatar', 'No such avatar'
 
 
+class AvatarChanged(PreconditionFailed):
+    """The avatar was changed since the client read the `ETag` in `If-Match`."""
+
+
 class AvatarTooLarge(ContentTooLarge):
     """The image file is larger than `USERS_AVATAR_MAX_SIZE`."""
 

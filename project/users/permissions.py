@@ -35,6 +35,14 @@ MEMBER = 'member'
 BUILT_IN = (ADMIN, MEMBER)
 
 
+def permissions_of_role(name: str, stored: Iterable[str]) -> frozenset[str]:
+    """Return the permissions of a role, without those that no feature declares.
+
+    :param stored: the permissions in the row. Those of built-in roles are defined in the code.
+    """
+    return built_in_permissions([name]) if name in BUILT_IN else all_permissions() & {*stored}
+
+
 def built_in_permissions(roles: Iterable[str]) -> frozenset[str]:
     """Return the permissions of those of the given roles that are built-in.
 

@@ -7,11 +7,12 @@ from flask import current_app, url_for
 from marshmallow import Schema, fields, validate
 
 from project.core.clock import now
-from project.core.security.permissions import all_permissions
 from project.core.web.requests.fields import EmailAddress, Text, Timestamp
 
+from .models import role_etag
 from .name_patterns import TYPED_USERNAME
-from .permissions import BUILT_IN, built_in_permissions
+from .permissions import BUILT_IN, permissions_of_role
+from .rows import etag_parts
 
 
 class Username(Text):
@@ -44,6 +45,12 @@ class UserSchema(Schema):
     )
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
     updated_at = Timestamp(metadata={'description': 'The time of the last change.'})
+
+    @staticmethod
+    def etag(user: Any) -> str:
+        """Return the ETag of a user."""
+        before, after = etag_parts(user)
+        return f'{before}{user.version}{after}'
 
 
 class UserProfileSchema(Schema):
@@ -107,12 +114,14 @@ class RoleSchema(Schema):
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
     updated_at = Timestamp(metadata={'description': 'The time of the last change.'})
 
+    @staticmethod
+    def etag(role: Any) -> str:
+        """Return the ETag of a role."""
+        return role_etag(role)
+
     def get_permissions(self, role: Any) -> list[str]:
         """Return the permissions of a role, without those that no feature declares."""
-        known = all_permissions()
-        if role.name in BUILT_IN:
-            return sorted(built_in_permissions([role.name]))
-        return sorted(known.intersection(role.permissions))
+        return sorted(permissions_of_role(role.name, role.permissions))
 
     def get_built_in(self, role: Any) -> bool:
         """Return whether a role is built-in: its permissions are defined in the code."""

@@ -21,7 +21,7 @@ from project.core.web.openapi.document import specification
 from tests.databases import create_tables, fresh_database, send_savepoints_as_text
 from tests.passwords import UNDECLARED_HASHING, recording_undeclared_hashing
 
-from .clients import IsolatedClient
+from .clients import SEEN_ETAGS, IsolatedClient
 
 VAR_FOLDER = pytest.StashKey[Path]()
 
@@ -69,6 +69,7 @@ def isolation(request: pytest.FixtureRequest, app: Flask) -> Iterator[None]:
     """
     undeclared_hashing = request.config.stash[UNDECLARED_HASHING]
     undeclared_hashing.clear()
+    SEEN_ETAGS.clear()
     set_request_context(NO_CONTEXT)
     with _rolled_back_transaction(app), _own_folders(app, request):
         yield

@@ -27,6 +27,9 @@ SPECIFIC_HEADERS = {*EXPOSED_HEADERS} - {
     'Accept', 'Accept-Encoding', 'Accept-Patch', 'Idempotency-Replayed',
 }  # fmt: skip
 
+# The contents of the JSON responses of this test, by path, query and `ETag`.
+SEEN_ETAGS: dict[tuple[str, bytes, str], bytes] = {}
+
 # An API key is never a recent login, so routes with `fresh=True` reject it.
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -38,11 +41,16 @@ class IsolatedClient(FlaskClient):
     context of the test, read uncommitted rows, and hide a missing commit.
 
     If the application has an OpenAPI document, the client checks that the document contains the
-    headers of each successful response.
+    headers of each successful response. It also checks that an `ETag` never stands for two
+    contents: otherwise a client would keep an outdated one. A response 201 must have the
+    URL of the created object, or its declaration the reason why not.
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = Context().run(super().open, *args, **kwargs)
+        _ensure_one_content_per_etag(response)
+        if response.status_code == 201:
+            _ensure_location(self.application, response)
         is_documented = response.status_code < 300 and response.request.method != 'OPTIONS'
         if is_documented and GENERATED.is_set(self.application):
             specs = ENDPOINT_SPECS.of(self.application).values()
@@ -62,6 +70,24 @@ class IsolatedClient(FlaskClient):
         operations = operations_at(rule, self.application)
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
+
+
+def _ensure_location(app: Flask, response: TestResponse) -> None:
+    asked, urls = response.request, app.url_map.bind('')
+    rule, _ = urls.match(asked.path, asked.method, return_rule=True)
+    spec = ENDPOINT_SPECS.of(app)[rule.endpoint, asked.method]
+    if spec.without_location is None:
+        url = response.location or ''
+        assert urls.allowed_methods(url), f'{asked.path}: Location {url!r} is no URL of the service'
+
+
+def _ensure_one_content_per_etag(response: TestResponse) -> None:
+    """Compare a JSON response to GET with the earlier ones that had the same URL and `ETag`."""
+    asked = response.request
+    etag = response.headers.get('ETag')
+    if etag and asked.method == 'GET' and response.status_code == 200 and response.is_json:
+        known = SEEN_ETAGS.setdefault((asked.path, asked.query_string, etag), response.data)
+        assert known == response.data, f'{asked.path} has one ETag for two contents: {etag}'
 
 
 def authorized_client(app: Flask, authorization: str) -> IsolatedClient:

@@ -138,7 +138,8 @@ def test_other_requests_succeed_while_a_user_fills_the_disk(small_disk: Path) ->
 def stale_uploads(user: User, disk: Path) -> Counter[int]:
     """Upload repeatedly with a wrong version number (`If-Match`).
 
-    The service rejects these uploads; none may leave bytes on the disk.
+    The service rejects these uploads; none may leave bytes on the disk. They are forms: the service
+    compares the condition of any other body before it reads the body.
     """
     file_id = user.upload(b'first').json()['data']['id']
     before = free(disk)
@@ -147,7 +148,7 @@ def stale_uploads(user: User, disk: Path) -> Counter[int]:
         answer = user.send(
             'PUT',
             f'/files/{file_id}/content',
-            data=os.urandom(4 * MB),
+            files={'file': os.urandom(4 * MB)},
             headers={'If-Match': '"99"'},
         )
         found[answer.status_code] += 1

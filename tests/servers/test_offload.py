@@ -6,6 +6,7 @@ notice any difference except the duration.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -146,6 +147,7 @@ class TestMaxDownloads(links.TestMaxDownloads):
 @pytest.mark.usefixtures('var')  # `through_nginx`, which the tests request later, needs it
 class TestOffloadedResponse:
     CONTENT = bytes(range(256)) * 400
+    ETAG = f'"{sha256(CONTENT).hexdigest()}"'
 
     @pytest.mark.parametrize(
         'headers',
@@ -166,6 +168,15 @@ class TestOffloadedResponse:
             {'Range': 'bytes=200000-'},
             {'If-None-Match': '"other"'},
             {'If-Match': '"other"'},
+            {'If-Match': '*', 'Range': 'bytes=0-9'},
+            {'If-Match': ETAG, 'Range': 'bytes=0-9'},
+            {'If-None-Match': ETAG, 'Range': 'bytes=0-9'},
+            {'Range': 'bytes=0-9', 'If-Range': ETAG},
+            {'Range': f'bytes=0-{"9" * 30}'},
+            {'Range': f'bytes={"9" * 30}-'},
+            {'Range': f'bytes=-{"9" * 30}'},
+            {'Range': 'bytes = 0-9'},
+            {'If-Modified-Since': 'Mon, 23 Nov 2009 08:00:00 GMT'},
             {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'},
             {'If-Unmodified-Since': 'Mon, 23 Nov 2009 08:00:00 GMT'},
             {'Origin': 'https://app.example.test'},
@@ -197,6 +208,8 @@ class TestOffloadedResponse:
 
         assert client.get(url).data == self.CONTENT
         assert client.get(url, headers={'Range': 'bytes=1-3'}).data == b'\1\2\3'
+        dated = {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT', 'If-None-Match': '"other"'}
+        assert client.get(url, headers=dated).data == self.CONTENT
 
 
 def parts_of(response: Any) -> bytes:

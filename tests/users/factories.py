@@ -8,6 +8,7 @@ from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait, po
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.principal import Principal
+from project.core.version_preconditions import VersionPrecondition
 from project.users.models import (
     DISABLED,
     Export,
@@ -17,6 +18,7 @@ from project.users.models import (
     email_key,
     permissions_of,
 )
+from project.users.schemas import UserSchema
 from tests.factories import ModelFactory
 
 
@@ -88,6 +90,19 @@ class ExportFactory(ModelFactory):
 
     user_id = LazyAttribute(lambda export: export.user.id)
     expires_at = LazyFunction(lambda: now() + timedelta(days=7))
+
+
+def user_etag(user: Any, version: int | None = None) -> str:
+    """Return the `ETag` of a user; with `version`, that of another version of the same user."""
+    found = User.find(user.id)
+    assert found is not None
+    return f'"{UserSchema.etag(found._replace(version=version or found.version))}"'
+
+
+def condition_on(user: Any, *versions: int) -> VersionPrecondition:
+    """Return the condition that a user has one of these versions, by default the present one."""
+    etags = [user_etag(user, version).strip('"') for version in versions or [None]]
+    return VersionPrecondition(must_exist=True, accepted=frozenset(etags))
 
 
 def principal_of(user: Any, **changes: Any) -> Principal:

@@ -106,7 +106,7 @@ class VerificationReplaceBody(TypedDict):
     allow=public, body=VerificationReplaceRequest, returns=UserSchema, code=201,
     limit='60/15 minutes', errors=[WrongPin, TooManyAttempts, UsernameTaken, EmailTaken],
     hashes_password=True,
-    location=('api_v1.users.user', 'user_id'),
+    location=('api_v1.users.user', 'user_id'), versioned=True,
 )  # fmt: skip
 def verification_replace(body: VerificationReplaceBody) -> UserRow:
     """Create the user after a check of the PIN and the password of the registration.

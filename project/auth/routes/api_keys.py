@@ -73,7 +73,8 @@ class KeyCreateBody(TypedDict):
 @blueprint.post('/keys')
 @endpoint(
     allow=authenticated(fresh=True), body=KeyCreateRequest, returns=NewApiKeySchema, code=201,
-    limit='60/15 minutes', errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
+    limit='60/15 minutes', location=('.key_delete', 'key_id'),
+    errors=[ScopeUnknown, PrivilegeEscalation, ExpiryPast, TooManyKeys],
 )  # fmt: skip
 def key_create(body: KeyCreateBody) -> CreatedKey:
     """Create an API key for a program.

@@ -62,7 +62,7 @@ class EmailChangeReplaceBody(TypedDict):
 @blueprint.put('/email-changes')
 @endpoint(
     operation_id='confirmEmailChange',
-    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema,
+    allow=authenticated(), body=EmailChangeReplaceRequest, returns=UserSchema, versioned=True,
     limit='60/15 minutes',
     errors=[WrongPin, TooManyAttempts, EmailTaken],
 )  # fmt: skip

@@ -90,7 +90,7 @@ class InvitationReplaceBody(TypedDict):
         InvitationInvalid, UsernameMissing, UsernameTaken, UsernameReserved, EmailTaken,
         PasswordTooWeak,
     ],
-    location=('api_v1.users.user', 'user_id'),
+    location=('api_v1.users.user', 'user_id'), versioned=True,
 )  # fmt: skip
 def invitation_replace(body: InvitationReplaceBody) -> UserRow:
     """Accept an invitation: choose a password, and a username if you have none yet.

@@ -19,7 +19,7 @@ from . import blueprint
 @endpoint(
     operation_id='startTotp',
     allow=authenticated(fresh=True), returns=EnrolmentSchema, code=201, limit='20/15 minutes',
-    errors=[TotpAlreadyEnabled],
+    location=('.totp_replace',), errors=[TotpAlreadyEnabled],
 )  # fmt: skip
 def totp_create() -> service.Enrolment:
     """Start to enrol an authenticator.
@@ -67,6 +67,7 @@ def totp_delete() -> None:
 @blueprint.post('/recovery-codes')
 @endpoint(
     allow=authenticated(fresh=True), returns=RecoveryCodesSchema, code=201, limit='20/15 minutes',
+    without_location='The codes have no URL: no other response contains them.',
     errors=[TotpNotEnabled],
 )  # fmt: skip
 def recovery_codes_create() -> dict[str, list[str]]:

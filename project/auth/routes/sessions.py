@@ -65,7 +65,7 @@ class SessionCreateBody(TypedDict):
 @blueprint.post('/sessions')
 @endpoint(
     allow=public, body=SessionCreateRequest, returns=LoginSchema, code=201, limit='60/minute',
-    hashes_password=True,
+    hashes_password=True, location=('.session_delete', 'session_id', 'session.id'),
     errors=[*FACTOR_ERRORS, WrongCredentials, EmailNotVerified, AccountDisabled, TooManyAttempts],
 )  # fmt: skip
 def session_create(body: SessionCreateBody) -> service.Login:
@@ -135,6 +135,7 @@ class SessionReauthenticateBody(TypedDict):
 @endpoint(
     allow=authenticated(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
     limit='60/minute', hashes_password=True,
+    without_location='The session exists already, and its tokens have no URL.',
     errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: SessionReauthenticateBody) -> service.Login:

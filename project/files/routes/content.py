@@ -12,9 +12,10 @@ from project.core.errors import RangeNotSatisfiable
 from project.core.storage import StoredObject
 from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.etags import version_precondition
 from project.core.web.responses.file_responses import CONTENT_HEADERS, send_stored_object
 from project.core.web.responses.headers import USER_CONTENT
 from project.files import service
@@ -88,22 +89,26 @@ class ContentFormData(TypedDict):
     versioned=True, errors=[FileNotFound, FileChanged, FileTooLarge, QuotaExceeded],
     limit='600/minute', max_body_setting='FILES_MAX_SIZE',
 )  # fmt: skip
-def file_content_replace(file_id: UUID, form: ContentFormData | None) -> OwnedFileRow:
+def file_content_replace(file_id: UUID, form: ContentFormData | None) -> PutResult:
     """Replace the content of one of your files. The old content stays as a version.
 
     Send a multipart form with `file`, or the bytes themselves as the body. After the response 200,
-    the content survives a power cut.
+    the content survives a power cut. `If-Match` and the `ETag` of the response are those of the
+    content: the `ETag` of `GET /files/<file_id>/content`.
     """
-    owner_id, expected = current_principal().user_id, expected_versions()
+    owner_id, expected = current_principal().user_id, version_precondition()
     if form is None:
-        return service.replace_content(
+        file = service.replace_content(
             owner_id, file_id, request.stream, length=request.content_length,
             declared_type=request.mimetype, expected=expected,
         )  # fmt: skip
-    upload = form['file']
-    return service.replace_with_upload(
-        owner_id, file_id, written_upload(upload), declared_type=upload.mimetype, expected=expected
-    )
+    else:
+        upload = form['file']
+        file = service.replace_with_upload(
+            owner_id, file_id, written_upload(upload), declared_type=upload.mimetype,
+            expected=expected,
+        )  # fmt: skip
+    return PutResult(file, etag=file.sha256)
 
 
 class VersionListQuery(ListQuery):
@@ -148,7 +153,7 @@ def version_content(file_id: UUID, number: int, query: ContentParameters) -> Res
 def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
     """Restore a version: its content becomes a new version, and all others stay."""
     owner_id = current_principal().user_id
-    return service.restore_version(owner_id, file_id, number, expected=expected_versions())
+    return service.restore_version(owner_id, file_id, number, expected=version_precondition())
 
 
 def send(stream: StoredObject, name: str, bytes_: Any, *, inline: bool = False) -> Response:

@@ -13,7 +13,7 @@ from project.core.web.endpoints.access import authenticated, current_principal
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import CommaSeparated, Text, UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.etags import version_precondition
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
@@ -175,7 +175,7 @@ class FileView(MethodView):
     def patch(self, file_id: UUID, body: FilePatchBody) -> OwnedFileRow:
         """Change the `name`, the `tags` or both of one of your files."""
         owner_id = current_principal().user_id
-        return service.update_file(owner_id, file_id, body, expected=expected_versions())
+        return service.update_file(owner_id, file_id, body, expected=version_precondition())
 
     @endpoint(
         allow=authenticated(WRITE), query=FileDeleteQuery, versioned=True,
@@ -184,7 +184,7 @@ class FileView(MethodView):
     def delete(self, file_id: UUID, query: FileDeleteParameters) -> None:
         """Move a file to the trash, or with `permanent=true` delete it permanently."""
         remove = service.delete_file if query['permanent'] else service.trash_file
-        remove(current_principal().user_id, file_id, expected=expected_versions())
+        remove(current_principal().user_id, file_id, expected=version_precondition())
 
 
 blueprint.add_url_rule('', view_func=FilesView.as_view('files'))
@@ -198,7 +198,9 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 )  # fmt: skip
 def file_restore(file_id: UUID) -> OwnedFileRow:
     """Restore a file from the trash."""
-    return service.restore_file(current_principal().user_id, file_id, expected=expected_versions())
+    return service.restore_file(
+        current_principal().user_id, file_id, expected=version_precondition()
+    )
 
 
 @blueprint.delete('/trash')

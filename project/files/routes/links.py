@@ -98,7 +98,7 @@ class LinkCreateBody(TypedDict):
 @blueprint.post('/<uuid:file_id>/links')
 @endpoint(
     allow=authenticated(WRITE), body=LinkCreateRequest, returns=NewShareLinkSchema, code=201,
-    limit='60/hour', hashes_password=True,
+    limit='60/hour', hashes_password=True, location=('.link_delete', 'link_id'),
     errors=[FileNotFound, PrivilegeEscalation, ExpiryPast, TooManyLinks],
 )  # fmt: skip
 def link_create(file_id: UUID, body: LinkCreateBody) -> CreatedLink:

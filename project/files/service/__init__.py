@@ -38,7 +38,7 @@ from .links import (
 )
 from .malware_scanning import scan_files
 from .personal_data import erase_file_data
-from .public_files import check_published_name, publish_file, published_folder, unpublish_file
+from .public_files import get_published_path, publish_file, published_folder, unpublish_file
 from .quota import file_stats, get_report, get_usage, set_quota
 from .resumable_uploads import (
     Progress,
@@ -61,7 +61,6 @@ __all__ = [
     'ReservedUpload',
     'append',
     'check_integrity',
-    'check_published_name',
     'collect_garbage',
     'count_download',
     'create_link',
@@ -76,6 +75,7 @@ __all__ = [
     'find_file',
     'garbage_collection_pause_end',
     'get_file',
+    'get_published_path',
     'get_report',
     'get_upload',
     'get_usage',

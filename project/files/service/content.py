@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from flask import current_app
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from project.core.clock import now
 from project.core.database.session import db, locks_user
@@ -13,14 +13,15 @@ from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
 from project.core.stored_objects import ObjectKind, register_object_kind
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.files import blobs
-from project.files.errors import FileNotFound
+from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name, clean_type
 from project.files.models import Blob, File, FileTag, Version
 from project.files.rows import OwnedFileRow, VersionRow
 from project.files.sniffing import sniff
 
-from .files import Expected, get_file, get_untrashed, lock_file, update_file_row
+from .files import get_file, get_untrashed, lock_file, update_file_row
 from .malware_scanning import open_if_clean, request_scan
 from .quota import commit_reservation, decrease_usage
 from .upload_reservations import (
@@ -83,19 +84,21 @@ def replace_content(
     *,
     length: int | None = None,
     declared_type: str | None = None,
-    expected: Expected = None,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store a stream as the newest version of a file. It is durable when this returns.
 
     :param length: the announced number of bytes, or None. They are reserved before the first read.
-    :param expected: the row versions that may be changed (`If-Match`); None for any.
+    :param expected: the condition on the SHA-256 of the current content (`If-Match`).
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
-    :raises FileChanged: if the file has another row version.
+    :raises FileChanged: if the content does not meet the condition.
     :raises FileTooLarge: if there are more bytes than `FILES_MAX_SIZE`.
     :raises QuotaExceeded: if there are more bytes than the quota allows.
     :raises BadRequest: if the stream ends before `length`.
     """
-    get_untrashed(owner_id, file_id)
+    if not expected.allows(get_untrashed(owner_id, file_id).sha256):
+        # Reject the request before it is read. The transaction checks the condition again.
+        raise FileChanged
     with _write_to_upload(owner_id, stream, length) as upload:
         return replace_with_upload(
             owner_id, file_id, upload, declared_type=declared_type, expected=expected
@@ -108,7 +111,7 @@ def replace_with_upload(
     upload: ReservedUpload,
     *,
     declared_type: str | None = None,
-    expected: Expected = None,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store the bytes of an upload as the newest version of a file. See `replace_content`."""
     upload.prepare_blob()
@@ -139,7 +142,7 @@ register_object_kind(
 
 @locks_user('owner_id')
 def restore_version(
-    owner_id: int, file_id: UUID, number: int, *, expected: Expected = None
+    owner_id: int, file_id: UUID, number: int, *, expected: VersionPrecondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Store the bytes of an old version as the newest version. The other versions stay.
 
@@ -151,7 +154,8 @@ def restore_version(
     version = get_version(file_id, number)
     commit_reservation(owner_id, 0, version.size)
     extra = {'declared_type': version.declared_type, 'scan': version.scan}
-    _add_version(owner_id, file_id, _columns_of(version), extra, expected)
+    condition = expected.on(File.row_version)
+    _add_version(owner_id, file_id, _columns_of(version), extra, condition)
     return get_file(owner_id, file_id)
 
 
@@ -239,14 +243,14 @@ def _add_uploaded_version(
     file_id: UUID,
     upload: ReservedUpload,
     declared_type: str | None,
-    expected: Expected,
+    expected: VersionPrecondition,
 ) -> OwnedFileRow:
     ensure_owner_active(owner_id)
     reserved = complete_reservation(upload)
     lock_file(owner_id, file_id)
     content = _save_blob(owner_id, upload, reserved)
     extra = {'declared_type': clean_type(declared_type)}
-    _add_version(owner_id, file_id, content, extra, expected)
+    _add_version(owner_id, file_id, content, extra, expected.on(File.sha256))
     return get_file(owner_id, file_id)
 
 
@@ -263,11 +267,11 @@ def _save_blob(
 
 
 def _add_version(
-    owner_id: int, file_id: UUID, content: Known, extra: Known, expected: Expected
+    owner_id: int, file_id: UUID, content: Known, extra: Known, condition: ColumnElement[bool]
 ) -> None:
     """Insert the newest version; delete the oldest versions beyond `FILES_VERSIONS_KEPT`."""
     changes = {**content, 'current_version': File.current_version + 1}
-    update_file_row(owner_id, file_id, changes, expected, live=True)
+    update_file_row(owner_id, file_id, changes, condition, live=True)
     newest = get_file(owner_id, file_id).current_version
     _insert_version(file_id, newest, content, extra)
     kept = current_app.config['FILES_VERSIONS_KEPT']

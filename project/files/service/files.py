@@ -10,6 +10,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import atomic, db
 from project.core.database.types import UTCDateTime
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
 from project.files.models import (
@@ -27,7 +28,6 @@ from project.files.rows import FileRow, OwnedFileRow, VersionRow
 from .quota import decrease_usage
 from .version_deletion import delete_versions
 
-Expected = frozenset[int] | None
 find_file = File.find_owned
 
 BATCH_FILES = 250
@@ -65,17 +65,21 @@ def lock_file(owner_id: int, file_id: UUID) -> None:
 
 @atomic()
 def update_file(
-    owner_id: int, file_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
+    owner_id: int,
+    file_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Change the `name`, the `tags` or both of a file.
 
-    :param expected: the row versions that may be changed (`If-Match`); None for any.
+    :param expected: the condition on the row version (`If-Match`).
     :raises FileNotFound: if the owner has no such file, or it is in the trash.
     :raises FileChanged: if the file has another row version.
     :raises NameInvalid: if the name is too long.
     """
     values = {'name': clean_name(changes['name'])} if 'name' in changes else {}
-    update_file_row(owner_id, file_id, values, expected, live=True)
+    update_file_row(owner_id, file_id, values, expected.on(File.row_version), live=True)
     if 'tags' in changes:
         db.session.execute(delete(FileTag).where(FileTag.file_id == file_id))
         rows = [{'file_id': file_id, 'tag': tag} for tag in set(changes['tags'])]
@@ -85,7 +89,9 @@ def update_file(
 
 
 @atomic()
-def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+def trash_file(
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> None:
     """Move a file to the trash. It can be restored until it is deleted as expired trash.
 
     :raises FileNotFound: if the owner has no such file.
@@ -100,7 +106,9 @@ def trash_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> No
 
 
 @atomic()
-def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> OwnedFileRow:
+def restore_file(
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> OwnedFileRow:
     """Restore a file from the trash. Do nothing if it is not in the trash.
 
     :raises FileNotFound: if the owner has no such file.
@@ -111,15 +119,16 @@ def restore_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> 
 
 
 @atomic()
-def delete_file(owner_id: int, file_id: UUID, *, expected: Expected = None) -> None:
+def delete_file(
+    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> None:
     """Delete a file permanently. If no other file has the same bytes, they are deleted later.
 
     :raises FileNotFound: if the owner has no such file.
     :raises FileChanged: if the file has another row version than the expected ones.
     """
     which = (File.owner_id == owner_id) & (File.id == file_id) & NOT_EMPTIED
-    if expected is not None:
-        which &= File.row_version.in_(expected)
+    which &= expected.on(File.row_version)
     if not delete_files(owner_id, which):
         raise FileNotFound if File.find_owned(owner_id, file_id) is None else FileChanged
 
@@ -145,31 +154,36 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page[Versi
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
-def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Expected) -> None:
+def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: VersionPrecondition) -> None:
     """Move a file to the trash, or restore it. Do nothing if it is there, or restored, already.
 
     :param to: the time of the move, or None to restore the file.
     """
     file = get_file(owner_id, file_id)
     if (file.trashed_at is None) != (to is None):
-        update_file_row(owner_id, file_id, {'trashed_at': to}, expected, live=to is not None)
-    elif expected is not None and file.version not in expected:
+        condition = expected.on(File.row_version)
+        update_file_row(owner_id, file_id, {'trashed_at': to}, condition, live=to is not None)
+    elif not expected.allows(str(file.version)):
         raise FileChanged
 
 
 def update_file_row(
-    owner_id: int, file_id: UUID, values: Mapping[str, Any], expected: Expected, *, live: bool
+    owner_id: int,
+    file_id: UUID,
+    values: Mapping[str, Any],
+    condition: ColumnElement[bool],
+    *,
+    live: bool,
 ) -> None:
-    """Compare the row version and change the row in one statement. Call it inside `atomic`.
+    """Compare a condition and change the row in one statement. Call it inside `atomic`.
 
+    :param condition: the condition on the version, from a `VersionPrecondition`.
     :param live: True if the file must not be in the trash, False if it must be in the trash.
     :raises FileNotFound: if the file does not exist.
-    :raises FileChanged: if the file has another row version.
+    :raises FileChanged: if the file does not meet the condition.
     """
     wanted = File.trashed_at.is_(None) if live else File.trashed_at.is_not(None)
-    change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted)
-    if expected is not None:
-        change = change.where(File.row_version.in_(expected))
+    change = update(File).where(File.owner_id == owner_id, File.id == file_id, wanted, condition)
     change = change.values(**values, row_version=File.row_version + 1, updated_at=now())
     if db.session.execute(change.returning(File.id)).one_or_none() is None:
         file = File.find_owned(owner_id, file_id)

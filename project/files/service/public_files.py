@@ -17,11 +17,16 @@ def published_folder() -> Path:
     return Path(current_app.config['FILES_PUBLIC_FOLDER']).absolute()
 
 
-def check_published_name(name: str) -> str:
-    """Return the given name. Raise NotFound if a part is hidden, such as that of a draft."""
-    if _is_hidden(name):
+def get_published_path(name: str) -> Path:
+    """Return the path of a published file.
+
+    :raises NotFound: if no file is published under this name. Hidden files, such as drafts, are
+        not published.
+    """
+    target = _inside(name)
+    if target is None or not public_folder.exists(target):
         raise NotFound
-    return name
+    return target
 
 
 def publish_file(source: Path, name: str) -> None:

@@ -87,7 +87,9 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
         raise NotAnImage
     if thumbnail.state != READY or thumbnail.storage_key is None:
         return None
-    return f'{file.sha256}-{edge}', blobs.open_thumbnail(thumbnail.storage_key)
+    # A thumbnail that is made again may have other bytes. Each one has its own key.
+    etag = thumbnail.storage_key.rpartition('/')[2]
+    return etag, blobs.open_thumbnail(thumbnail.storage_key)
 
 
 @task(

@@ -13,7 +13,13 @@ from project.core.database.rows import select_row
 from project.core.database.session import Base, execute_select
 from project.core.database.types import UTCDateTime, WordList
 from project.core.security.permissions import all_permissions
-from project.users.permissions import ADMIN, BUILT_IN, built_in_permissions
+from project.core.version_preconditions import digest_of
+from project.users.permissions import (
+    ADMIN,
+    BUILT_IN,
+    built_in_permissions,
+    permissions_of_role,
+)
 from project.users.rows import RoleRow
 
 
@@ -49,6 +55,17 @@ class RoleDefinition(Base):
         """Return the existing ones of these roles; share-lock them until the transaction ends."""
         there = select(cls.name).where(cls.name.in_(set(names)))
         return set(execute_select(there.with_for_update(read=True)).scalars())
+
+
+def role_etag(role: RoleRow) -> str:
+    """Return the ETag of a role.
+
+    A role that is deleted and created again has the versions of the old one again, but another time
+    of creation. A new release may change the permissions of a role without a change of its row.
+    """
+    created = int(role.created_at.timestamp() * 1_000_000)
+    held = permissions_of_role(role.name, role.permissions)
+    return f'{created:x}-{role.version}-{digest_of(held)}'
 
 
 ROLE_SELECT = select(

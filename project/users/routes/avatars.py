@@ -10,13 +10,20 @@ from project.core.errors import RangeNotSatisfiable
 from project.core.images import ImageTooCostly, ImageTooLarge, ImageUnreadable
 from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import UploadedFile
+from project.core.web.responses.etags import version_precondition
 from project.core.web.responses.file_responses import send_stored_object
 from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
 from project.users import service
-from project.users.errors import AvatarNotFound, AvatarTooLarge, NoSuchUsername, UserNotFound
+from project.users.errors import (
+    AvatarChanged,
+    AvatarNotFound,
+    AvatarTooLarge,
+    NoSuchUsername,
+    UserNotFound,
+)
 from project.users.permissions import PROFILE_READ, PROFILE_WRITE
-from project.users.rows import ProfileRow
 from project.users.schemas import UserProfileSchema
 
 from . import blueprint
@@ -44,23 +51,28 @@ class AvatarFormData(TypedDict):
 @endpoint(
     operation_id='replaceAvatar',
     allow=authenticated(PROFILE_WRITE), form=AvatarForm, returns=UserProfileSchema, limit='30/hour',
-    max_body_setting='USERS_AVATAR_MAX_SIZE',
-    errors=[AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound],
+    max_body_setting='USERS_AVATAR_MAX_SIZE', versioned=True, may_create=True,
+    errors=[
+        AvatarTooLarge, ImageUnreadable, ImageTooLarge, ImageTooCostly, UserNotFound, AvatarChanged,
+    ],
 )  # fmt: skip
-def avatar_update(form: AvatarFormData) -> ProfileRow:
-    """Replace your avatar with an image: JPEG, PNG, GIF, WebP or AVIF.
+def avatar_update(form: AvatarFormData) -> PutResult:
+    """Set your avatar to an image: JPEG, PNG, GIF, WebP or AVIF. The first avatar returns 201.
 
     The service stores the square in the middle of the image as WebP of 256 × 256 pixels. It removes
     all metadata, such as the location. Only the first frame of an animation is used.
     """
-    return service.set_avatar(current_principal().user_id, form['file'].stream)
+    stored = service.set_avatar(
+        current_principal().user_id, form['file'].stream, expected=version_precondition()
+    )
+    return PutResult(stored.profile, etag=stored.etag, is_new=stored.is_new)
 
 
 @blueprint.delete('/me/avatar')
-@endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound])
+@endpoint(allow=authenticated(PROFILE_WRITE), errors=[AvatarNotFound, UserNotFound, AvatarChanged])
 def avatar_delete() -> None:
     """Delete your avatar."""
-    service.remove_avatar(current_principal().user_id)
+    service.remove_avatar(current_principal().user_id, expected=version_precondition())
 
 
 @blueprint.get('/me/avatar')

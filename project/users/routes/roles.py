@@ -7,9 +7,10 @@ from marshmallow import Schema, fields, validate
 from project.core.database.keyset_pagination import CursorInvalid, Page, PageRequest
 from project.core.web.endpoints.access import current_principal, requires
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import PermissionName
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.etags import version_precondition
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -48,6 +49,15 @@ def role_list(page: PageRequest) -> Page[RoleRow]:
     return service.list_roles(page)
 
 
+@blueprint.get('/roles/<string:name>')
+@endpoint(
+    allow=requires(ROLES_READ), returns=RoleSchema, versioned=True, errors=[RoleNotFound],
+)  # fmt: skip
+def role_show(name: str) -> RoleRow:
+    """Show a role and its permissions."""
+    return service.get_role(name)
+
+
 class RoleReplaceRequest(Schema):
     """The permissions of a role."""
 
@@ -72,18 +82,20 @@ class RoleReplaceBody(TypedDict):
 @endpoint(
     allow=requires(ROLES_WRITE), arguments=NAME_ARGUMENT,
     body=RoleReplaceRequest, returns=RoleSchema, versioned=True,
-    limit='600/hour',
+    limit='600/hour', may_create=True,
     errors=[RoleInvalid, RoleBuiltIn, RoleChanged, PermissionUnknown, PrivilegeEscalation],
 )  # fmt: skip
-def role_replace(name: str, body: RoleReplaceBody) -> RoleRow:
-    """Set the permissions of a role; create the role if necessary.
+def role_replace(name: str, body: RoleReplaceBody) -> PutResult:
+    """Set the permissions of a role, or create it: 201. With `If-None-Match: *`, only create it.
 
     The change applies to the next request of each user with the role. If you lack one of the old or
     new permissions of the role, the response is 403.
     """
-    return service.define_role(
-        name, body['permissions'], by=current_principal(), expected=expected_versions()
+    role = service.define_role(
+        name, body['permissions'], by=current_principal(), expected=version_precondition()
     )
+    # Each change of an existing role increments its version.
+    return PutResult(role, is_new=role.version == 1)
 
 
 @blueprint.delete('/roles/<string:name>')
@@ -93,7 +105,7 @@ def role_replace(name: str, body: RoleReplaceBody) -> RoleRow:
 )  # fmt: skip
 def role_delete(name: str) -> None:
     """Delete a role. All users lose it."""
-    service.delete_role(name, by=current_principal(), expected=expected_versions())
+    service.delete_role(name, by=current_principal(), expected=version_precondition())
 
 
 class UserRolesReplaceRequest(Schema):
@@ -129,5 +141,5 @@ def user_roles_replace(user_id: int, body: UserRolesReplaceBody) -> UserRow:
     permission that you do not hold, the response is 403.
     """
     return service.set_roles(
-        user_id, body['roles'], by=current_principal(), expected=expected_versions()
+        user_id, body['roles'], by=current_principal(), expected=version_precondition()
     )

@@ -17,7 +17,7 @@ from project.core.web.endpoints.access import (
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import EmailAddress, Text
 from project.core.web.requests.pagination import ListQuery, sort_by
-from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.etags import version_precondition
 from project.users import service
 from project.users.errors import (
     EmailTaken,
@@ -182,7 +182,7 @@ class UserView(MethodView):
         A missing name or bio becomes empty.
         """
         return service.update_user(
-            user_id, body, by=current_principal(), expected=expected_versions()
+            user_id, body, by=current_principal(), expected=version_precondition()
         )
 
     @endpoint(
@@ -197,7 +197,7 @@ class UserView(MethodView):
         your own email address, use `POST /auth/email-changes`.
         """
         return service.update_user(
-            user_id, body, by=current_principal(), expected=expected_versions()
+            user_id, body, by=current_principal(), expected=version_precondition()
         )
 
     @endpoint(
@@ -212,7 +212,7 @@ class UserView(MethodView):
         The account is closed immediately. Its username and email address become available, and
         requests can no longer access its data. A task erases the data later.
         """
-        service.delete_user(user_id, by=current_principal(), expected=expected_versions())
+        service.delete_user(user_id, by=current_principal(), expected=version_precondition())
 
 
 blueprint.add_url_rule('', view_func=UsersView.as_view('users'))
@@ -243,7 +243,7 @@ def user_me_update(body: UserPatchBody) -> UserRow:
     login. To change your email address, use `POST /auth/email-changes`.
     """
     asker = current_principal()
-    return service.update_user(asker.user_id, body, by=asker, expected=expected_versions())
+    return service.update_user(asker.user_id, body, by=asker, expected=version_precondition())
 
 
 @blueprint.delete('/me')
@@ -258,7 +258,7 @@ def user_me_delete() -> None:
     data later.
     """
     service.delete_user(
-        current_principal().user_id, by=current_principal(), expected=expected_versions()
+        current_principal().user_id, by=current_principal(), expected=version_precondition()
     )
 
 

@@ -12,7 +12,15 @@ from .deletion import delete_user
 from .exports import get_export, list_exports, open_export, request_export
 from .import_export import RejectedRow, export_users, import_users
 from .personal_data import erase_user_data
-from .roles import define_role, delete_role, grant_role, list_roles, revoke_role, set_roles
+from .roles import (
+    define_role,
+    delete_role,
+    get_role,
+    grant_role,
+    list_roles,
+    revoke_role,
+    set_roles,
+)
 from .users import (
     change_email,
     create_user,
@@ -50,6 +58,7 @@ __all__ = [
     'find_user_by_login',
     'get_export',
     'get_profile',
+    'get_role',
     'get_user',
     'get_user_by_login',
     'grant_role',

@@ -10,6 +10,7 @@ from project.core.database.session import db
 from project.core.errors import ReauthenticationRequired
 from project.core.security.permissions import default_permissions
 from project.core.security.principal import Principal
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users.errors import (
     LastAdmin,
     OwnEmailAddress,
@@ -20,6 +21,7 @@ from project.users.errors import (
 )
 from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
 from project.users.permissions import ADMIN, WRITE
+from project.users.rows import etag_parts
 
 # The fields that users may change in their own row. Changes of other fields need `users:write`.
 OWN_FIELDS = frozenset(['name', 'bio'])
@@ -151,17 +153,18 @@ def ensure_not_last_admin(user_id: int) -> None:
 
 
 def update_user_row(
-    user_id: int, values: Mapping[str, Any], expected: frozenset[int] | None = None
+    user_id: int, values: Mapping[str, Any], expected: VersionPrecondition = ANY_VERSION
 ) -> None:
     """Change the row of a user, in one statement that also compares the version.
 
-    :param expected: the accepted versions (`If-Match`); None for any.
+    :param expected: the condition on the ETag (`If-Match`).
     :raises UserNotFound: if the user does not exist.
-    :raises UserChanged: if the user has another version than `expected`.
+    :raises UserChanged: if the user does not meet the condition.
     """
     change = update(User).where(User.id == user_id, User.status != DELETED)
-    if expected is not None:
-        change = change.where(User.version.in_(expected))
+    if expected != ANY_VERSION and (user := User.find(user_id)):
+        before, after = etag_parts(user)
+        change = change.where(expected.on(User.version, prefix=before, suffix=after))
     change = change.values(**values, version=User.version + 1, updated_at=now()).returning(User.id)
     if db.session.execute(change).one_or_none() is None:
         raise UserNotFound if User.find(user_id) is None else UserChanged

@@ -14,10 +14,11 @@ from project.core.stored_objects import (
     register_object_kind,
     release_objects,
 )
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users import object_storage
-from project.users.errors import AvatarNotFound, AvatarTooLarge, UserNotFound
+from project.users.errors import AvatarChanged, AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import DELETED, User
-from project.users.rows import ProfileRow
+from project.users.rows import StoredAvatar
 
 from .users import get_profile, get_user
 
@@ -29,9 +30,13 @@ register_object_kind(
 
 
 @non_atomic
-def set_avatar(user_id: int, image: IO[bytes]) -> ProfileRow:
-    """Set a user's avatar to the square in the middle of an image; return the profile.
+def set_avatar(
+    user_id: int, image: IO[bytes], *, expected: VersionPrecondition = ANY_VERSION
+) -> StoredAvatar:
+    """Set a user's avatar to the square in the middle of an image.
 
+    :param expected: the condition on the ETag of the present avatar (`If-Match`).
+    :raises AvatarChanged: if it does not meet the condition.
     :raises AvatarTooLarge: if the file is larger than `USERS_AVATAR_MAX_SIZE`.
     :raises ApiError: if the image cannot be decoded; see `resize_to_webp`.
     :raises UserNotFound: if the user was deleted in the meantime.
@@ -43,16 +48,19 @@ def set_avatar(user_id: int, image: IO[bytes]) -> ProfileRow:
     with create_object() as new:
         new.write(picture)
         new.prepare(key)
-        _replace(user_id, key, new)
-    return get_profile(get_user(user_id).username)
+        previous = _replace(user_id, key, new, expected=expected)
+    profile = get_profile(get_user(user_id).username)
+    return StoredAvatar(profile, _etag(key), is_new=previous is None)
 
 
-def remove_avatar(user_id: int) -> None:
+def remove_avatar(user_id: int, *, expected: VersionPrecondition = ANY_VERSION) -> None:
     """Delete a user's avatar.
 
+    :param expected: the condition on its ETag (`If-Match`).
     :raises AvatarNotFound: if the user has no avatar.
+    :raises AvatarChanged: if it does not meet the condition.
     """
-    if not _replace(user_id, None):
+    if User.find_avatar_key(user_id) is None or _replace(user_id, None, expected=expected) is None:
         raise AvatarNotFound
 
 
@@ -65,20 +73,31 @@ def open_avatar(username: str) -> tuple[str, StoredObject]:
     key = get_profile(username).profile_image
     if key is None:
         raise AvatarNotFound
-    return key.rpartition('/')[2], object_storage.open_object(key)
+    return _etag(key), object_storage.open_object(key)
+
+
+def _etag(key: str) -> str:
+    """Return the ETag of the avatar under a key. Each avatar has its own key."""
+    return key.rpartition('/')[2]
 
 
 @locks_user('user_id')
-def _replace(user_id: int, key: str | None, new: NewObject | None = None) -> bool:
-    """Replace a user's avatar by `new`, or delete it; return whether there was one before."""
+def _replace(
+    user_id: int, key: str | None, new: NewObject | None = None, *, expected: VersionPrecondition
+) -> str | None:
+    """Replace a user's avatar by `new`, or delete it; return the key of the one before."""
     user = db.session.get(User, user_id)
     if user is None or user.status == DELETED:
         # The user was deleted while the avatar was made from the image.
         raise UserNotFound
-    previous, user.avatar = user.avatar, key
+    previous = user.avatar
+    # The transaction has locked the user, so no other one can replace the avatar.
+    if not expected.allows(_etag(previous) if previous else None):
+        raise AvatarChanged
+    user.avatar = key
     user.avatar_size = new.size if new else None
     if new and key:
         new.publish(key)
     if previous:
         release_objects([previous])
-    return previous is not None
+    return previous

@@ -10,6 +10,7 @@ from project.core.deprecated_calls import delete_calls_except_of
 from project.core.security.principal import Principal
 from project.core.stored_objects import release_objects
 from project.core.tasks import enqueue, task
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users.models import DELETED, User
 from project.users.personal_data import Erase, personal_data_registry
 from project.users.signals import user_deleted
@@ -22,7 +23,7 @@ from .users import get_user
 @repeatable
 @locks_user('user_id')
 def delete_user(
-    user_id: int, *, by: Principal | None = None, expected: frozenset[int] | None = None
+    user_id: int, *, by: Principal | None = None, expected: VersionPrecondition = ANY_VERSION
 ) -> None:
     """Close the account of a user, and enqueue the erasure of all their data.
 
@@ -30,7 +31,7 @@ def delete_user(
     username and email address are available. The time does not depend on the amount of data.
 
     :raises UserNotFound: if the user does not exist.
-    :raises UserChanged: if the user has another version than `expected`.
+    :raises UserChanged: if the user does not meet the condition.
     :raises LastAdmin: if no other admin would remain.
     :raises PrivilegeEscalation: if the user has a permission that the credential of `by` lacks.
     :raises ReauthenticationRequired: if users delete themselves without a fresh login.

@@ -13,6 +13,7 @@ from project.core.database.session import atomic, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users.errors import (
     PermissionUnknown,
     RoleBuiltIn,
@@ -20,7 +21,7 @@ from project.users.errors import (
     RoleInvalid,
     RoleNotFound,
 )
-from project.users.models import ROLE_SELECT, ROLES, RoleDefinition, UserRole
+from project.users.models import ROLE_SELECT, ROLES, RoleDefinition, UserRole, role_etag
 from project.users.name_patterns import ROLE
 from project.users.permissions import ADMIN, BUILT_IN
 from project.users.rows import RoleRow, UserRow
@@ -41,6 +42,17 @@ def list_roles(page: PageRequest) -> Page[RoleRow]:
     return ROLES.page(ROLE_SELECT, page)
 
 
+def get_role(name: str) -> RoleRow:
+    """Return the role with a name.
+
+    :raises RoleNotFound: if the role does not exist.
+    """
+    role = RoleDefinition.find(name)
+    if role is None:
+        raise RoleNotFound
+    return role
+
+
 @repeatable
 @atomic()
 def define_role(
@@ -48,17 +60,18 @@ def define_role(
     permissions: Iterable[str],
     *,
     by: Principal | None = None,
-    expected: frozenset[int] | None = None,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> RoleRow:
     """Set the permissions of a role, creating the role if necessary.
 
     The change applies to all requests after the commit.
 
-    :param expected: the versions that may be changed (`If-Match`); None for any.
+    :param expected: the condition on the ETag of the role (`If-Match`).
     :raises RoleInvalid: if the name is invalid.
     :raises PermissionUnknown: if one of the permissions is not declared by a feature.
     :raises RoleBuiltIn: if the role is built in.
-    :raises RoleChanged: if the role has another version, or a concurrent request changed it.
+    :raises RoleChanged: if the role does not meet the condition, or a concurrent request changed
+        it.
     :raises PrivilegeEscalation: if the role had, or gets, a permission that `by` lacks.
     """
     wanted = set(permissions)
@@ -69,7 +82,7 @@ def define_role(
     ensure_holds_permissions(by, wanted)
     _ensure_can_change(name, by)
     found = RoleDefinition.find(name)
-    if expected is not None and (found is None or found.version not in expected):
+    if not expected.allows(role_etag(found) if found else None):
         raise RoleChanged
     fresh = {'permissions': sorted(wanted), 'updated_at': now()}
     same = RoleDefinition.version == (found.version if found else 0)
@@ -88,21 +101,21 @@ def define_role(
 @repeatable
 @atomic()
 def delete_role(
-    name: str, *, by: Principal | None = None, expected: frozenset[int] | None = None
+    name: str, *, by: Principal | None = None, expected: VersionPrecondition = ANY_VERSION
 ) -> None:
     """Delete a role; all users lose it.
 
     :raises RoleNotFound: if the role does not exist.
     :raises RoleBuiltIn: if the role is built in.
-    :raises RoleChanged: if the role has another version than `expected`.
+    :raises RoleChanged: if the role does not meet the condition.
     :raises PrivilegeEscalation: if the role has a permission that `by` lacks.
     """
     _ensure_can_change(name, by)
-    gone = delete(RoleDefinition).where(RoleDefinition.name == name)
-    if expected is not None:
-        gone = gone.where(RoleDefinition.version.in_(expected))
-    if db.session.execute(gone.returning(RoleDefinition.name)).one_or_none() is None:
-        raise RoleNotFound if RoleDefinition.find(name) is None else RoleChanged
+    found = get_role(name)
+    # The transaction has locked the role.
+    if not expected.allows(role_etag(found)):
+        raise RoleChanged
+    db.session.execute(delete(RoleDefinition).where(RoleDefinition.name == name))
     role_changed.send('users', name=name, by=by.user_id if by else None)
 
 
@@ -113,12 +126,12 @@ def set_roles(
     roles: Iterable[str],
     *,
     by: Principal | None = None,
-    expected: frozenset[int] | None = None,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> UserRow:
     """Replace the roles of a user; return the user.
 
     :raises UserNotFound: if the user does not exist.
-    :raises UserChanged: if the user has another version than `expected`.
+    :raises UserChanged: if the user does not meet the condition.
     :raises RoleUnknown: if a role is not defined.
     :raises LastAdmin: if no other admin would remain.
     :raises PrivilegeEscalation: if the user has, loses or gets a permission that the credential of

@@ -15,6 +15,7 @@ from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, locks_user
 from project.core.security.principal import Principal
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users.errors import (
     EmailTaken,
     NoSuchUsername,
@@ -158,13 +159,13 @@ def update_user(
     changes: Mapping[str, Any],
     *,
     by: Principal | None = None,
-    expected: frozenset[int] | None = None,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> UserRow:
     """Change the given fields of a user. Concurrent changes of other fields are kept.
 
-    :param expected: the versions of the row that may be changed (`If-Match`); None for any.
+    :param expected: the condition on the ETag of the user (`If-Match`).
     :raises UserNotFound: if the user does not exist.
-    :raises UserChanged: if the user has another version.
+    :raises UserChanged: if the user does not meet the condition.
     :raises PrivilegeEscalation: if `by` lacks a permission that the change needs.
     :raises OwnEmailAddress: if `by` would change their own email address.
     :raises ReauthenticationRequired: if `by` would change their own username without a fresh login.

@@ -18,7 +18,7 @@ class TestReportShow:
 
         response = fetch(client, f'{URL}/report')
 
-        assert response.headers['Content-Disposition'] == 'attachment; filename=report.txt'
+        assert response.headers['Content-Disposition'] == 'attachment; filename="report.txt"'
         assert response.headers['Content-Type'].startswith('text/plain')
         lines = [line.split() for line in response.text.splitlines()]
         assert lines[0] == ['3', 'files,', str(len(PNG) + 8), 'of', str(QUOTA), 'bytes']
@@ -64,8 +64,8 @@ class TestPublishedShow:
         response = fetch(nobody, f'{URL}/public/terms.txt')
 
         assert response.data == b'0123456789'
-        assert response.headers['Content-Disposition'] == 'attachment; filename=terms.txt'
-        assert response.headers['Cache-Control'] == 'max-age=300'
+        assert response.headers['Content-Disposition'] == 'attachment; filename="terms.txt"'
+        assert response.headers['Cache-Control'] == 'public, max-age=300'
 
     def test_returns_a_file_in_a_subfolder(self, nobody):
         assert fetch(nobody, f'{URL}/public/nested/deep.txt').data == b'Deep.'
@@ -115,6 +115,11 @@ class TestPublishedShow:
         response = fetch(nobody, f'{URL}/public/terms.txt', Range=wanted)
 
         assert (response.status_code, response.data) == (200, b'0123456789')
+
+    def test_sends_no_date_in_the_future(self, nobody, folder):
+        os.utime(folder / 'terms.txt', (time.time() + 100,) * 2)
+
+        assert 'Last-Modified' not in fetch(nobody, f'{URL}/public/terms.txt').headers
 
     def test_returns_the_new_bytes_of_a_changed_file(self, nobody, folder):
         first = fetch(nobody, f'{URL}/public/terms.txt')

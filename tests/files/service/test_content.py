@@ -11,6 +11,7 @@ from sqlalchemy import event, func, select, update
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
 from project.core.errors import BadRequest
+from project.core.version_preconditions import VersionPrecondition
 from project.files import service
 from project.files.errors import (
     FileChanged,
@@ -23,6 +24,8 @@ from project.files.models import Blob, FileTag, Usage
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read, store, total_size
 from tests.users.factories import UserFactory
+
+OTHER_CONTENT = VersionPrecondition(must_exist=True, accepted=frozenset({hash_of(b'other')}))
 
 
 class TestStoreFile:
@@ -273,13 +276,11 @@ class TestReplaceContent:
                 service.replace_content(owner_id, file_id, stream)
         assert stream.tell() == 0
 
-    def test_stores_nothing_for_an_unexpected_row_version(self, ada):
+    def test_stores_nothing_for_an_unexpected_content(self, ada):
         file = store(ada.id, b'1')
 
         with pytest.raises(FileChanged):
-            service.replace_content(
-                ada.id, file.id, BytesIO(b'22'), expected=frozenset([file.version + 1])
-            )
+            service.replace_content(ada.id, file.id, BytesIO(b'22'), expected=OTHER_CONTENT)
 
         usage = service.get_usage(ada.id)
         assert (usage['used'], usage['reserved']) == (1, 0)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import db
+from project.core.version_preconditions import VersionPrecondition
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound
 from project.files.models import FileTag
@@ -15,6 +16,9 @@ from project.files.service.trash import delete_emptied_trash
 from tests.files.factories import FileFactory
 from tests.files.file_io import read, store
 from tests.users.factories import UserFactory
+
+FIRST_VERSION = VersionPrecondition(must_exist=True, accepted=frozenset({'1'}))
+OTHER_VERSION = VersionPrecondition(must_exist=True, accepted=frozenset({'9'}))
 
 
 class TestListFiles:
@@ -41,7 +45,7 @@ class TestUpdateFile:
         file = store(ada.id)
 
         def rename(name):
-            return service.update_file(ada.id, file.id, {'name': name}, expected=frozenset([1]))
+            return service.update_file(ada.id, file.id, {'name': name}, expected=FIRST_VERSION)
 
         results = run_concurrently(*(lambda n=n: rename(f'name{n}') for n in range(6)))
 
@@ -64,7 +68,7 @@ class TestUpdateFile:
         file = FileFactory(owner=ada, tags=['red'])
 
         with pytest.raises(FileChanged):
-            service.update_file(ada.id, file.id, {'tags': []}, expected=frozenset([9]))
+            service.update_file(ada.id, file.id, {'tags': []}, expected=OTHER_VERSION)
 
         assert service.get_file(ada.id, file.id).tags == ['red']
 

@@ -62,15 +62,24 @@ class TestPublishFile:
         assert [path.name for path in service.published_folder().iterdir()] == ['a.txt']
 
 
-class TestCheckPublishedName:
+class TestGetPublishedPath:
     @pytest.mark.parametrize('name', ['a.txt', 'nested/a.txt', 'a..b'])
-    def test_returns_a_visible_name(self, name):
-        assert service.check_published_name(name) == name
+    def test_returns_the_path_of_a_published_file(self, tmp_path, name):
+        source = tmp_path / 'source.txt'
+        source.touch()
+        service.publish_file(source, name)
 
-    @pytest.mark.parametrize('name', ['.a.txt.part', 'nested/.a', '.git/config', '../a'])
-    def test_rejects_a_hidden_name(self, name):
+        assert service.get_published_path(name) == service.published_folder() / name
+
+    @pytest.mark.parametrize('name', ['.a.txt.part', 'nested/.a', '.git/config', '../a', 'a.txt'])
+    def test_rejects_hidden_and_unpublished_names(self, name):
+        path = service.published_folder() / name
+        if path.name != 'a.txt':
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
         with pytest.raises(NotFound):
-            service.check_published_name(name)
+            service.get_published_path(name)
 
 
 class TestUnpublishFile:

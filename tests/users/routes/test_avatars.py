@@ -34,7 +34,7 @@ class TestAvatarUpdate:
 
         response = send(as_user(user), encoded(halves(), 'PNG').getvalue())
 
-        assert response.status_code == 200
+        assert (response.status_code, response.location) == (201, ME)
         assert data(response)['username'] == 'ada'
         url = 'http://localhost/api/v1/users/ada/avatar'
         assert re.sub(r':\d+', '', data(response)['profile_image']) == url
@@ -44,7 +44,7 @@ class TestAvatarUpdate:
     def test_detects_the_type_from_the_content_and_not_the_name(self, as_user):
         client = as_user()
 
-        assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 200
+        assert send(client, encoded(halves(), 'GIF').getvalue(), 'evil.svg').status_code == 201
         response = send(client, encoded(halves(), 'TIFF').getvalue(), 'nice.png')
 
         reason = 'Must be an image: JPEG, PNG, GIF, WebP or AVIF'
@@ -72,7 +72,7 @@ class TestAvatarUpdate:
         noise = encoded(Image.effect_noise((200, 200), 90)).getvalue()
         padded = noise + bytes(5 * 1024 * 1024 - len(noise))
 
-        assert send(as_user(), padded).status_code == 200
+        assert send(as_user(), padded).status_code == 201
 
     def test_returns_503_and_retry_after_if_no_slot_is_free(self, app, as_user, monkeypatch):
         monkeypatch.setitem(app.config, 'IMAGES_CONCURRENCY', 0)
@@ -93,7 +93,7 @@ class TestAvatarUpdate:
 
         assert response.status_code == 503
         assert int(response.headers['Retry-After']) >= 1
-        assert send(client, PICTURE).status_code == 200
+        assert send(client, PICTURE).status_code == 201
 
 
 class TestAvatarDelete:

@@ -9,7 +9,7 @@ from project.users.models import User, permissions_of
 from project.users.permissions import WRITE
 from project.users.schemas import UserSchema
 from tests.kit.responses import data, fails_with
-from tests.users.factories import AdminFactory, UserFactory
+from tests.users.factories import AdminFactory, RoleDefinitionFactory, UserFactory, user_etag
 from tests.users.routes.protected_fields import PROTECTED
 
 URL = '/api/v1/users'
@@ -172,7 +172,7 @@ class TestUserShow:
         response = as_user(user).get(f'{URL}/{user.id}')
 
         assert data(response)['id'] == user.id
-        assert response.headers['ETag'] == '"1"'
+        assert response.headers['ETag'] == user_etag(user)
 
     def test_returns_any_user_to_a_caller_with_the_permission(self, admin):
         assert data(admin.get(f'{URL}/{UserFactory(username="ada").id}'))['username'] == 'ada'
@@ -195,15 +195,17 @@ class TestUserShow:
         user = UserFactory()
         client = as_user(user)
 
-        response = client.get(f'{URL}/{user.id}', headers={'If-None-Match': '"1"'})
+        response = client.get(f'{URL}/{user.id}', headers={'If-None-Match': user_etag(user)})
 
         assert (response.status_code, response.data) == (304, b'')
-        assert response.headers['ETag'] == '"1"'
+        assert response.headers['ETag'] == user_etag(user)
 
     def test_returns_200_for_an_older_etag(self, as_user):
         user = UserFactory()
 
-        response = as_user(user).get(f'{URL}/{user.id}', headers={'If-None-Match': '"0"'})
+        older = {'If-None-Match': user_etag(user, 9)}
+
+        response = as_user(user).get(f'{URL}/{user.id}', headers=older)
 
         assert response.status_code == 200
 
@@ -225,7 +227,7 @@ class TestUserReplace:
 
         shown = data(response)
         assert {name: shown[name] for name in self.BODY} == self.BODY
-        assert response.headers['ETag'] == '"2"'
+        assert response.headers['ETag'] == user_etag(user, 2)
 
     def test_empties_fields_that_were_not_sent(self, admin):
         user = UserFactory(name='Ada', bio='Analyst')
@@ -344,16 +346,37 @@ class TestUserUpdate:
         assert key.patch(f'{URL}/{user.id}', json={'username': 'new'}).status_code == 403
         assert key.patch(f'{URL}/{UserFactory().id}', json={'name': 'x'}).status_code == 403
 
-    @pytest.mark.parametrize('tag', ['"1"', '*', '"7", "1"'])
-    def test_accepts_the_current_version(self, as_user, tag):
+    @pytest.mark.parametrize('tags', ['{tag}', '*', '"7", {tag}'])
+    def test_accepts_the_current_version(self, as_user, tags):
         user = UserFactory()
 
         response = as_user(user).patch(
-            f'{URL}/{user.id}', json={'name': 'New'}, headers={'If-Match': tag}
-        )
+            f'{URL}/{user.id}', json={'name': 'New'},
+            headers={'If-Match': tags.format(tag=user_etag(user))},
+        )  # fmt: skip
 
         assert data(response)['version'] == 2
-        assert response.headers['ETag'] == '"2"'
+        assert response.headers['ETag'] == user_etag(user, 2)
+
+    def test_rejects_the_etag_of_another_user_of_the_same_url(self, as_user):
+        ada, grace = UserFactory(), UserFactory()
+
+        response = as_user(grace).patch(
+            f'{URL}/me', json={'name': 'New'}, headers={'If-Match': user_etag(ada)}
+        )
+
+        fails_with(response, 'etag', status=412)
+
+    def test_rejects_an_etag_from_before_the_deletion_of_a_role(self, admin):
+        role = RoleDefinitionFactory().name
+        user = UserFactory(roles=['member', role])
+        url, before = f'{URL}/{user.id}', {'If-Match': user_etag(user)}
+        admin.delete(f'{URL}/roles/{role}')
+
+        response = admin.patch(url, json={'name': 'New'}, headers=before)
+
+        fails_with(response, 'etag', status=412)
+        assert admin.get(url, headers={'If-None-Match': before['If-Match']}).status_code == 200
 
     @pytest.mark.parametrize('tag', ['"0"', '"2"', 'W/"1"', '"x"', '""', '"1'])
     def test_rejects_another_version(self, as_user, tag):
@@ -405,7 +428,8 @@ class TestUserDelete:
     def test_rejects_another_version(self, admin):
         user = UserFactory()
 
-        response = admin.delete(f'{URL}/{user.id}', headers={'If-Match': '"2"'})
+        response = admin.delete(f'{URL}/{user.id}', headers={'If-Match': user_etag(user, 2)})
 
         assert response.status_code == 412
-        assert admin.delete(f'{URL}/{user.id}', headers={'If-Match': '"1"'}).status_code == 200
+        current = {'If-Match': user_etag(user)}
+        assert admin.delete(f'{URL}/{user.id}', headers=current).status_code == 200

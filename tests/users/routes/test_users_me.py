@@ -7,7 +7,7 @@ import pytest
 from project.core.clock import now
 from project.users.models import User, permissions_of
 from tests.kit.responses import data, fails_with
-from tests.users.factories import UserFactory
+from tests.users.factories import UserFactory, user_etag
 from tests.users.routes.protected_fields import PROTECTED
 
 URL = '/api/v1/users'
@@ -22,10 +22,12 @@ class TestUserMe:
             response = client.get(f'{URL}/me')
 
         assert data(response)['name'] == 'Ada'
-        assert response.headers['ETag'] == '"1"'
+        assert response.headers['ETag'] == user_etag(user)
 
     def test_returns_304_for_a_current_etag(self, as_user):
-        response = as_user().get(f'{URL}/me', headers={'If-None-Match': '"1"'})
+        user = UserFactory()
+
+        response = as_user(user).get(f'{URL}/me', headers={'If-None-Match': user_etag(user)})
 
         assert (response.status_code, response.data) == (304, b'')
 
@@ -38,13 +40,13 @@ class TestUserMe:
 
 class TestUserMeUpdate:
     def test_changes_only_the_sent_fields(self, as_user):
-        client = as_user(UserFactory(name='Ada', bio='Analyst'))
+        user = UserFactory(name='Ada', bio='Analyst')
 
-        response = client.patch(f'{URL}/me', json={'bio': 'Countess'})
+        response = as_user(user).patch(f'{URL}/me', json={'bio': 'Countess'})
 
         shown = data(response)
         assert (shown['name'], shown['bio']) == ('Ada', 'Countess')
-        assert response.headers['ETag'] == '"2"'
+        assert response.headers['ETag'] == user_etag(user, 2)
 
     @pytest.mark.parametrize('field', [*PROTECTED, 'email_key', 'last_login', 'user_id'])
     def test_rejects_fields_that_only_the_service_sets(self, as_user, field):

@@ -26,7 +26,7 @@ class TestSetAvatar:
     def test_stores_a_square_of_256_pixels(self, picture):
         user = UserFactory()
 
-        profile = set_avatar(user.id, picture)
+        profile = set_avatar(user.id, picture).profile
 
         assert stored_keys() == {profile.profile_image}
         _, stream = open_avatar(user.username)
@@ -36,9 +36,9 @@ class TestSetAvatar:
 
     def test_releases_the_previous_avatar(self, app, picture):
         user = UserFactory()
-        before = set_avatar(user.id, picture).profile_image
+        before = set_avatar(user.id, picture).profile.profile_image
 
-        after = set_avatar(user.id, picture).profile_image
+        after = set_avatar(user.id, picture).profile.profile_image
 
         # The old avatar stays for a while: another request may be about to open it.
         assert stored_keys() == {before, after}
@@ -47,7 +47,7 @@ class TestSetAvatar:
 
     def test_stores_nothing_if_the_user_cannot_be_changed(self, app, picture, monkeypatch):
         user = UserFactory()
-        monkeypatch.setattr('project.users.service.avatars._replace', lambda *_: 1 / 0)
+        monkeypatch.setattr('project.users.service.avatars._replace', lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             set_avatar(user.id, picture)
 
@@ -70,7 +70,7 @@ class TestSetAvatar:
 
     def test_rejects_an_unreadable_image_and_keeps_the_previous_avatar(self, app, picture):
         user = UserFactory()
-        before = set_avatar(user.id, picture).profile_image
+        before = set_avatar(user.id, picture).profile.profile_image
 
         with tempfile.TemporaryFile() as file:
             file.write(b'<svg/>')

@@ -4,6 +4,7 @@ import pytest
 
 from project.core.database.keyset_pagination import PageRequest
 from project.core.security.permissions import default_permissions
+from project.core.version_preconditions import VersionPrecondition
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -17,7 +18,7 @@ from project.users.errors import (
     UserChanged,
     UserNotFound,
 )
-from project.users.models import permissions_of
+from project.users.models import permissions_of, role_etag
 from project.users.service import (
     define_role,
     delete_role,
@@ -28,7 +29,7 @@ from project.users.service import (
 )
 from project.users.signals import user_roles_changed
 from tests.concurrency import run_concurrently, separate_app
-from tests.users.factories import AdminFactory, UserFactory, principal_of
+from tests.users.factories import AdminFactory, UserFactory, condition_on, principal_of
 
 
 @pytest.fixture
@@ -38,6 +39,11 @@ def clerk():
         UserFactory(),
         permissions=default_permissions() | {'users:read', 'roles:write', 'roles:read'},
     )
+
+
+def condition_on_role(role):
+    """Return the condition that a role has the ETag of `role`."""
+    return VersionPrecondition(must_exist=True, accepted=frozenset([role_etag(role)]))
 
 
 class TestDefineRole:
@@ -74,14 +80,29 @@ class TestDefineRole:
             delete_role('boss', by=clerk)
 
     def test_rejects_another_version(self):
+        role = define_role('auditor', ['users:read'])
+
+        for other in (role._replace(version=2), role._replace(permissions=[])):
+            with pytest.raises(RoleChanged):
+                define_role('auditor', [], expected=condition_on_role(other))
+        with pytest.raises(RoleChanged):
+            define_role('clerk', [], expected=condition_on_role(role))
+        assert define_role('auditor', [], expected=condition_on_role(role))
+
+    def test_rejects_the_etag_of_a_deleted_role_of_the_same_name(self):
+        former = define_role('auditor', ['users:read'])
+        delete_role('auditor')
         define_role('auditor', ['users:read'])
 
-        for expected in (2, 0):
-            with pytest.raises(RoleChanged):
-                define_role('auditor', [], expected=frozenset([expected]))
         with pytest.raises(RoleChanged):
-            define_role('clerk', [], expected=frozenset([1]))
-        assert define_role('auditor', [], expected=frozenset([1]))
+            define_role('auditor', [], expected=condition_on_role(former))
+
+    def test_only_creates_a_role_if_no_role_may_exist(self):
+        only_new = VersionPrecondition(must_not_exist=True)
+        assert define_role('auditor', ['users:read'], expected=only_new).version == 1
+
+        with pytest.raises(RoleChanged):
+            define_role('auditor', [], expected=only_new)
 
 
 class TestDeleteRole:
@@ -100,9 +121,9 @@ class TestDeleteRole:
             delete_role('admin')
         with pytest.raises(RoleNotFound):
             delete_role('nobody')
-        define_role('auditor', [])
+        role = define_role('auditor', [])
         with pytest.raises(RoleChanged):
-            delete_role('auditor', expected=frozenset([2]))
+            delete_role('auditor', expected=condition_on_role(role._replace(version=2)))
 
 
 class TestListRoles:
@@ -145,7 +166,7 @@ class TestSetRoles:
         with pytest.raises(UserNotFound):
             set_roles(0, ['member'])
         with pytest.raises(UserChanged):
-            set_roles(user.id, [], expected=frozenset([99]))
+            set_roles(user.id, [], expected=condition_on(user, 99))
         assert service.get_user(user.id).roles == ['member']
 
     def test_rejects_roles_with_permissions_that_the_actor_does_not_hold(self, clerk):

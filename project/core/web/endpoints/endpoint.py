@@ -9,17 +9,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, request
 from marshmallow import Schema
 
 from project.core.database.keyset_pagination import Page
 from project.core.web.requests.pagination import next_link_header, page_request
 from project.core.web.requests.parsing import is_form, load_form, load_json, load_query
 from project.core.web.responses.compiled_schemas import Dump, compile_dump
-from project.core.web.responses.etags import add_etag
+from project.core.web.responses.conditional_requests import SAFE_METHODS
+from project.core.web.responses.etags import add_etag, etag_of
 from project.core.web.responses.jsend import api_success
 
 from .endpoint_spec import EndpointSpec
+from .locations import PutResult, location_of
 from .request_types import validate_request_types
 
 Handler = Callable[..., Any]
@@ -71,18 +73,20 @@ def _readers(spec: EndpointSpec) -> dict[str, Callable[[], Any]]:
 
 def _answer(spec: EndpointSpec, dump: Dump | None, result: Any) -> Response:
     """Return the response that contains the value returned by a handler."""
+    stored = result if isinstance(result, PutResult) else PutResult(result)
+    thing, code = stored.thing, 201 if stored.is_new else spec.code
     if dump is None:
         # Without a response schema, the returned value is not sent.
-        return api_success(None, spec.code)
-    if isinstance(result, Page):
-        return _page(result, dump)
-    if spec.many:
-        return api_success([dump(item) for item in result], spec.code)
-    response = api_success(dump(result), spec.code)
-    if spec.location:
-        name, argument = spec.location
-        response.location = url_for(name, **{argument: result.id})
-    return add_etag(response, result) if spec.versioned else response
+        response = api_success(None, code)
+    elif isinstance(thing, Page):
+        response = _page(thing, dump)
+    else:
+        response = api_success([dump(item) for item in thing] if spec.many else dump(thing), code)
+    if location := location_of(spec, stored):
+        response.location = location
+    if spec.versioned and spec.returns:
+        return add_etag(response, stored.etag or etag_of(thing, spec.returns))
+    return add_etag(response) if request.method in SAFE_METHODS and spec.returns else response
 
 
 def _page(page: Page[Any], dump: Dump) -> Response:

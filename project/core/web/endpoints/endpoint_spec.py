@@ -18,6 +18,7 @@ from project.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
+    RangeNotSatisfiable,
     ReauthenticationRequired,
     RequestTimeout,
     TooManyRequests,
@@ -26,14 +27,11 @@ from project.core.errors import (
     UnsupportedMediaType,
 )
 from project.core.web.requests.pagination import ListQuery
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 from .deprecation import Deprecation
-
-# These methods ignore If-Match: they do not change an existing version.
-METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
-SAFE_METHODS = ('GET', 'HEAD')
 
 # A Flask endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
@@ -54,7 +52,9 @@ class EndpointSpec:
     :param hashes_password: whether the handler hashes or verifies a password. This takes a core for
         50 ms, so the server limits the number of such concurrent requests. If it is the name of a
         request header, only requests with this header hash a password.
-    :param versioned: whether `ETag`, `If-None-Match` and `If-Match` apply.
+    :param versioned: whether the `ETag` of the response is the version of the object. On other
+        JSON routes, `GET` has a hash as its `ETag`. A write that compares `If-Match` declares the
+        error of its service, a subclass of `PreconditionFailed`.
     :param security_headers: the security headers; by default those of the API, the strictest.
     :param produces, consumes: the media type of the response and of the request, if it is not JSON;
         `produces=''` for a response without a body.
@@ -65,7 +65,11 @@ class EndpointSpec:
         JSON Schema.
     :param operation_id: the name of the operation in generated clients, if the one that follows
         from the name of the handler is not good: a verb and an object, such as `getFile`.
-    :param location: the endpoint that shows the created object, and the URL argument for its id.
+    :param location: the endpoint at the URL of the created object; the URL argument for its id; the
+        path of the id in the returned value, by default `id`.
+    :param without_location: why a response 201 has no `Location`.
+    :param may_create: whether a PUT may return 201, with the URL of the request as `Location`
+        (`PutResult`).
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
     :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
@@ -88,7 +92,9 @@ class EndpointSpec:
     max_body_setting: str | None = None
     may_return_202: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    location: tuple[str, str] | None = None
+    location: tuple[str, ...] | None = None
+    without_location: str | None = None
+    may_create: bool = False
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
     deprecated: Deprecation | None = None
@@ -112,6 +118,16 @@ class EndpointSpec:
             self.consumes: self.consumes,
         }  # fmt: skip
         return [kind for kind, is_accepted in declared.items() if kind and is_accepted]
+
+    @property
+    def has_ranges(self) -> bool:
+        """Return whether the route sends bytes, or ranges of them."""
+        return RangeNotSatisfiable in self.errors
+
+    @property
+    def has_etag(self) -> bool:
+        """Return whether the response to GET has an `ETag`, so that preconditions apply."""
+        return self.has_ranges or bool(self.returns) or 'ETag' in self.extra_response_headers
 
     @property
     def _may_stream(self) -> bool:
@@ -152,7 +168,7 @@ class EndpointSpec:
             yield ContentEncodingUnsupported
         # All routes reject undeclared parameters of the query.
         yield UnprocessableContent
-        if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
+        if self.has_etag and method in SAFE_METHODS:
             yield PreconditionFailed
         if self.limit or self._may_stream or self._may_be_large:
             yield TooManyRequests
@@ -217,4 +233,7 @@ def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[st
         inspect.signature(handler).bind(**arguments)
     except TypeError as error:
         return [f'{method} {rule.rule} does not fit its declaration: {error}']
+    headers = {name.lower() for name in spec.extra_response_headers}
+    if spec.code == 201 and not (spec.location or spec.without_location or 'location' in headers):
+        return [f'{method} {rule.rule} returns 201: declare location=, or without_location=']
     return []

@@ -12,7 +12,13 @@ from werkzeug.exceptions import NotFound as NoSuchUrl
 
 from project.core.app_values import AppValue
 from project.core.database.session import LOCK_USERS, authorize_transactions
-from project.core.errors import ApiError, Forbidden, ReauthenticationRequired, Unauthorized
+from project.core.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    ReauthenticationRequired,
+    Unauthorized,
+)
 from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json, reject_content_encoding
@@ -58,7 +64,7 @@ def guard() -> None:
     cannot use permissions that it loses in the meantime. A body that the handler reads as a stream
     is not received first; the check in each transaction protects such a request.
 
-    :raises ApiError: if the caller may not call this route.
+    :raises ApiError: if the caller may not call this route, or a PUT has only a part of its body.
     """
     if request.url_rule is None:  # An error handler returns 404 or 405.
         return
@@ -84,6 +90,9 @@ def guard() -> None:
         reject_content_encoding()
     if spec.allow.kind != 'public':
         authorize_transactions(current_principal().user_id, partial(reauthorize, spec.allow))
+    if request.method == 'PUT' and 'Content-Range' in request.headers:
+        # The body is only a part: the service would store it as the whole (RFC 9110 §14.5).
+        raise BadRequest('PUT with Content-Range is not supported: send the whole content')
 
 
 def authenticate() -> Principal:

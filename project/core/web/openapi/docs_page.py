@@ -7,16 +7,17 @@ styles and requests of this host.
 from importlib.resources import files
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, request, send_from_directory
+from flask import Blueprint, Response, current_app, request
 from secure import ContentSecurityPolicy
 
-from project.core.errors import NotFound, Unauthorized
+from project.core.errors import NotFound, RangeNotSatisfiable, Unauthorized
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.guard import authenticate
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.headers import ETAG
-from project.core.web.responses.file_responses import DISPOSITION_HEADERS
+from project.core.web.responses.etags import add_etag
+from project.core.web.responses.file_responses import LOCAL_FILE_HEADERS, send_local_file
 from project.core.web.responses.headers import security_headers
 from project.core.web.responses.jsend import api_response
 
@@ -34,8 +35,6 @@ ASSETS = {
 
 RATE_LIMIT = '120/minute'
 
-ASSET = {**DISPOSITION_HEADERS, 'ETag': ETAG}
-
 DOCS = security_headers(
     ContentSecurityPolicy()
     .default_src("'none'")
@@ -50,11 +49,9 @@ DOCS = security_headers(
 @docs.get('/openapi.json')
 @endpoint(
     operation_id='getOpenapi',
-    allow=public,
-    errors=[NotFound, Unauthorized],
-    produces='application/json',
-    limit=RATE_LIMIT,
-)
+    allow=public, errors=[NotFound, Unauthorized], produces='application/json', limit=RATE_LIMIT,
+    extra_response_headers={'ETag': ETAG},
+)  # fmt: skip
 def openapi_show() -> Response:
     """Return the OpenAPI document. It is JSON, but not in the JSend format.
 
@@ -66,18 +63,18 @@ def openapi_show() -> Response:
         authenticate()
     # The service may be mounted below a path (`SCRIPT_NAME`).
     servers = [{'url': request.script_root or '/'}]
-    return api_response({**specification(), 'servers': servers}, 200)
+    return add_etag(api_response({**specification(), 'servers': servers}, 200))
 
 
 @docs.get('/docs')
 @endpoint(
     operation_id='getDocs',
     allow=public,
-    errors=[NotFound],
+    errors=[NotFound, RangeNotSatisfiable],
     security_headers=DOCS,
     produces='text/html',
     limit=RATE_LIMIT,
-    extra_response_headers=ASSET,
+    extra_response_headers=LOCAL_FILE_HEADERS,
 )
 def docs_show() -> Response:
     """Return the page of the interactive API documentation.
@@ -90,9 +87,8 @@ def docs_show() -> Response:
 @docs.get('/docs/<string:filename>')
 @endpoint(
     operation_id='getDocsAsset',
-    allow=public, errors=[NotFound], security_headers=DOCS, produces='*/*',
-    limit=RATE_LIMIT,
-    extra_response_headers=ASSET,
+    allow=public, errors=[NotFound, RangeNotSatisfiable], security_headers=DOCS, produces='*/*',
+    limit=RATE_LIMIT, extra_response_headers=LOCAL_FILE_HEADERS,
     arguments={'filename': {'description': 'The name of the file.', 'enum': sorted(ASSETS)}},
 )  # fmt: skip
 def docs_asset(filename: str) -> Response:
@@ -105,4 +101,4 @@ def docs_asset(filename: str) -> Response:
 def _asset(folder: Path, filename: str) -> Response:
     if current_app.config['API_DOCS'] == 'off':
         raise NotFound
-    return send_from_directory(folder, filename, conditional=False)
+    return send_local_file(folder / filename, inline=True)

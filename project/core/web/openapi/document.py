@@ -17,7 +17,7 @@ from project.core.web.endpoints.schema_names import schema_name
 
 from .descriptions import share_descriptions
 from .envelopes import Envelopes, add_error_schemas
-from .headers import add_common_headers, has_ranges
+from .headers import add_common_headers
 from .operations import Operation, merged, operation_of
 from .paths import DocumentedPath, documented_rules
 from .responses import add_common_responses
@@ -79,7 +79,7 @@ def documented_methods(rule: Rule, app: Flask | None = None) -> set[str]:
     HEAD is described only if the route supports ranges or has no GET.
     """
     methods, specs = declared_methods(rule), ENDPOINT_SPECS.of(app or current_app)
-    if {'GET', 'HEAD'} <= methods and not has_ranges(specs[rule.endpoint, 'HEAD']):
+    if {'GET', 'HEAD'} <= methods and not specs[rule.endpoint, 'HEAD'].has_ranges:
         methods -= {'HEAD'}
     return methods
 

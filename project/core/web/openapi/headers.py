@@ -6,15 +6,19 @@ from typing import Any, TypeAlias
 from apispec import APISpec
 from werkzeug.routing import Rule
 
-from project.core.errors import PreconditionFailed, RangeNotSatisfiable, TooManyRequests
-from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
+from project.core.errors import PreconditionFailed, TooManyRequests
+from project.core.web.endpoints.endpoint_spec import EndpointSpec
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import Header
 
 Named: TypeAlias = tuple[str, Header]
 
 
-IF_MATCH = Header('The `ETag` of the version to change. 412 if it is no longer the current one.')
+IF_MATCH = Header('The `ETag` of the known version. 412 if it is no longer the current one.')
 IF_NONE_MATCH = Header('The `ETag` of the last known version. 304 if it is still the current one.')
+IF_NONE_MATCH_TO_WRITE = Header('`*`, or an `ETag`. 412 if the object exists, or has this `ETag`.')
+IF_MODIFIED_SINCE = Header('An HTTP date. 304 if the content was not modified since.')
+IF_UNMODIFIED_SINCE = Header('An HTTP date. 412 if the content was modified since.')
 RANGE = Header(
     '`bytes=0-499`, or several ranges. Several ranges are ignored if a response with them would '
     'not be smaller than the whole content.'
@@ -53,11 +57,6 @@ HEADERS_OF_STATUS = {
 RATE_LIMIT_HEADERS = ('RateLimit', 'RateLimit-Policy')
 
 
-def has_ranges(spec: EndpointSpec) -> bool:
-    """Return whether a route supports `Range`."""
-    return RangeNotSatisfiable in spec.errors
-
-
 def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[str, object]]:
     """Return the request headers that a route reads, as OpenAPI parameters."""
     headers = (*spec.extra_request_headers.items(), *_request_headers(rule, method, spec))
@@ -92,14 +91,14 @@ def error_headers(code: int, spec: EndpointSpec | None = None) -> Iterator[str]:
     yield 'X-Request-ID'
 
 
-def response_headers(spec: EndpointSpec, code: int) -> dict[str, Any]:
+def response_headers(spec: EndpointSpec, method: str, code: int) -> dict[str, Any]:
     """Return the headers of a successful response, as OpenAPI describes them.
 
-    :param code: the status code of the success, or 202, 206 or 304.
+    :param code: the status code of the success, or 201, 202, 206 or 304.
     """
     limited = RATE_LIMIT_HEADERS if spec.limit else ()
     retry = ('Retry-After',) if code == 202 and spec.may_return_202 else ()
-    own = {name: _shown(header) for name, header in _success_headers(spec, code)}
+    own = {name: _shown(header) for name, header in _success_headers(spec, method, code)}
     return own | header_references((*retry, *limited, 'X-Request-ID'))
 
 
@@ -109,29 +108,34 @@ def _shown(header: Header) -> dict[str, Any]:
 
 def _request_headers(rule: Rule, method: str, spec: EndpointSpec) -> Iterator[Named]:
     errors = (*spec.errors, *spec.implied_errors(rule, method))
-    if any(issubclass(error, PreconditionFailed) for error in errors):
+    is_read = method in SAFE_METHODS
+    # Other preconditions, such as the version of tus, have other keys.
+    if any(error.http_code == 412 and error.field == PreconditionFailed.field for error in errors):
         yield 'If-Match', IF_MATCH
-    if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
-        yield 'If-None-Match', IF_NONE_MATCH
-    if method == 'GET' and has_ranges(spec):
+        yield 'If-None-Match', IF_NONE_MATCH if is_read else IF_NONE_MATCH_TO_WRITE
+    if is_read and 'Last-Modified' in spec.extra_response_headers:
+        yield 'If-Modified-Since', IF_MODIFIED_SINCE
+        yield 'If-Unmodified-Since', IF_UNMODIFIED_SINCE
+    if method == 'GET' and spec.has_ranges:
         yield 'Range', RANGE
         yield 'If-Range', IF_RANGE
 
 
-def _success_headers(spec: EndpointSpec, code: int) -> Iterator[Named]:
+def _success_headers(spec: EndpointSpec, method: str, code: int) -> Iterator[Named]:
     if code == 202 and spec.may_return_202:
         return
     if code == 304:
         yield 'ETag', ETAG
         return
     yield from spec.extra_response_headers.items()
-    if has_ranges(spec) or (spec.versioned and spec.returns):
+    is_read = method in SAFE_METHODS
+    if (is_read and spec.has_etag) or (spec.versioned and spec.returns):
         yield 'ETag', ETAG
-    if has_ranges(spec):
+    if spec.has_ranges:
         yield 'Accept-Ranges', ACCEPT_RANGES
     if code == 206:
         yield 'Content-Range', CONTENT_RANGE
-    if spec.location:
+    if spec.location or (spec.may_create and code == 201):
         yield 'Location', LOCATION
     if spec.deprecated:
         yield 'Deprecation', DEPRECATION

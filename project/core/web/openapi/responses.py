@@ -21,11 +21,12 @@ from project.core.errors import (
     UnprocessableContent,
     UnsupportedMediaType,
 )
-from project.core.web.endpoints.endpoint_spec import SAFE_METHODS, EndpointSpec
+from project.core.web.endpoints.endpoint_spec import EndpointSpec
+from project.core.web.responses.conditional_requests import SAFE_METHODS
 
 from .bodies import BINARY_SCHEMA, binary_content
 from .envelopes import SCHEMA_PREFIX, Envelopes
-from .headers import error_headers, has_ranges, header_references, response_headers
+from .headers import error_headers, header_references, response_headers
 
 # The keys of errors that no class represents: those of the server, and of Flask's routing.
 KEYS_WITHOUT_CLASS = {405: ('method', 'Method Not Allowed'), 414: ('request', 'URI Too Long')}
@@ -75,16 +76,19 @@ def _successes(
     success: dict[str, Any] = _success(spec, envelopes)
     if method == 'HEAD' or spec.code == 204 or spec.produces == '':
         success = {'description': 'Headers without a body.'}
-    yield str(spec.code), {**success, 'headers': response_headers(spec, spec.code)}
-    if method in SAFE_METHODS and (spec.versioned or has_ranges(spec)):
+    yield str(spec.code), {**success, 'headers': response_headers(spec, method, spec.code)}
+    if spec.may_create:
+        created = {**success, 'description': 'Created.'}
+        yield '201', {**created, 'headers': response_headers(spec, method, 201)}
+    if method in SAFE_METHODS and spec.has_etag:
         text = 'The version that `If-None-Match` names is still the current one.'
-        yield '304', {'description': text, 'headers': response_headers(spec, 304)}
-    if has_ranges(spec) and method == 'GET':
+        yield '304', {'description': text, 'headers': response_headers(spec, method, 304)}
+    if spec.has_ranges and method == 'GET':
         content = {**success['content'], 'multipart/byteranges': {'schema': BINARY_SCHEMA}}
         part = {'description': 'One or several ranges of the content.', 'content': content}
-        yield '206', {**part, 'headers': response_headers(spec, 206)}
+        yield '206', {**part, 'headers': response_headers(spec, method, 206)}
     if spec.may_return_202:
-        made = {'description': NOT_READY, 'headers': response_headers(spec, 202)}
+        made = {'description': NOT_READY, 'headers': response_headers(spec, method, 202)}
         if method != 'HEAD':
             made['content'] = {'application/json': {'schema': envelopes.empty()}}
         yield '202', made

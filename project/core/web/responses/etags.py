@@ -1,44 +1,65 @@
-"""`ETag`, `If-Match` and `If-None-Match` (RFC 9110) for objects with a version column."""
+"""`ETag` of JSON responses, and the condition of writes on versions (RFC 9110).
 
-import re
+The ETag of an object with versions consists of its version, so that a write can compare it in SQL.
+All other JSON responses have a hash of their content.
+"""
+
+from hashlib import blake2b
 from typing import Any
 
 from flask import Response, request
 
-from project.core.errors import PreconditionFailed
+from project.core.version_preconditions import VersionPrecondition
 
-VERSION = re.compile(r'[0-9]{1,9}')
+from .conditional_requests import (
+    SAFE_METHODS,
+    EntityTags,
+    Outcome,
+    evaluate_preconditions,
+    not_modified,
+)
+
+# The hash distinguishes the contents of one URL. An attacker gains nothing from two equal ones.
+DIGEST_BYTES = 16
 
 
-def add_etag(response: Response, thing: Any) -> Response:
-    """Add the `ETag` of an object to its response; return 304 if the client has this version."""
-    version = str(thing.version)
-    response.set_etag(version)
-    # The comparison is weak (RFC 9110), because a proxy that compresses responses makes the tag
-    # weak.
-    if request.method in ('GET', 'HEAD') and request.if_none_match.contains_weak(version):
-        response.status_code = 304
-        response.data = b''
-        # With status 304, these headers would describe the empty body instead of the client's
-        # version.
-        del response.headers['Content-Type']
-        del response.headers['Content-Length']
+def add_etag(response: Response, etag: str | None = None) -> Response:
+    """Add an `ETag` to a JSON response, and evaluate the preconditions of `GET` and `HEAD`.
+
+    :param etag: by default a hash of the content.
+    :returns: the response, or 304 if the client has this content.
+    :raises PreconditionFailed: if `If-Match` has another ETag.
+    """
+    etag = etag or blake2b(response.get_data(), digest_size=DIGEST_BYTES).hexdigest()
+    response.set_etag(etag)
+    is_read = request.method in SAFE_METHODS
+    if is_read and evaluate_preconditions(etag) is Outcome.NOT_MODIFIED:
+        return not_modified(response)
     return response
 
 
-def expected_versions() -> frozenset[int] | None:
-    """Return the versions that `If-Match` allows, or None if it allows any.
+def etag_of(thing: Any, schema: Any) -> str:
+    """Return the ETag of an object with versions.
 
-    The caller must compare them in the UPDATE itself. After a separate SELECT, another request
-    could change the version. Weak tags and unknown tags match no version.
+    It is the version. A schema for objects whose URL may later belong to another object has a
+    function `etag`, which adds the identity of the object. An ETag must never be valid for two of
+    them.
 
-    :raises PreconditionFailed: if no tag can be a version.
+    :param schema: the response schema.
     """
-    if 'If-Match' not in request.headers or request.if_match.star_tag:
-        return None
-    # A number with more than nine digits was never a version, and does not fit into the column.
-    tags = (tag for tag in request.if_match.as_set() if VERSION.fullmatch(tag or ''))
-    versions = frozenset(map(int, tags))
-    if not versions:
-        raise PreconditionFailed
-    return versions
+    find = getattr(schema, 'etag', None)
+    return find(thing) if find else str(thing.version)
+
+
+def version_precondition() -> VersionPrecondition:
+    """Return the condition in `If-Match` and `If-None-Match` of a write.
+
+    Weak tags in `If-Match` match no version; in `If-None-Match` they count (RFC 9110 §8.8.3.2).
+    """
+    accepted, known = (EntityTags.of_request(name) for name in ('If-Match', 'If-None-Match'))
+    return VersionPrecondition(
+        must_exist=accepted is not None,
+        accepted=None if accepted is None or accepted.is_any else accepted.strong,
+        must_not_exist=known is not None and known.is_any,
+        excluded=known.strong | known.weak if known else frozenset(),
+    )

@@ -1,23 +1,39 @@
-"""Responses with the content of stored objects, or ranges of it, with strong ETags (RFC 9110).
+"""Responses with bytes: stored objects and other files, whole or in ranges, with strong ETags.
 
 The service sends the bytes itself, or nginx or the S3 server sends them after the service has
-authorized the request.
+authorized the request and decided about its preconditions.
 """
 
+import mimetypes
+import os
 import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256 as hash_of
+from io import BytesIO
+from pathlib import Path
 from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.wsgi import FileWrapper
 
-from project.core.errors import RangeNotSatisfiable
+from project.core.clock import now
+from project.core.errors import ApiError, NotFound
 from project.core.storage import StoredObject, storage
+from project.core.storage.local import LocalFile
 from project.core.web.responses.headers import Header
 
-from .ranges import READ_CHUNK_BYTES, MultipartByteranges, Range, RangeReader, requested_ranges
+from .conditional_requests import Outcome, evaluate_preconditions, not_modified
+from .ranges import (
+    READ_CHUNK_BYTES,
+    MultipartByteranges,
+    Range,
+    RangeReader,
+    has_simple_range,
+    requested_ranges,
+)
 
 # Which server sends the bytes: this service, nginx from the shared folder, or the S3 server.
 NONE, X_ACCEL, REDIRECT = 'none', 'x-accel', 'redirect'
@@ -31,14 +47,23 @@ CONTENT_HEADERS = {
     'Repr-Digest': Header('The SHA-256 hash of the whole content (RFC 9530).'),
 }
 
+# Those of `send_local_file`.
+LOCAL_FILE_HEADERS = {
+    **DISPOSITION_HEADERS,
+    'Last-Modified': Header('When the content was modified, as an HTTP date.'),
+}
+
 # Internal locations in `deploy/nginx.conf`. At the first one, nginx ignores `Range`; at the second
 # one, it applies `Range`.
 PROXY_WHOLE_PREFIX, PROXY_RANGES_PREFIX = '/_storage/whole/', '/_storage/ranges/'
 
-# If a request has one of these headers, this service sends the bytes, and ignores the header. nginx
-# or S3 would compare it with their own date or tag, which is wrong, for example, after a user has
-# restored an older version.
-UNSUPPORTED_PRECONDITIONS = ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since')
+# This service decides about all preconditions. But the other server reads the headers again, and
+# compares them with its own ETag and date. So if a request has one of these headers, this service
+# sends the bytes. `deploy/nginx.conf` makes nginx ignore `If-Modified-Since`.
+PRECONDITIONS_OF_OTHER_SERVERS = {
+    X_ACCEL: ('If-Match', 'If-Unmodified-Since'),
+    REDIRECT: ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since'),
+}
 
 # nginx returns 416 for a satisfiable range with a number of more than 64 bits.
 UNSUPPORTED_NUMBER = re.compile(r'\d{19}')
@@ -53,8 +78,9 @@ def send_stored_object(
     sha256: str | None = None,
     inline: bool = False,
     offload: str = NONE,
+    last_modified: datetime | None = None,
 ) -> Response:
-    """Return a response with an object, or with the requested ranges of it.
+    """Return a response with an object, or with the requested ranges of it; or 304.
 
     The whole content is sent if the unit of the ranges is not bytes, or if a multipart response
     with the ranges would not be shorter. The file is closed with the response.
@@ -64,32 +90,78 @@ def send_stored_object(
     :param inline: whether a browser may show the file instead of downloading it.
     :param offload: `X_ACCEL` if nginx should send the bytes, `REDIRECT` if S3 should; used only if
         the storage supports it.
+    :param last_modified: for `Last-Modified`, if the time is known and is not in the future.
+    :raises PreconditionFailed: if `If-Match` or `If-Unmodified-Since` is false.
     :raises RangeNotSatisfiable: if no requested range is within the content.
     """
+    try:
+        outcome = evaluate_preconditions(etag, last_modified)
+        wanted = requested_ranges(file.size) if outcome is Outcome.SEND else []
+    except ApiError:
+        file.close()
+        raise
     response = Response(mimetype=mimetype, direct_passthrough=True)
     response.set_etag(etag)
+    if last_modified is not None:
+        response.last_modified = last_modified
     response.headers['Accept-Ranges'] = 'bytes'
     if name is not None:
         response.headers['Content-Disposition'] = disposition_of(name, inline=inline)
     if sha256 is not None:
         digest = b64encode(bytes.fromhex(sha256)).decode()
         response.headers['Repr-Digest'] = f'sha-256=:{digest}:'
-    # The comparison is weak (RFC 9110), because a proxy that compresses responses makes the tag
-    # weak.
-    if request.if_none_match.contains_weak(etag):
+    if outcome is Outcome.NOT_MODIFIED:
         file.close()
-        response.status_code = 304
-        return response
-    try:
-        wanted = requested_ranges(file.size, etag)
-    except RangeNotSatisfiable:
-        file.close()
-        raise
+        return not_modified(response)
     if len(wanted) > 1 and len(_pieces(response, file, wanted)) >= file.size:
         wanted = []
     if offload != NONE and _offload(response, file, offload, is_whole=not wanted):
         return response
     return _sent(response, file, wanted)
+
+
+def send_local_file(path: Path, *, inline: bool = False) -> Response:
+    """Return a response with a file that is not a stored object, under its own name.
+
+    Its ETag consists of the modification time in nanoseconds and the size, as in web servers.
+
+    :param inline: whether a browser may show the file instead of downloading it.
+    :raises NotFound: if the path is not a file.
+    :raises ApiError: as `send_stored_object` does.
+    """
+    if not path.is_file():
+        raise NotFound
+    try:
+        file = LocalFile(path, path.name)
+    except FileNotFoundError:  # It was deleted in the meantime.
+        raise NotFound from None
+    state = os.fstat(file.fileno())
+    modified = datetime.fromtimestamp(state.st_mtime, UTC)
+    return send_stored_object(
+        file,
+        etag=f'{state.st_mtime_ns:x}-{state.st_size:x}',
+        mimetype=mimetypes.guess_type(path.name)[0] or 'application/octet-stream',
+        name=path.name,
+        inline=inline,
+        # A time in the future must not be sent (RFC 9110 §8.8.2.1).
+        last_modified=modified if modified <= now() else None,
+    )
+
+
+def send_bytes(content: bytes, *, mimetype: str, name: str) -> Response:
+    """Return a response with bytes that were just made. See `send_stored_object`."""
+    digest = hash_of(content).hexdigest()
+    return send_stored_object(
+        _BytesObject(content), etag=digest, mimetype=mimetype, name=name, sha256=digest
+    )
+
+
+class _BytesObject(BytesIO):
+    """Bytes in memory, with the interface of a stored object."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.key, self.size = '', len(content)
 
 
 def disposition_of(name: str, *, inline: bool = False) -> str:
@@ -131,9 +203,8 @@ def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool)
     :param to: the other server: `X_ACCEL` (nginx) or `REDIRECT` (S3).
     :returns: whether the other server sends the file.
     """
-    if request.method != 'GET' or any(
-        name in request.headers for name in UNSUPPORTED_PRECONDITIONS
-    ):
+    is_judged_again = any(name in request.headers for name in PRECONDITIONS_OF_OTHER_SERVERS[to])
+    if request.method != 'GET' or is_judged_again or not (is_whole or has_simple_range()):
         return False
     if UNSUPPORTED_NUMBER.search(request.headers.get('Range', '')):
         return False

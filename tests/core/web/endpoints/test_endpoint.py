@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.locations import PutResult
 from project.core.web.requests.fields import UploadedFile
 from project.core.web.requests.pagination import ListQuery, sort_by
 from tests.kit.responses import data, fails_with, reasons
@@ -55,7 +56,9 @@ class TestEndpoint:
         assert data(response) is None
 
     def test_returns_only_the_fields_of_the_schema(self, serve):
-        response = serve(lambda: SECRET, returns=ThingSchema, code=201).post('/probe')
+        client = serve(lambda: SECRET, returns=ThingSchema, code=201, without_location='A test.')
+
+        response = client.post('/probe')
 
         assert response.status_code == 201
         assert data(response) == {'id': 7, 'name': 'Boat'}
@@ -163,8 +166,53 @@ class TestEndpoint:
         assert response.status_code == 201
         assert response.location == '/things/7'
 
-    @pytest.mark.parametrize(('versioned', 'etag'), [(True, '"1"'), (False, None)])
-    def test_sends_the_etag_of_a_versioned_thing_only(self, serve, versioned, etag):
-        client = serve(lambda: SECRET, returns=ThingSchema, versioned=versioned)
+    def test_sends_the_version_as_etag(self, serve):
+        client = serve(lambda: SECRET, returns=ThingSchema, versioned=True)
 
-        assert client.get('/probe').headers.get('ETag') == etag
+        assert client.get('/probe').headers['ETag'] == '"1"'
+        assert client.post('/probe').headers['ETag'] == '"1"'
+
+    def test_sends_a_hash_as_etag_without_versions(self, serve):
+        things = [SECRET, SECRET, SimpleNamespace(id=7, name='Ship')]
+        client = serve(lambda: things.pop(0), returns=ThingSchema)
+
+        first, same, other = (client.get('/probe').headers['ETag'] for _ in range(3))
+
+        assert first == same != other
+        things.append(SECRET)
+        assert 'ETag' not in client.post('/probe').headers
+
+    def test_returns_201_for_a_put_that_creates(self, serve):
+        results = [PutResult(SECRET, etag='a', is_new=True), PutResult(SECRET)]
+        client = serve(
+            lambda: results.pop(0), returns=ThingSchema, versioned=True, may_create=True,
+            methods=('PUT',),
+        )  # fmt: skip
+
+        new, changed = client.put('/probe'), client.put('/probe')
+
+        assert (new.status_code, new.location, new.headers['ETag']) == (201, '/probe', '"a"')
+        assert (changed.status_code, changed.location, changed.headers['ETag']) == (
+            200, None, '"1"',
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ('location', 'url'),
+        [(('.thing_show',), '/things/1'), (('.owner_show', 'owner_id', 'owner.id'), '/owners/3')],
+    )
+    def test_sends_the_location_of_a_thing_inside_of_the_result(self, kernel, location, url):
+        things = Blueprint('things', __name__)
+
+        @things.post('/things/1')
+        @endpoint(allow=public, returns=ThingSchema, code=201, location=location)
+        def thing_create():
+            """Create a thing."""
+            return {'id': 1, 'name': 'Boat', 'owner': SimpleNamespace(id=3)}
+
+        @things.get('/things/1', endpoint='thing_show')
+        @things.get('/owners/<int:owner_id>', endpoint='owner_show')
+        @endpoint(allow=public)
+        def thing_show(**_):
+            """Show a thing."""
+
+        assert kernel(things).test_client().post('/things/1').location == url

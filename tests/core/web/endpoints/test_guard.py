@@ -100,6 +100,16 @@ class TestGuard:
         response = client.get('/things/a%00b')
         fails_with(response, 'url', status=404, reason='Not Found')
 
+    def test_rejects_a_put_with_a_part_of_the_body(self, serve):
+        """RFC 9110, section 14.5. A GET ignores the header, which has no meaning there."""
+        client, headers = (
+            serve(lambda: None, methods=('PUT', 'GET')),
+            {'Content-Range': 'bytes 0-1/9'},
+        )
+
+        fails_with(client.put('/probe', data=b'ab', headers=headers), 'request', status=400)
+        assert client.get('/probe', headers=headers).status_code == 200
+
     def test_lets_flask_answer_options(self, serve):
         response = serve(lambda: None, allow=requires(SAIL)).options('/probe')
 

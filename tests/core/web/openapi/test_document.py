@@ -10,7 +10,7 @@ from flask import Blueprint
 from marshmallow import Schema, fields, validate
 from openapi_spec_validator import validate as validate_document
 
-from project.core.errors import Conflict, RangeNotSatisfiable
+from project.core.errors import Conflict, PreconditionFailed, RangeNotSatisfiable
 from project.core.web.endpoints.access import owner_or, public, requires
 from project.core.web.endpoints.deprecation import Deprecation
 from project.core.web.endpoints.endpoint import endpoint
@@ -20,6 +20,10 @@ from project.core.web.openapi.paths import documented_rules
 from project.core.web.requests.fields import EmailAddress, OtpCode, PinCode, Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.headers import Header
+
+
+class BoatChanged(PreconditionFailed):
+    """The boat was changed."""
 
 
 class BoatTaken(Conflict):
@@ -68,7 +72,7 @@ def boats_list(page):
 @boats.put('/<uuid:boat_id>')
 @endpoint(
     allow=requires('boats:sail', fresh=True), body=BoatRequest, returns=BoatSchema, versioned=True,
-    errors=[BoatTaken], limit='5/minute', code=202,
+    errors=[BoatTaken, BoatChanged], limit='5/minute', code=202,
 )  # fmt: skip
 def boat_sail(boat_id, body):
     """Sail a boat.
@@ -78,7 +82,10 @@ def boat_sail(boat_id, body):
 
 
 @boats.get('/<uuid:boat_id>/picture')
-@endpoint(allow=public, produces='image/webp', errors=[RangeNotSatisfiable])
+@endpoint(
+    allow=public, produces='image/webp', errors=[RangeNotSatisfiable],
+    extra_response_headers={'Last-Modified': Header('When it was painted.')},
+)  # fmt: skip
 def boat_picture(boat_id):
     """Show a picture."""
 
@@ -91,7 +98,7 @@ def boat_show(boat_id):
 
 @boats.post('/<uuid:boat_id>/anchor')
 @endpoint(
-    allow=public, code=201, produces='', may_return_202=True,
+    allow=public, code=201, produces='', may_return_202=True, without_location='No URL.',
     extra_request_headers={'Boat-Depth': Header('Metres.', {'type': 'integer'}, required=True)},
     extra_response_headers={'Boat-Held': Header('By what.')},
 )  # fmt: skip
@@ -221,7 +228,7 @@ class TestSpecification:
         assert re.fullmatch(request['properties']['pin']['pattern'], 'abcd-efgh-ijkl-mn23')
         assert request['additionalProperties'] is False
         assert {p['name']: p['in'] for p in sail['parameters']} == {
-            'boat_id': 'path', 'If-Match': 'header',
+            'boat_id': 'path', 'If-Match': 'header', 'If-None-Match': 'header',
         }  # fmt: skip
 
     def test_documents_the_bounds_of_amounts_dates_and_durations(self, document):
@@ -250,7 +257,9 @@ class TestSpecification:
 
     def test_documents_the_query_parameters_of_a_list(self, document):
         parameters = {
-            p['name']: p['schema'] for p in document['paths']['/boats']['get']['parameters']
+            p['name']: p['schema']
+            for p in document['paths']['/boats']['get']['parameters']
+            if p['in'] == 'query'
         }
 
         assert set(parameters) == {'limit', 'cursor', 'sort', 'colour'}
@@ -301,12 +310,15 @@ class TestSpecification:
     def test_documents_the_request_headers(self, document):
         paths = document['paths']
 
-        assert headers_of(paths['/boats/{boat_id}']['put']) == {'If-Match'}
-        assert headers_of(paths['/boats/{boat_id}']['get']) == {'If-None-Match'}
+        tags = {'If-Match', 'If-None-Match'}
+        assert headers_of(paths['/boats/{boat_id}']['put']) == tags
+        assert headers_of(paths['/boats/{boat_id}']['get']) == tags
         assert headers_of(paths['/boats/{boat_id}/picture']['get']) == {
-            'If-None-Match', 'Range', 'If-Range',
+            *tags, 'Range', 'If-Range', 'If-Modified-Since', 'If-Unmodified-Since',
         }  # fmt: skip
-        assert headers_of(paths['/boats/{boat_id}/picture']['head']) == {'If-None-Match'}
+        assert headers_of(paths['/boats/{boat_id}/picture']['head']) == {
+            *tags, 'If-Modified-Since', 'If-Unmodified-Since',
+        }  # fmt: skip
         [depth] = paths['/boats/{boat_id}/anchor']['post']['parameters'][1:]
         assert depth == {
             'name': 'Boat-Depth', 'in': 'header', 'required': True, 'description': 'Metres.',
@@ -318,13 +330,13 @@ class TestSpecification:
 
         picture = paths['/boats/{boat_id}/picture']['get']['responses']
         common = {'X-Request-ID'}
-        assert set(picture['200']['headers']) == {'ETag', 'Accept-Ranges', *common}
-        assert set(picture['206']['headers']) == {
-            'ETag', 'Accept-Ranges', 'Content-Range', *common,
-        }  # fmt: skip
+        whole = {'ETag', 'Accept-Ranges', 'Last-Modified', *common}
+        assert set(picture['200']['headers']) == whole
+        assert set(picture['206']['headers']) == {*whole, 'Content-Range'}
         boat = paths['/boats/{boat_id}']['get']['responses']
         assert set(boat['200']['headers']) == {'ETag', *common}
-        assert set(paths['/boats']['get']['responses']['200']['headers']) == {'Link', *common}
+        listed = paths['/boats']['get']['responses']
+        assert set(listed['200']['headers']) == {'ETag', 'Link', *common}
         anchored = paths['/boats/{boat_id}/anchor']['post']['responses']
         assert anchored['201']['headers']['Boat-Held'] == {
             'description': 'By what.', 'schema': {'type': 'string'},

@@ -1,17 +1,23 @@
-"""ETags and conditional requests."""
+"""ETags of JSON responses, and the conditions of writes."""
 
 from types import SimpleNamespace
 
 import pytest
 from marshmallow import Schema, fields
 
-from project.core.errors import PreconditionFailed
-from project.core.web.responses.etags import expected_versions
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.web.responses.etags import etag_of, version_precondition
 from tests.kit.responses import data, fails_with
 
 
 class ThingSchema(Schema):
     name = fields.Str()
+
+
+class OwnedSchema(ThingSchema):
+    @staticmethod
+    def etag(thing):
+        return f'{thing.name}-{thing.version}'
 
 
 @pytest.fixture
@@ -40,11 +46,16 @@ class TestAddEtag:
         assert response.headers['ETag'] == '"3"'
         assert 'Content-Type' not in response.headers
 
-    @pytest.mark.parametrize('tags', ['"2"', '"33"', 'garbage', '', '"', 'W/"4"'])
+    @pytest.mark.parametrize('tags', ['"2"', '"33"', 'garbage', '', '"', 'W/"4"', '3', 'w/"3"'])
     def test_returns_200_when_the_client_has_another_version(self, thing, tags):
         response = thing.get('/probe', headers={'If-None-Match': tags})
 
         assert response.status_code == 200
+
+    def test_returns_412_when_the_client_requires_another_version(self, thing):
+        fails_with(thing.get('/probe', headers={'If-Match': '"2"'}), 'etag', status=412)
+        assert thing.head('/probe', headers={'If-Match': '"2"'}).status_code == 412
+        assert thing.get('/probe', headers={'If-Match': '"3"'}).status_code == 200
 
     def test_handles_head_like_get(self, thing):
         assert thing.head('/probe').headers['ETag'] == '"3"'
@@ -54,34 +65,48 @@ class TestAddEtag:
         assert thing.post('/probe', headers={'If-None-Match': '"3"'}).status_code == 200
 
 
-class TestExpectedVersions:
-    def versions_of(self, app, *tags):
-        with app.test_request_context(headers=[('If-Match', tag) for tag in tags]):
-            return expected_versions()
+class TestEtagOf:
+    def test_is_the_version_unless_the_schema_defines_it(self):
+        thing = SimpleNamespace(name='Boat', version=3)
 
-    def test_returns_none_without_if_match(self, app):
-        assert self.versions_of(app) is None
+        assert etag_of(thing, ThingSchema) == '3'
+        assert etag_of(thing, OwnedSchema) == 'Boat-3'
 
-    def test_returns_none_for_a_star(self, app):
-        assert self.versions_of(app, '*') is None
+
+class TestVersionPrecondition:
+    def condition_of(self, app, **headers):
+        named = {name.replace('_', '-'): value for name, value in headers.items()}
+        with app.test_request_context(headers=named):
+            return version_precondition()
+
+    def test_accepts_any_version_without_headers(self, app):
+        assert self.condition_of(app) == ANY_VERSION
+
+    def test_requires_an_object_for_a_star_in_if_match(self, app):
+        assert self.condition_of(app, If_Match='*') == VersionPrecondition(must_exist=True)
 
     @pytest.mark.parametrize(
-        ('tags', 'versions'),
-        [('"3"', {3}), ('"3", "4"', {3, 4}), ('"3","x", W/"5"', {3}), ('"0"', {0})],
+        ('tags', 'accepted'),
+        [
+            ('"3"', {'3'}),
+            ('"3", "4"', {'3', '4'}),
+            ('"3","x", W/"5"', {'3', 'x'}),
+            ('"a,b" , "c"', {'a,b', 'c'}),
+            ('W/"3"', set()),
+            ('3', set()),
+            ('', set()),
+            ('"', set()),
+        ],
     )
-    def test_returns_the_versions_in_if_match(self, app, tags, versions):
-        assert self.versions_of(app, tags) == versions
+    def test_accepts_the_strong_tags_in_if_match(self, app, tags, accepted):
+        assert self.condition_of(app, If_Match=tags) == VersionPrecondition(
+            must_exist=True, accepted=frozenset(accepted)
+        )
 
-    @pytest.mark.parametrize(
-        'tags', ['W/"3"', '"x"', '', '""', '"-3"', '"3.0"', '"²"', '"٣"', '"9999999999"', '"']
-    )
-    def test_raise_precondition_failed_if_if_match_contains_no_valid_version(self, app, tags):
-        with pytest.raises(PreconditionFailed):
-            self.versions_of(app, tags)
+    def test_requires_that_nothing_exists_for_a_star_in_if_none_match(self, app):
+        assert self.condition_of(app, If_None_Match='*') == VersionPrecondition(must_not_exist=True)
 
-    def test_cause_412_when_they_are_invalid(self, serve):
-        client = serve(lambda: expected_versions() and None, versioned=True, methods=('PUT',))
-
-        response = client.put('/probe', headers={'If-Match': '"x"'})
-
-        fails_with(response, 'etag', status=412)
+    def test_excludes_the_tags_in_if_none_match(self, app):
+        assert self.condition_of(app, If_None_Match='"1", W/"2"') == VersionPrecondition(
+            excluded=frozenset({'1', '2'})
+        )

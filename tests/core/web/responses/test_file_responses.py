@@ -182,6 +182,21 @@ class TestSendStoredObject:
         assert response.status_code == code
         assert response.data == (TEN[5:] if code == 206 else TEN)
 
+    @pytest.mark.parametrize('condition', ['"other"', 'W/"abc"', 'abc'])
+    def test_returns_412_when_the_client_requires_another_content(
+        self, download, opened, condition
+    ):
+        response = download({'If-Match': condition, 'Range': 'bytes=5-'})
+
+        fails_with(response, 'etag', status=412)
+        assert opened[0].closed
+
+    def test_sends_no_date_of_stored_objects(self, download):
+        response = download({'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'})
+
+        assert response.status_code == 200
+        assert 'Last-Modified' not in response.headers
+
     def test_returns_the_headers_of_the_whole_content_for_head(self, download):
         response = download({'Range': 'bytes=5-'}, method='HEAD')
 
@@ -274,6 +289,9 @@ class TestOffload:
             ({'Range': 'bytes=0-4', 'If-Range': '"abc"'}, 'ranges'),
             ({'Range': 'bytes=0-4', 'If-Range': '"other"'}, 'whole'),
             ({'Range': 'bytes=' + ','.join(['0-0'] * 17)}, 'whole'),
+            # `deploy/nginx.conf` makes nginx ignore this date.
+            ({'If-Modified-Since': 'Mon, 23 Nov 2009 08:00:00 GMT'}, 'whole'),
+            ({'If-None-Match': '"other"', 'Range': 'bytes=0-4'}, 'ranges'),
             # For two tiny ranges, the headers of the multipart response are larger than the file.
             ({'Range': 'bytes=0-0,2-2'}, 'whole'),
         ],
@@ -288,23 +306,31 @@ class TestOffload:
         assert opened[0].closed
 
     @pytest.mark.parametrize(
-        ('method', 'headers'),
+        ('method', 'headers', 'offloads'),
         [
-            ('HEAD', {}),
-            ('GET', {'If-Match': '"abc"'}),
-            ('GET', {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'}),
-            ('GET', {'If-Unmodified-Since': 'Mon, 23 Nov 2026 08:00:00 GMT'}),
+            ('HEAD', {}, [X_ACCEL, REDIRECT]),
+            ('GET', {'If-Match': '"abc"'}, [X_ACCEL, REDIRECT]),
+            ('GET', {'If-Modified-Since': 'Mon, 23 Nov 2099 08:00:00 GMT'}, [REDIRECT]),
+            ('GET', {'If-Unmodified-Since': 'Mon, 23 Nov 2026 08:00:00 GMT'}, [X_ACCEL, REDIRECT]),
         ],
     )
-    @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
-    def test_does_not_offload_requests_that_the_proxy_handles_differently(
-        self, download, offload, method, headers
+    def test_does_not_offload_requests_that_the_other_server_handles_differently(
+        self, download, method, headers, offloads
     ):
-        response = download(headers, method=method, offload=offload)
+        for offload in offloads:
+            response = download(headers, method=method, offload=offload)
 
-        assert response.status_code == 200
-        assert response.headers['Content-Length'] == '10'
-        assert 'X-Accel-Redirect' not in response.headers
+            assert response.status_code == 200
+            assert response.headers['Content-Length'] == '10'
+            assert 'X-Accel-Redirect' not in response.headers
+
+    @pytest.mark.parametrize(
+        'requested', [f'bytes=5-{"9" * 30}', f'bytes=-{"9" * 19}', 'bytes = 5-9']
+    )
+    def test_does_not_offload_ranges_that_other_servers_cannot_read(self, download, requested):
+        response = download({'Range': requested}, offload=X_ACCEL)
+
+        assert (response.status_code, response.data) == (206, TEN[5:] if '5' in requested else TEN)
 
     @pytest.mark.parametrize('offload', [X_ACCEL, REDIRECT])
     def test_does_not_offload_a_range_with_a_number_that_nginx_cannot_read(self, download, offload):

@@ -4,10 +4,8 @@ from io import BytesIO
 from socket import socketpair
 
 import pytest
-from flask import send_file
 
-from project.core.web.responses.ranges import RangeReader, drop_unsupported_ranges
-from tests.kit.responses import fails_with
+from project.core.web.responses.ranges import RangeReader
 
 TEN = b'0123456789'
 
@@ -48,37 +46,3 @@ class TestRangeReader:
         RangeReader(file, 0, 1).close()
 
         assert file.closed
-
-
-class TestDropUnsupportedRanges:
-    @pytest.fixture
-    def report(self, serve):
-        def show():
-            drop_unsupported_ranges()
-            return send_file(BytesIO(TEN), mimetype='text/plain')
-
-        return serve(show, methods=('GET',))
-
-    @pytest.mark.parametrize('requested', ['bytes=0-1,3-4', 'lines=1-2', 'garbage', 'bytes=-11'])
-    def test_sends_the_whole_content_where_werkzeug_would_reject_the_range(self, report, requested):
-        response = report.get('/probe', headers={'Range': requested})
-
-        assert (response.status_code, response.data) == (200, TEN)
-
-    def test_returns_the_headers_of_the_whole_content_for_head(self, report):
-        response = report.head('/probe', headers={'Range': 'bytes=0-1'})
-
-        assert response.status_code == 200
-        assert response.headers['Content-Length'] == '10'
-
-    def test_keeps_a_single_valid_range(self, report):
-        response = report.get('/probe', headers={'Range': 'bytes=2-4'})
-
-        assert (response.status_code, response.data) == (206, b'234')
-
-    @pytest.mark.parametrize('requested', ['bytes=10-', 'bytes=-0'])
-    def test_returns_416_for_a_range_after_the_end(self, report, requested):
-        response = report.get('/probe', headers={'Range': requested})
-
-        fails_with(response, 'range', status=416)
-        assert response.headers['Content-Range'] == 'bytes */10'

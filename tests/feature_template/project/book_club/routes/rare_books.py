@@ -33,7 +33,7 @@ from project.core.web.requests.column_fields import (
 )
 from project.core.web.requests.fields import Text, Timestamp
 from project.core.web.requests.pagination import ListQuery, QueryInteger, sort_by
-from project.core.web.responses.etags import expected_versions
+from project.core.web.responses.etags import version_precondition
 
 from . import blueprint
 
@@ -200,7 +200,9 @@ class RareBookView(MethodView):
     def patch(self, rare_book_id: UUID, body: RareBookPatchBody) -> RareBookRow:
         """Change those fields of a rare book that the request contains."""
         owner_id = current_principal().user_id
-        return service.update_rare_book(owner_id, rare_book_id, body, expected=expected_versions())
+        return service.update_rare_book(
+            owner_id, rare_book_id, body, expected=version_precondition()
+        )
 
     @endpoint(
         allow=authenticated(WRITE), versioned=True, errors=[RareBookNotFound, RareBookChanged]
@@ -208,7 +210,7 @@ class RareBookView(MethodView):
     def delete(self, rare_book_id: UUID) -> None:
         """Delete one of your rare books."""
         owner_id = current_principal().user_id
-        service.delete_rare_book(owner_id, rare_book_id, expected=expected_versions())
+        service.delete_rare_book(owner_id, rare_book_id, expected=version_precondition())
 
 
 blueprint.add_url_rule('/rare-books', view_func=RareBooksView.as_view('rare_books'))

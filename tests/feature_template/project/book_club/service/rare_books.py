@@ -24,10 +24,9 @@ from project.core.database.cleanup import delete_batch
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import atomic, db
+from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
 from project.users import service as users
 from project.users.personal_data import ExportFile, json_part
-
-Expected = frozenset[int] | None
 
 
 def list_rare_books(owner_id: int, page: PageRequest) -> Page[RareBookRow]:
@@ -102,13 +101,17 @@ def create_rare_book(
 
 @atomic()
 def update_rare_book(
-    owner_id: int, rare_book_id: UUID, changes: Mapping[str, Any], *, expected: Expected = None
+    owner_id: int,
+    rare_book_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    expected: VersionPrecondition = ANY_VERSION,
 ) -> RareBookRow:
     """Change only the given fields; concurrent changes of other fields are kept.
 
-    :param expected: the versions that may be changed (`If-Match`); None for any.
+    :param expected: the precondition on the version (`If-Match`).
     :raises RareBookNotFound: if the owner has no such rare book.
-    :raises RareBookChanged: if the rare book has another version.
+    :raises RareBookChanged: if the rare book does not meet the precondition.
     :raises RareBookShelfMarkTaken: if another rare book of the owner has this `shelf_mark`.
     :raises RareBookDealerUnknown: if the row of `dealer_id` does not exist.
     """
@@ -116,8 +119,7 @@ def update_rare_book(
     get_rare_book(owner_id, rare_book_id)
     _ensure_dealer_exists(changes.get('dealer_id'))
     mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
-    if expected is not None:
-        mine &= RareBook.version.in_(expected)
+    mine &= expected.on(RareBook.version)
     values = {**changes, 'version': RareBook.version + 1, 'updated_at': now()}
     with translate_unique_violations(
         shelf_mark=RareBookShelfMarkTaken,
@@ -132,15 +134,16 @@ def update_rare_book(
 
 
 @atomic()
-def delete_rare_book(owner_id: int, rare_book_id: UUID, *, expected: Expected = None) -> None:
+def delete_rare_book(
+    owner_id: int, rare_book_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+) -> None:
     """Delete a rare book.
 
     :raises RareBookNotFound: if the owner has no such rare book.
-    :raises RareBookChanged: if the rare book has another version than the expected ones.
+    :raises RareBookChanged: if the rare book does not meet the precondition.
     """
     mine = (RareBook.owner_id == owner_id) & (RareBook.id == rare_book_id)
-    if expected is not None:
-        mine &= RareBook.version.in_(expected)
+    mine &= expected.on(RareBook.version)
     deleted = delete(RareBook).where(mine).returning(RareBook.id)
     if db.session.execute(deleted).one_or_none() is None:
         get_rare_book(owner_id, rare_book_id)

@@ -11,6 +11,7 @@ from project.book_club.errors import (
     RareBookNotFound,
     RareBookShelfMarkTaken,
 )
+from project.core.version_preconditions import VersionPrecondition
 from project.users import service as users
 from tests.book_club.factories import RareBookFactory
 from tests.kit.tasks import run_pending_tasks
@@ -44,7 +45,10 @@ class TestUpdateRareBook:
 
         with pytest.raises(RareBookChanged):
             service.update_rare_book(
-                rare_book.owner_id, rare_book.id, {}, expected=frozenset({rare_book.version + 1})
+                rare_book.owner_id,
+                rare_book.id,
+                {},
+                expected=VersionPrecondition(accepted=frozenset({'9'})),
             )
 
     def test_raises_if_the_shelf_mark_is_taken(self):
@@ -69,7 +73,9 @@ class TestDeleteRareBook:
 
         with pytest.raises(RareBookChanged):
             service.delete_rare_book(
-                rare_book.owner_id, rare_book.id, expected=frozenset({rare_book.version + 1})
+                rare_book.owner_id,
+                rare_book.id,
+                expected=VersionPrecondition(accepted=frozenset({'9'})),
             )
 
 
