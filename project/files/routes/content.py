@@ -134,7 +134,7 @@ def version_content(file_id: UUID, number: int, query: ContentParameters) -> Res
 @blueprint.post('/<uuid:file_id>/versions/<int:number>/restore')
 @endpoint(
     allow=authenticated(WRITE), returns=FileSchema, versioned=True, limit='600/minute',
-    errors=[FileNotFound, FileChanged, QuotaExceeded],
+    errors=[FileNotFound, FileChanged, QuotaExceeded], idempotent=True,
 )  # fmt: skip
 def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
     """Restore a version: its content becomes a new version, and all others stay."""

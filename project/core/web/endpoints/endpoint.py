@@ -19,6 +19,7 @@ from project.core.web.responses.etags import add_etag
 from project.core.web.responses.jsend import api_success
 
 from .endpoint_spec import EndpointSpec
+from .idempotency import respond_once
 from .request_types import validate_request_types
 
 Handler = Callable[..., Any]
@@ -37,8 +38,12 @@ class endpoint(EndpointSpec):
         def answer(*args: Any, **kwargs: Any) -> Response:
             for name, read in readers.items():
                 kwargs[name] = read()
-            result = handler(*args, **kwargs)
-            return result if isinstance(result, Response) else _answer(self, dump, result)
+
+            def respond() -> Response:
+                result = handler(*args, **kwargs)
+                return result if isinstance(result, Response) else _answer(self, dump, result)
+
+            return respond_once(respond) if self.idempotent else respond()
 
         answer.endpoint_spec = self  # type: ignore[attr-defined]
         return answer

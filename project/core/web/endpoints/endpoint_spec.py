@@ -24,6 +24,7 @@ from project.core.errors import (
     UnprocessableContent,
     UnsupportedMediaType,
 )
+from project.core.idempotency import IDEMPOTENCY_ERRORS
 from project.core.web.requests.pagination import ListQuery
 from project.core.web.responses.headers import API, Header, HeaderSet
 
@@ -64,6 +65,8 @@ class EndpointSpec:
     :param location: the endpoint that shows the created object, and the URL argument for its id.
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
+    :param idempotent: whether `Idempotency-Key` applies: a repeated POST gets the first response.
+        All transactions of the handler become one. So it must not call a non-atomic service.
     :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
     """
 
@@ -87,6 +90,7 @@ class EndpointSpec:
     location: tuple[str, str] | None = None
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
+    idempotent: bool = False
     deprecated: Deprecation | None = None
 
     @property
@@ -134,9 +138,13 @@ class EndpointSpec:
             yield UnprocessableContent
         if self.versioned and method not in METHODS_WITHOUT_IF_MATCH:
             yield PreconditionFailed
+        if self.idempotent:
+            yield from IDEMPOTENCY_ERRORS
         if self.limit or self._may_stream or self._may_be_large:
             yield TooManyRequests
 
+
+IDEMPOTENCY_RULE = 'only a POST with a login and JSON that hashes no password can be'
 
 # The specs of all routes of an application, by endpoint and method.
 ENDPOINT_SPECS: AppValue[dict[Route, EndpointSpec]] = AppValue('endpoint_specs')
@@ -189,6 +197,8 @@ def declared_methods(rule: Rule) -> set[str]:
 def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[str]:
     function = handler_of(app.view_functions[rule.endpoint], method)
     assert function is not None  # noqa: S101 - its spec was found
+    if spec.idempotent and not _can_be_idempotent(spec, method):
+        return [f'{method} {rule.rule} cannot be idempotent: {IDEMPOTENCY_RULE}']
     handler = inspect.unwrap(function)
     arguments = dict.fromkeys(rule.arguments | spec.keywords)
     if hasattr(app.view_functions[rule.endpoint], 'view_class'):
@@ -198,3 +208,13 @@ def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[st
     except TypeError as error:
         return [f'{method} {rule.rule} does not fit its declaration: {error}']
     return []
+
+
+def _can_be_idempotent(spec: EndpointSpec, method: str) -> bool:
+    is_json = not (spec.form or spec.consumes or spec.produces)
+    return (
+        method == 'POST'
+        and is_json
+        and spec.allow.kind != 'public'
+        and not spec.hashes_password
+    )

@@ -42,6 +42,7 @@ EXPOSED_HEADERS = [
     'X-Request-ID', 'X-File-Id', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Tus-Version',
     'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Offset', 'Upload-Length',
     'Upload-Expires', 'Upload-Metadata', 'Deprecation', 'Sunset',
+    'Idempotency-Replayed',
 ]  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def init_app(app: Flask) -> None:
             allow_headers=['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Range',
                            'If-Range', 'X-Request-ID', 'Accept', 'Tus-Resumable', 'Upload-Length',
                            'Upload-Offset', 'Upload-Metadata', 'Upload-Checksum',
-                           'X-HTTP-Method-Override', 'X-Link-Password'],
+                           'X-HTTP-Method-Override', 'X-Link-Password', 'Idempotency-Key'],
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
             send_wildcard=False,
