@@ -59,6 +59,8 @@ class Blob(Base):
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    # The CRC-32 for ZIP archives. None: releases before 0.2.0 have stored the blob.
+    crc32: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
@@ -101,9 +103,16 @@ class File(Base):
     @classmethod
     def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[ArchivedFileRow]:
         """Return the files with these ids that the owner has, except those in the trash."""
-        owned = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
-            cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
-        )
+        current = (Version.file_id == cls.id) & (Version.number == cls.current_version)
+        owned = (
+            select(
+                cls.id, cls.name, cls.size, cls.sha256, Blob.crc32,
+                Version.created_at.label('content_created_at'), Version.scan,
+            )
+            .join(Version, current)
+            .join(Blob, Blob.sha256 == cls.sha256)
+            .where(cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None))
+        )  # fmt: skip
         return select_rows(ArchivedFileRow, owned)
 
     @classmethod

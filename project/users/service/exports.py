@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from sqlalchemy import delete, select, update
 
@@ -22,6 +22,7 @@ from project.core.stored_objects import (
     release_objects,
 )
 from project.core.tasks import TaskSlot, enqueue, task
+from project.core.zip_streams import dos_time, time_field
 from project.users import object_storage
 from project.users.errors import (
     ExportNotFound,
@@ -191,8 +192,14 @@ def _write(target: Any, user_id: int) -> None:
 
 
 def _add(archive: ZipFile, part: ExportFile) -> None:
-    entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
-    entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
+    moment = part.modified_at or now()
+    entry = ZipInfo(part.path, date_time=dos_time(moment))
+    entry.extra = time_field(moment)
+    entry.compress_type = ZIP_DEFLATED
+    if part.is_packed:
+        # Without compression. ZIP_STORED would do the same. But readers such as Java's
+        # `ZipInputStream` reject stored entries whose size follows their bytes.
+        entry._compresslevel = 0  # type: ignore[attr-defined] # noqa: SLF001
     # ZIP64, because the size of the entry is unknown until its end.
     with archive.open(entry, 'w', force_zip64=True) as file:
         for block in part.chunks:

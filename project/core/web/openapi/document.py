@@ -100,8 +100,9 @@ def _build(app: Flask) -> Generated:
     # to JSON.
     document = cast(dict[str, Any], encode(api_spec.to_dict()))
     for name, schema in document['components']['schemas'].items():
-        # Requests with unknown fields are rejected, and responses never contain unknown fields.
-        schema['additionalProperties'] = False
+        # Requests with unknown fields are rejected, except forms (`load_form`), and responses never
+        # contain unknown fields.
+        schema['additionalProperties'] = name.endswith('Form')
         if not name.endswith(REQUEST_SCHEMA_SUFFIXES):
             schema['required'] = list(schema['properties'])
     modules = {name: key[0].__module__ for key, name in marshmallow.converter.refs.items()}
