@@ -197,7 +197,7 @@ class TestShared:
     def test_is_shown_by_browsers_if_it_cannot_contain_scripts(self, client, anybody, ada, file):
         document = store(ada.id, b'%PDF-1.4\n', name='a.pdf')
         shown = [
-            anybody.get(f'{SHARED}/{share(client, each)["token"]}/content?inline=true')
+            anybody.get(f'{SHARED}/{share(client, each)["token"]}/content?inline=true', buffered=True)
             for each in (file, document)
         ]
 
