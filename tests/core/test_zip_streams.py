@@ -8,7 +8,14 @@ from zipfile import ZipFile
 
 import pytest
 
-from project.core.zip_streams import ZipEntry, ZipStream, _directory_header, _end, dos_time
+from project.core.zip_streams import (
+    ZipEntry,
+    ZipStream,
+    ZipWriter,
+    _directory_header,
+    _end,
+    dos_time,
+)
 
 MOMENT = datetime(2026, 7, 1, 12, 34, 56, tzinfo=UTC)
 CONTENTS = [b'', b'x', b'y' * 0xFFFF, b'z' * 0x10000, bytes(range(256)) * 1000]
@@ -68,7 +75,8 @@ class TestZipStream:
     def test_uses_64_bits_for_large_sizes_and_offsets(self, is_known):
         """Read the directory only: the content has 5 GB."""
         large = ZipEntry('a', MOMENT, 5_000_000_000, 0 if is_known else None, [])
-        directory = _directory_header(large, 0, 6_000_000_000)
+        sizes = large.size, large.compressed_size
+        directory = _directory_header(large, 0, 6_000_000_000, sizes)
         end = _end(1, len(directory), 0)
 
         with ZipFile(BytesIO(directory + end)) as archive:
@@ -76,12 +84,29 @@ class TestZipStream:
         assert (found.file_size, found.header_offset) == (5_000_000_000, 6_000_000_000)
         assert found.compress_size == large.compressed_size
 
-
     def test_counts_more_entries_than_fit_into_16_bits(self):
         end = _end(0x10001, 0, 0)
 
         assert struct.unpack('<2Q', end[24:40]) == (0x10001, 0x10001)
         assert struct.unpack('<2H', end[-14:-10]) == (0xFFFF, 0xFFFF)
+
+
+class TestZipWriter:
+    @pytest.mark.parametrize('is_packed', [True, False])
+    def test_writes_contents_that_can_be_read_from_both_ends(self, is_packed):
+        names = {f'Größe {number}.bin': content for number, content in enumerate(CONTENTS)}
+        file = BytesIO()
+        writer = ZipWriter(file)
+        for name, content in names.items():
+            writer.add(name, MOMENT, [content[:1], content[1:]], is_packed=is_packed)
+
+        writer.finish()
+
+        assert dict(read_from_the_start(file.getvalue())) == names
+        with ZipFile(file) as archive:
+            assert archive.testzip() is None
+            assert {name: archive.read(name) for name in archive.namelist()} == names
+            assert {each.date_time for each in archive.infolist()} == {(2026, 7, 1, 12, 34, 56)}
 
 
 class TestDosTime:

@@ -50,7 +50,8 @@ class Restorer:
         """Upload another file: the service keeps only the newest versions of a file."""
         headers = {'Authorization': f'Bearer {self.token}'}
         url = f'{self.service.url}{API}/files?name=a'
-        self.file_id = requests.post(url, data=b'a', headers=headers, timeout=60).json()['data']['id']
+        response = requests.post(url, data=b'a', headers=headers, timeout=60)
+        self.file_id = response.json()['data']['id']
 
     def restore(self, key: str) -> requests.Response:
         """Send one request on a new connection."""

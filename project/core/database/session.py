@@ -168,7 +168,7 @@ def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
     :param user_id: the id of the caller.
     :param check: a function that raises ApiError if the credential no longer allows the request.
     """
-    g.transaction_authorization = user_id, check
+    g.transaction_authorization = (user_id,), check
 
 
 def authorize_caller(locking: Iterable[int] = ()) -> None:
@@ -176,8 +176,8 @@ def authorize_caller(locking: Iterable[int] = ()) -> None:
 
     :param locking: the ids of other users to lock in the same statement.
     """
-    user_id, check = g.get('transaction_authorization') or (None, bool)
-    _lock_users({*locking, user_id} - {None})
+    callers, check = g.get('transaction_authorization') or ((), bool)
+    _lock_users({*locking, *callers})
     check()
 
 

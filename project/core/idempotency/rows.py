@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import Index, LargeBinary, String, delete, func, insert, select
+from sqlalchemy import Index, LargeBinary, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from project.core.clock import now
@@ -16,10 +16,16 @@ from project.core.database.encrypted_columns import register_encrypted_column
 from project.core.database.named_locks import lock_name
 from project.core.database.session import Base, db, execute_select
 from project.core.database.types import UTCDateTime
+from project.core.database.upsert import insert_or_ignore
 from project.core.security.encryption import decrypt, encrypt
 from project.core.tasks import task
 
-from .errors import IdempotencyKeyReused, IdempotentResponseLost, TooManyIdempotencyKeys
+from .errors import (
+    IdempotencyKeyReused,
+    IdempotentRequestRunning,
+    IdempotentResponseLost,
+    TooManyIdempotencyKeys,
+)
 
 LIFETIME = timedelta(hours=24)
 # The limit of stored keys per user. A row has about 1 KB.
@@ -115,9 +121,9 @@ def find_response(scope: KeyScope, fingerprint: str) -> StoredResponse | None:
 def store_response(scope: KeyScope, fingerprint: str, response: StoredResponse) -> None:
     """Store the response of a request in the transaction of its effect.
 
-    Call it inside `atomic`, after `lock_key`. If two transactions store the same key, the primary
-    key lets only one of them commit.
+    Call it inside `atomic`, after `lock_key`.
 
+    :raises IdempotentRequestRunning: if another transaction has stored the key in the meantime.
     :raises TooManyIdempotencyKeys: if the user has `MAX_KEYS_PER_USER` keys.
     """
     _ensure_below_limit(scope.user_id)
@@ -127,7 +133,9 @@ def store_response(scope: KeyScope, fingerprint: str, response: StoredResponse) 
         'encrypted_response': _encrypt(scope, response),
         'expires_at': now() + LIFETIME,
     }
-    db.session.execute(insert(IdempotencyKey).values(values))
+    added = insert_or_ignore(IdempotencyKey).values(values).returning(IdempotencyKey.key_hash)
+    if db.session.execute(added).one_or_none() is None:
+        raise IdempotentRequestRunning
 
 
 def export_idempotency_keys(user_id: int) -> list[Any]:

@@ -196,9 +196,10 @@ class TestShared:
 
     def test_is_shown_by_browsers_if_it_cannot_contain_scripts(self, client, anybody, ada, file):
         document = store(ada.id, b'%PDF-1.4\n', name='a.pdf')
+        tokens = [share(client, each)['token'] for each in (file, document)]
+
         shown = [
-            anybody.get(f'{SHARED}/{share(client, each)["token"]}/content?inline=true', buffered=True)
-            for each in (file, document)
+            anybody.get(f'{SHARED}/{token}/content?inline=true', buffered=True) for token in tokens
         ]
 
         kinds = [each.headers['Content-Disposition'].partition(';')[0] for each in shown]

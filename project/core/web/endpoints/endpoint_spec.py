@@ -212,9 +212,4 @@ def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[st
 
 def _can_be_idempotent(spec: EndpointSpec, method: str) -> bool:
     is_json = not (spec.form or spec.consumes or spec.produces)
-    return (
-        method == 'POST'
-        and is_json
-        and spec.allow.kind != 'public'
-        and not spec.hashes_password
-    )
+    return method == 'POST' and is_json and spec.allow.kind != 'public' and not spec.hashes_password

@@ -44,9 +44,7 @@ def respond_once(respond: Callable[[], Response]) -> Response:
     key = request.headers[KEY_HEADER]
     if not VISIBLE_ASCII.fullmatch(key):
         raise IdempotencyKeyInvalid
-    scope = KeyScope.of(
-        current_principal().user_id, f'{request.method} {request.url_rule}', key
-    )
+    scope = KeyScope.of(current_principal().user_id, f'{request.method} {request.url_rule}', key)
     # Before the transaction begins: the body may still arrive.
     return _respond(scope, _fingerprint(), respond)
 

@@ -13,7 +13,13 @@ from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.database.shared_values import SharedValue
 from project.core.errors import Conflict
-from project.core.idempotency import rows
+from project.core.idempotency import (
+    IdempotentRequestRunning,
+    KeyScope,
+    StoredResponse,
+    rows,
+    store_response,
+)
 from project.core.idempotency.rows import IdempotencyKey, delete_expired_keys
 from project.core.web.endpoints.access import authenticated, public
 from project.core.web.endpoints.endpoint import endpoint
@@ -109,7 +115,8 @@ class TestRespondOnce:
     def test_replays_the_first_response_without_a_second_effect(self, fleet, boats):
         first, second = fleet.sail(boats), fleet.sail(boats)
 
-        assert (second.status_code, second.data) == (first.status_code, first.data) == (201, first.data)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.data == first.data
         assert second.content_type == first.content_type
         assert 'Idempotency-Replayed' not in first.headers
         assert second.headers['Idempotency-Replayed'] == 'true'
@@ -202,6 +209,16 @@ class TestIdempotencyKey:
         [stored] = db.session.execute(select(IdempotencyKey.__table__)).all()
         assert SECRET not in str(stored)
         assert 'my-own-key' not in str(stored)
+
+
+class TestStoreResponse:
+    def test_raises_if_the_key_was_stored_in_the_meantime(self, boats):
+        scope, response = KeyScope.of(1, 'POST /', 'one'), StoredResponse(200, [], b'')
+
+        with atomic():
+            store_response(scope, '', response)
+        with pytest.raises(IdempotentRequestRunning), atomic():
+            store_response(scope, '', response)
 
 
 class TestDeleteExpiredKeys:
