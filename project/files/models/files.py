@@ -37,6 +37,7 @@ from project.files.rows import (
     VersionRow,
 )
 
+from .blobs import Blob
 from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
@@ -50,18 +51,6 @@ THUMBNAIL_RETRY_INTERVAL = timedelta(minutes=10)
 
 # Results of the malware scanner. Before the scan, the column is None.
 CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
-
-
-class Blob(Base):
-    """A blob: bytes, identified by their SHA-256. They are stored once for all versions."""
-
-    __tablename__ = 'files_blobs'
-
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-    # The CRC-32 for ZIP archives. None: releases before 0.2.0 have stored the blob.
-    crc32: Mapped[int | None] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
 class File(Base):

@@ -30,6 +30,7 @@ from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 from .deprecation import Deprecation
+from .idempotency import IDEMPOTENCY_RULE, can_be_idempotent
 
 # These methods ignore If-Match: they do not change an existing version.
 METHODS_WITHOUT_IF_MATCH = ('GET', 'HEAD', 'POST')
@@ -144,8 +145,6 @@ class EndpointSpec:
             yield TooManyRequests
 
 
-IDEMPOTENCY_RULE = 'only a POST with a login and JSON that hashes no password can be'
-
 # The specs of all routes of an application, by endpoint and method.
 ENDPOINT_SPECS: AppValue[dict[Route, EndpointSpec]] = AppValue('endpoint_specs')
 
@@ -197,7 +196,7 @@ def declared_methods(rule: Rule) -> set[str]:
 def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[str]:
     function = handler_of(app.view_functions[rule.endpoint], method)
     assert function is not None  # noqa: S101 - its spec was found
-    if spec.idempotent and not _can_be_idempotent(spec, method):
+    if spec.idempotent and not can_be_idempotent(spec, method):
         return [f'{method} {rule.rule} cannot be idempotent: {IDEMPOTENCY_RULE}']
     handler = inspect.unwrap(function)
     arguments = dict.fromkeys(rule.arguments | spec.keywords)
@@ -208,8 +207,3 @@ def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[st
     except TypeError as error:
         return [f'{method} {rule.rule} does not fit its declaration: {error}']
     return []
-
-
-def _can_be_idempotent(spec: EndpointSpec, method: str) -> bool:
-    is_json = not (spec.form or spec.consumes or spec.produces)
-    return method == 'POST' and is_json and spec.allow.kind != 'public' and not spec.hashes_password

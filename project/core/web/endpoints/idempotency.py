@@ -7,6 +7,7 @@ fails, there is neither an effect nor a stored response, and the client can send
 import re
 from collections.abc import Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
@@ -24,9 +25,22 @@ from project.core.idempotency import (
 
 from .access import current_principal
 
+if TYPE_CHECKING:
+    from .endpoint_spec import EndpointSpec
+
 KEY_HEADER = 'Idempotency-Key'
 REPLAYED_HEADER = 'Idempotency-Replayed'
+# Hashing would hold the transaction, and on SQLite the only write lock, for 50 ms.
+IDEMPOTENCY_RULE = 'only a POST with a login and JSON that hashes no password can be'
+
 VISIBLE_ASCII = re.compile(r'[!-~]{1,255}', re.ASCII)
+
+
+def can_be_idempotent(spec: 'EndpointSpec', method: str) -> bool:
+    """Return whether a route may declare `idempotent=True`, by `IDEMPOTENCY_RULE`."""
+    is_json = not (spec.form or spec.consumes or spec.produces)
+    has_login = spec.allow.kind != 'public'
+    return method == 'POST' and has_login and is_json and not spec.hashes_password
 
 
 def respond_once(respond: Callable[[], Response]) -> Response:

@@ -8,14 +8,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from project.core.zip_streams import (
-    ZipEntry,
-    ZipStream,
-    ZipWriter,
-    _directory_header,
-    _end,
-    dos_time,
-)
+from project.core.zip_streams import ZipEntry, ZipStream, ZipWriter
+from project.core.zip_streams.headers import directory_header, dos_time, end_of_zip, sizes_of
 
 MOMENT = datetime(2026, 7, 1, 12, 34, 56, tzinfo=UTC)
 CONTENTS = [b'', b'x', b'y' * 0xFFFF, b'z' * 0x10000, bytes(range(256)) * 1000]
@@ -75,9 +69,8 @@ class TestZipStream:
     def test_uses_64_bits_for_large_sizes_and_offsets(self, is_known):
         """Read the directory only: the content has 5 GB."""
         large = ZipEntry('a', MOMENT, 5_000_000_000, 0 if is_known else None, [])
-        sizes = large.size, large.compressed_size
-        directory = _directory_header(large, 0, 6_000_000_000, sizes)
-        end = _end(1, len(directory), 0)
+        directory = directory_header(large, 0, 6_000_000_000, sizes_of(large))
+        end = end_of_zip(1, len(directory), 0)
 
         with ZipFile(BytesIO(directory + end)) as archive:
             [found] = archive.infolist()
@@ -85,7 +78,7 @@ class TestZipStream:
         assert found.compress_size == large.compressed_size
 
     def test_counts_more_entries_than_fit_into_16_bits(self):
-        end = _end(0x10001, 0, 0)
+        end = end_of_zip(0x10001, 0, 0)
 
         assert struct.unpack('<2Q', end[24:40]) == (0x10001, 0x10001)
         assert struct.unpack('<2H', end[-14:-10]) == (0xFFFF, 0xFFFF)

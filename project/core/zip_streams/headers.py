@@ -1,15 +1,10 @@
-"""ZIP files that are created while they are sent or written.
-
-The format is that of APPNOTE.TXT 6.3.10 (ISO/IEC 21320-1). Readers that read a ZIP from its start,
-such as `java.util.zip.ZipInputStream`, need the size of a stored entry before its bytes.
-"""
+"""Entries and headers of ZIP files, as APPNOTE.TXT 6.3.10 defines them (ISO/IEC 21320-1)."""
 
 import struct
-import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 STORED, DEFLATED = 0, 8
 HAS_DESCRIPTOR, IS_UTF8 = 1 << 3, 1 << 11
@@ -23,7 +18,6 @@ ZIP64_FIELD, TIME_FIELD = 0x0001, 0x5455
 MAX_BLOCK_BYTES, BLOCK_HEADER_BYTES = 0xFFFF, 5
 
 FIRST_YEAR, LAST_YEAR = 1980, 2107
-NO_COMPRESSION, DEFAULT_COMPRESSION = 0, -1
 
 # The sizes of a content in bytes: before and after the compression.
 Sizes: TypeAlias = tuple[int, int]
@@ -60,88 +54,6 @@ class ZipEntry:
         return self.compressed_size >= MAX_32
 
 
-class ZipStream:
-    """A ZIP of these entries: an iterable of its bytes. Its `len` is their number."""
-
-    def __init__(self, entries: Sequence[ZipEntry]) -> None:
-        self._entries = entries
-
-    def __len__(self) -> int:
-        """Return the size of the ZIP in bytes."""
-        offset = directory = 0
-        for entry in self._entries:
-            directory += len(_directory_header(entry, 0, offset, _sizes(entry)))
-            offset += len(_local_header(entry)) + entry.compressed_size
-            offset += 0 if entry.crc32 is not None else len(_descriptor(0, _sizes(entry)))
-        return offset + directory + len(_end(len(self._entries), directory, offset))
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes of the ZIP.
-
-        :raises RuntimeError: if an entry does not have its size.
-        """
-        offset, directory = 0, bytearray()
-        for entry in self._entries:
-            header = _local_header(entry)
-            yield header
-            crc = yield from _content(entry)
-            descriptor = b'' if entry.crc32 is not None else _descriptor(crc, _sizes(entry))
-            yield descriptor
-            directory += _directory_header(entry, crc, offset, _sizes(entry))
-            offset += len(header) + entry.compressed_size + len(descriptor)
-        yield bytes(directory) + _end(len(self._entries), len(directory), offset)
-
-
-class ZipWriter:
-    """A ZIP that is written to a file, with contents whose size is not known beforehand.
-
-    `zipfile` would write stored contents, or sizes of 64 bits, after the content. Java's
-    `ZipInputStream` rejects the former, and before Java 22 the latter.
-    """
-
-    def __init__(self, file: 'WritableFile') -> None:
-        self._file = file
-        self._offset = self._count = 0
-        self._directory = bytearray()
-
-    def add(
-        self, name: str, modified_at: datetime, blocks: Iterable[bytes], *, is_packed: bool = False
-    ) -> None:
-        """Write a content.
-
-        :param is_packed: whether the content is compressed already.
-        """
-        entry, offset = ZipEntry(name, modified_at, 0, None, ()), self._offset
-        self._write(_local_header(entry))
-        began, size, crc = self._offset, 0, 0
-        level = NO_COMPRESSION if is_packed else DEFAULT_COMPRESSION
-        deflater = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-        for block in blocks:
-            size, crc = size + len(block), zlib.crc32(block, crc)
-            self._write(deflater.compress(block))
-        self._write(deflater.flush())
-        sizes = size, self._offset - began
-        self._write(_descriptor(crc, sizes))
-        self._directory += _directory_header(entry, crc, offset, sizes)
-        self._count += 1
-
-    def finish(self) -> None:
-        """Write the directory at the end."""
-        end = _end(self._count, len(self._directory), self._offset)
-        self._write(bytes(self._directory) + end)
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._offset += len(data)
-
-
-class WritableFile(Protocol):
-    """A file to which bytes are appended."""
-
-    def write(self, data: bytes, /) -> object:
-        """Append all bytes."""
-
-
 def time_field(moment: datetime) -> bytes:
     """Return the extra field with a time in UTC. The time of DOS has no time zone.
 
@@ -161,32 +73,7 @@ def dos_time(moment: datetime) -> tuple[int, int, int, int, int, int]:
     return moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
 
 
-def _content(entry: ZipEntry) -> Generator[bytes, None, int]:
-    """Yield the content of an entry as it is in the ZIP; return its CRC-32."""
-    size = crc = 0
-    pending = bytearray()
-    for block in entry.blocks:
-        size += len(block)
-        if entry.crc32 is not None:
-            yield block
-            continue
-        crc = zlib.crc32(block, crc)
-        pending += block
-        while len(pending) > MAX_BLOCK_BYTES:
-            yield _deflate_block(pending[:MAX_BLOCK_BYTES], is_last=False)
-            del pending[:MAX_BLOCK_BYTES]
-    if size != entry.size:
-        raise RuntimeError(f'an entry of a ZIP has {size} bytes instead of {entry.size}')
-    if entry.crc32 is None:
-        yield _deflate_block(pending, is_last=True)
-    return crc if entry.crc32 is None else entry.crc32
-
-
-def _deflate_block(data: bytes | bytearray, *, is_last: bool) -> bytes:
-    return struct.pack('<BHH', is_last, len(data), len(data) ^ MAX_16) + data
-
-
-def _local_header(entry: ZipEntry) -> bytes:
+def local_header(entry: ZipEntry) -> bytes:
     # If the CRC follows the content, the sizes do, too.
     is_known = entry.crc32 is not None
     sizes = (entry.size, entry.compressed_size) if is_known else (0, 0)
@@ -204,16 +91,16 @@ def _local_header(entry: ZipEntry) -> bytes:
     )  # fmt: skip
 
 
-def _descriptor(crc: int, sizes: Sizes) -> bytes:
+def descriptor(crc: int, sizes: Sizes) -> bytes:
     form = '<4sIQQ' if max(sizes) >= MAX_32 else '<4sIII'
     return struct.pack(form, b'PK\x07\x08', crc, sizes[1], sizes[0])
 
 
-def _sizes(entry: ZipEntry) -> Sizes:
+def sizes_of(entry: ZipEntry) -> Sizes:
     return entry.size, entry.compressed_size
 
 
-def _directory_header(entry: ZipEntry, crc: int, offset: int, sizes: Sizes) -> bytes:
+def directory_header(entry: ZipEntry, crc: int, offset: int, sizes: Sizes) -> bytes:
     values = [*sizes, offset]
     large = [value for value in values if value >= MAX_32]
     size, compressed_size, offset = (min(value, MAX_32) for value in values)
@@ -243,7 +130,7 @@ def _common(entry: ZipEntry) -> tuple[int, int, int, int, int]:
     )
 
 
-def _end(count: int, size: int, offset: int) -> bytes:
+def end_of_zip(count: int, size: int, offset: int) -> bytes:
     """Return the end of a ZIP.
 
     :param count: the number of entries.
