@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from typing import IO, Protocol, Self
@@ -39,6 +40,7 @@ class BlobWriter(NewObject):
 
     def __init__(self, extend_reservation: Callable[[int], int], *, reserved: int = 0) -> None:
         self.head = b''
+        self.crc32 = 0
         self._extend_reservation = extend_reservation
         self._reserved = reserved
         self._extended_at = time.monotonic()
@@ -60,6 +62,7 @@ class BlobWriter(NewObject):
             self._reserved, self._extended_at = self._extend_reservation(size), moment
         if len(self.head) < HEAD_BYTES:
             self.head += data[: HEAD_BYTES - len(self.head)]
+        self.crc32 = zlib.crc32(data, self.crc32)
         return super().write(data)
 
     def seek(self, _offset: int) -> None:
@@ -81,7 +84,7 @@ class AssembledUpload(Publication):
         super().__init__(partial)
         self._partial = partial
         self._digest = hashlib.sha256()
-        self.size = 0
+        self.size = self.crc32 = 0
         self.head = b''
 
     def __enter__(self) -> Self:
@@ -90,6 +93,7 @@ class AssembledUpload(Publication):
             while block := file.read(READ_CHUNK_BYTES):
                 self.head = self.head or block[:HEAD_BYTES]
                 self._digest.update(block)
+                self.crc32 = zlib.crc32(block, self.crc32)
                 self.size += len(block)
         return self
 

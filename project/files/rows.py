@@ -39,12 +39,17 @@ class OwnedFileRow(NamedTuple):
 
 
 class ArchivedFileRow(NamedTuple):
-    """A file with the columns that an archive needs."""
+    """A file with the columns that an archive needs.
+
+    :param crc32: None if an earlier release has stored the bytes.
+    """
 
     id: UUID
     name: str
     size: int
     sha256: str
+    crc32: int | None
+    content_created_at: datetime
     scan: str | None
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from project.core.registration import RegistrationError, Registry, require_prefix
@@ -17,11 +18,13 @@ class ExportFile:
         single segment and not `..`.
     :param chunks: the content, generated while it is written to save memory.
     :param is_packed: whether the content is already compressed.
+    :param modified_at: the time of the content; None if the export creates it.
     """
 
     path: str
     chunks: Iterable[bytes]
     is_packed: bool = False
+    modified_at: datetime | None = None
 
 
 # A function that erases a batch of a user's rows; returns True if there may be more.

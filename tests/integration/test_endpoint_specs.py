@@ -91,3 +91,19 @@ class TestLimits:
         limits = {spec.limit for spec in app.extensions['endpoint_specs'].values() if spec.limit}
 
         assert all(parse(limit).amount > 0 for limit in limits)
+
+
+class TestIdempotency:
+    def test_is_declared_by_all_routes_whose_repetition_has_a_second_effect(self, app):
+        """Responses of `auth` and of share links contain secrets, which are not stored."""
+        without = {
+            endpoint
+            for (endpoint, method), spec in app.extensions['endpoint_specs'].items()
+            if method == 'POST'
+            and spec.allow.kind != 'public'
+            and not (spec.form or spec.consumes or spec.produces)
+            and not (endpoint.startswith('api_v1.auth.') or spec.hashes_password)
+            and not spec.idempotent
+        }
+
+        assert without == set()

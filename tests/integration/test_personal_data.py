@@ -31,6 +31,7 @@ from project.auth.service.invitations import send_invitation
 from project.core.clock import now
 from project.core.database.session import Base, atomic, db
 from project.core.deprecated_calls.rows import Call, add_requests
+from project.core.idempotency import KeyScope, StoredResponse, store_response
 from project.core.tasks import registry
 from project.core.tasks.outbox import OutboxTask
 from project.files.models import Upload
@@ -133,6 +134,9 @@ def full_account() -> Any:
         db.session.add(Upload(owner_id=user.id, reserved=1, expires_at=now()))
     call = Call('GET /old', now().date(), user.id, '', 'curl')
     add_requests(call, 1, now())
+    with atomic():
+        scope = KeyScope.of(user.id, 'POST /old', 'one')
+        store_response(scope, '', StoredResponse(200, [], b''))
     add_missing_rows(user)
     return user
 
@@ -161,7 +165,9 @@ def exported(user_id: int) -> dict[str, bytes]:
 
 
 # Endings of columns that no export contains: secrets and hashes.
-SECRETS = ('_hmac', '_hash', 'encrypted', 'encrypted_arguments', 'encrypted_secret')
+SECRETS = (
+    '_hmac', '_hash', 'encrypted', 'encrypted_arguments', 'encrypted_response', 'encrypted_secret',
+)  # fmt: skip
 
 
 # Columns that the export contains under the field name of the API.
@@ -182,6 +188,7 @@ WITHHELD = {
     'users.avatar', 'users.avatar_size', 'users_roles.role', 'users_exports.task_id',
     'users_exports.storage_key', 'files_tags.tag', 'files_tags.file_id', 'files_uploads.lease_id',
     'files_usage.trash_emptied_at', 'files_usage.thumbnail_bytes', 'auth_totp.last_used_timestep',
+    'core_idempotency_keys.fingerprint',
 }  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def atomic(*, locking: Iterable[int] = (), checks_caller: bool = True) -> Iterat
         bind = session.get_bind()
         if isinstance(bind, Engine):  # In tests, it is a connection in a transaction of the test.
             session.connection(execution_options=engines.write_execution_options(bind))
-        _begin(locking, checks_caller)
+        (authorize_caller if checks_caller else _lock_users)(locking)
         yield
         _run_last_steps(session)
         session.commit()
@@ -168,16 +168,16 @@ def authorize_transactions(user_id: int, check: Callable[[], None]) -> None:
     :param user_id: the id of the caller.
     :param check: a function that raises ApiError if the credential no longer allows the request.
     """
-    g.transaction_authorization = user_id, check
+    g.transaction_authorization = (user_id,), check
 
 
-def _begin(locking: Iterable[int], checks_caller: bool) -> None:
-    authorization = g.get('transaction_authorization')
-    if authorization is None or not checks_caller:
-        _lock_users(locking)
-        return
-    user_id, check = authorization
-    _lock_users({user_id, *locking})
+def authorize_caller(locking: Iterable[int] = ()) -> None:
+    """Lock the caller of the request, and call the check of `authorize_transactions`.
+
+    :param locking: the ids of other users to lock in the same statement.
+    """
+    callers, check = g.get('transaction_authorization') or ((), bool)
+    _lock_users({*locking, *callers})
     check()
 
 

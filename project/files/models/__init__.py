@@ -1,5 +1,6 @@
 """Tables of the feature `files`. The bytes are in the object storage."""
 
+from .blobs import Blob
 from .files import (
     CLEAN,
     FAILED,
@@ -15,7 +16,6 @@ from .files import (
     UNSCANNABLE,
     VERSIONS,
     VERSIONS_OF_FILE,
-    Blob,
     File,
     FileTag,
     Thumbnail,

@@ -37,6 +37,7 @@ from project.files.rows import (
     VersionRow,
 )
 
+from .blobs import Blob
 from .quota import Usage
 
 PENDING, READY, FAILED = 'pending', 'ready', 'failed'
@@ -50,16 +51,6 @@ THUMBNAIL_RETRY_INTERVAL = timedelta(minutes=10)
 
 # Results of the malware scanner. Before the scan, the column is None.
 CLEAN, INFECTED, UNSCANNABLE = 'clean', 'infected', 'unscannable'
-
-
-class Blob(Base):
-    """A blob: bytes, identified by their SHA-256. They are stored once for all versions."""
-
-    __tablename__ = 'files_blobs'
-
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    size: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
 class File(Base):
@@ -101,9 +92,16 @@ class File(Base):
     @classmethod
     def find_untrashed(cls, owner_id: int, file_ids: Sequence[UUID]) -> list[ArchivedFileRow]:
         """Return the files with these ids that the owner has, except those in the trash."""
-        owned = select(cls.id, cls.name, cls.size, cls.sha256, _scan).where(
-            cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None)
-        )
+        current = (Version.file_id == cls.id) & (Version.number == cls.current_version)
+        owned = (
+            select(
+                cls.id, cls.name, cls.size, cls.sha256, Blob.crc32,
+                Version.created_at.label('content_created_at'), Version.scan,
+            )
+            .join(Version, current)
+            .join(Blob, Blob.sha256 == cls.sha256)
+            .where(cls.owner_id == owner_id, cls.id.in_(file_ids), cls.trashed_at.is_(None))
+        )  # fmt: skip
         return select_rows(ArchivedFileRow, owned)
 
     @classmethod

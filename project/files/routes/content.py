@@ -148,7 +148,7 @@ def version_content(file_id: UUID, number: int, query: ContentParameters) -> Res
 @endpoint(
     allow=authenticated(WRITE), arguments=NUMBER_ARGUMENT,
     returns=StoredFileSchema, versioned=True, limit='600/minute',
-    errors=[FileNotFound, FileChanged, QuotaExceeded],
+    errors=[FileNotFound, FileChanged, QuotaExceeded], idempotent=True,
 )  # fmt: skip
 def version_restore(file_id: UUID, number: int) -> OwnedFileRow:
     """Restore a version: its content becomes a new version, and all others stay."""

@@ -194,7 +194,7 @@ blueprint.add_url_rule('/<uuid:file_id>', view_func=FileView.as_view('file'))
 @blueprint.post('/<uuid:file_id>/restore')
 @endpoint(
     allow=authenticated(WRITE), returns=StoredFileSchema, versioned=True, limit='600/minute',
-    errors=[FileNotFound, FileChanged],
+    errors=[FileNotFound, FileChanged], idempotent=True,
 )  # fmt: skip
 def file_restore(file_id: UUID) -> OwnedFileRow:
     """Restore a file from the trash."""

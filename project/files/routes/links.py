@@ -15,7 +15,7 @@ from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.requests.fields import Password, Timestamp
 from project.core.web.requests.pagination import ListQuery, sort_by
 from project.core.web.responses.file_responses import CONTENT_HEADERS
-from project.core.web.responses.headers import USER_CONTENT, Header
+from project.core.web.responses.headers import SHARED_CONTENT, Header
 from project.files import service
 from project.files.errors import (
     SCAN_ERRORS,
@@ -31,7 +31,7 @@ from project.files.schemas import NewShareLinkSchema, SharedFileSchema, ShareLin
 from project.users.errors import PrivilegeEscalation
 
 from . import blueprint
-from .content import send
+from .content import ContentParameters, ContentQuery, send
 
 # Errors of the routes for the holders of a link.
 LINK_ERRORS = (LinkNotFound, FileNotFound, LinkPasswordWrong, TooManyAttempts)
@@ -81,7 +81,9 @@ class LinkCreateRequest(Schema):
         allow_none=True,
         validate=validate.Range(1, 1_000_000_000),
         metadata={
-            'description': 'The allowed number of downloads; null or missing: without limit.',
+            'description': 'The maximum number of responses with the file or a range of it; null or '
+            'missing: without limit. A video player or a download accelerator requests many '
+            'ranges, and each one counts.',
             'example': 10,
         },
     )
@@ -106,8 +108,9 @@ def link_create(file_id: UUID, body: LinkCreateBody) -> CreatedLink:
 
     The link is shown only once. An API key needs the scope `files:read` as well, because the link
     gives the right to read. Clients send `password` as `X-Link-Password`. Each response with the
-    file, or a range of it, counts towards `max_downloads`. The link becomes invalid when the file
-    is deleted, or when you lose the permission to read files.
+    file, or a range of it, counts towards `max_downloads`. So a video player or a download
+    accelerator, which requests many ranges, soon uses up a low maximum. The link becomes invalid
+    when the file is deleted, or when you lose the permission to read files.
     """
     return service.create_link(current_principal(), file_id, **body)
 
@@ -135,15 +138,21 @@ def shared_show(token: str) -> OwnedFileRow:
 @blueprint.get('/shared/<string:token>/content')
 @endpoint(
     operation_id='downloadSharedFile',
-    allow=public, arguments=TOKEN_ARGUMENT, security_headers=USER_CONTENT, produces='*/*',
+    allow=public, arguments=TOKEN_ARGUMENT, query=ContentQuery, security_headers=SHARED_CONTENT,
+    produces='*/*',
     errors=[*LINK_ERRORS, *SCAN_ERRORS, RangeNotSatisfiable], extra_request_headers=PASSWORD_HEADER,
     extra_response_headers=CONTENT_HEADERS, limit=SHARED_RATE_LIMIT,
     hashes_password=PASSWORD_HEADER_NAME,
 )  # fmt: skip
-def shared_content(token: str) -> Response:
-    """Download the file of a share link, or ranges of it."""
+def shared_content(token: str, query: ContentParameters) -> Response:
+    """Download the file of a share link, or ranges of it.
+
+    Pages of other origins may embed it. The file is sent as an attachment. With `inline=true`,
+    browsers display it if its type cannot contain active content. Each response 200 or 206 counts
+    towards `max_downloads` of the link.
+    """
     link, file, stream = service.open_shared(token, request.headers.get(PASSWORD_HEADER_NAME))
-    response = send(stream, file.name, file)
+    response = send(stream, file.name, file, inline=query['inline'])
     # Count the download before the bytes are sent, because a proxy or the storage may send them
     # (FILES_OFFLOAD).
     if request.method == 'GET' and response.status_code != 304:

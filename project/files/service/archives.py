@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from uuid import UUID
 
-from zipstream import ZipStream
-
+from project.core.zip_streams import ZipEntry, ZipStream
 from project.files import blobs
 from project.files.errors import FileNotFound
 from project.files.models import File
@@ -18,8 +17,9 @@ MAX_FILES_PER_ARCHIVE = 1000
 def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
     """Return an archive of the owner's files. Its `len` is its size in bytes.
 
-    Files are not compressed, because most large files are compressed already. An archive above
-    4 GiB is a ZIP64. If files have the same name, the later ones are numbered.
+    Files are not compressed, because most large files are compressed already. They have the time
+    at which their content was uploaded. An archive above 4 GiB is a ZIP64. If files have the same
+    name, the later ones are numbered.
 
     :raises FileNotFound: if any of the files does not exist or is in the trash.
     :raises ScanPending, ScanInfected, Unscannable: as `check_clean` does.
@@ -30,13 +30,21 @@ def open_archive(owner_id: int, file_ids: Sequence[UUID]) -> ZipStream:
         raise FileNotFound
     for file in files.values():
         check_clean(file.scan)
-    archive, taken = ZipStream(sized=True), dict[str, int]()
-    for file in (files[file_id] for file_id in wanted):
-        name = _free_name(file.name, taken)
-        # Each file is opened only when its bytes are sent; otherwise 1,000 files would be open. If
-        # it is missing then, the response ends too early, because Content-Length was sent already.
-        archive.add(blobs.iter_chunks(file.sha256), name, size=file.size)
-    return archive
+    taken: dict[str, int] = {}
+    # Each file is opened only when its bytes are sent; otherwise 1,000 files would be open. If it
+    # is missing then, the response ends too early, because Content-Length was sent already.
+    return ZipStream(
+        [
+            ZipEntry(
+                name=_free_name(file.name, taken),
+                modified_at=file.content_created_at,
+                size=file.size,
+                crc32=file.crc32,
+                blocks=blobs.iter_chunks(file.sha256),
+            )
+            for file in (files[file_id] for file_id in wanted)
+        ]
+    )
 
 
 def _free_name(name: str, taken: dict[str, int]) -> str:

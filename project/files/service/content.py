@@ -260,8 +260,9 @@ def _save_blob(
     """Commit the reservation and publish the blob; return the columns that describe it."""
     commit_reservation(owner_id, reserved, upload.size)
     # The upsert locks even an existing row, so that garbage collection waits.
-    row = {'sha256': upload.sha256, 'size': upload.size, 'created_at': now()}
-    db.session.execute(upsert(Blob, row, conflict=['sha256'], change={'size': upload.size}))
+    known = {'size': upload.size, 'crc32': upload.crc32}
+    row = {'sha256': upload.sha256, 'created_at': now(), **known}
+    db.session.execute(upsert(Blob, row, conflict=['sha256'], change=known))
     upload.publish_blob()
     return {'sha256': upload.sha256, 'size': upload.size, 'type': sniff(upload.head)}
 

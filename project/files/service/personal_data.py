@@ -39,7 +39,7 @@ EXPORTED_LINKS = select(
 ).join(File, File.id == Link.file_id)  # fmt: skip
 
 EXPORTED_CONTENTS = select(
-    Version.file_id, Version.number, Version.sha256, Version.scan, File.name
+    Version.file_id, Version.number, Version.sha256, Version.scan, Version.created_at, File.name
 ).join(File, File.id == Version.file_id)  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def export_files(user_id: int) -> Iterator[ExportFile]:
             # Its content must not be sent. `files/versions.json` contains the result of the scan.
             continue
         path = f'files/content/{version.file_id}/{version.number}/{version.name}'
-        yield ExportFile(path, _blocks_of(user_id, version.file_id, version.sha256), True)
+        blocks = _blocks_of(user_id, version.file_id, version.sha256)
+        yield ExportFile(path, blocks, is_packed=True, modified_at=version.created_at)
 
 
 @register_personal_data(

@@ -43,7 +43,7 @@ def export_list(page: PageRequest) -> Page[ExportRow]:
 @blueprint.post('/me/exports')
 @endpoint(
     allow=authenticated(fresh=True), returns=ExportSchema, code=202, limit='10/day',
-    location=('.export_show', 'export_id'), errors=[ExportUnderWay],
+    location=('.export_show', 'export_id'), errors=[ExportUnderWay], idempotent=True,
 )  # fmt: skip
 def export_create() -> ExportRow:
     """Request an export of all your data as one ZIP.

@@ -128,7 +128,7 @@ class UsersView(MethodView):
 
     @endpoint(
         allow=requires(WRITE), body=UserCreateRequest, returns=UserSchema, code=201, versioned=True,
-        limit='120/hour',
+        limit='120/hour', idempotent=True,
         errors=[*TAKEN_ERRORS, RoleUnknown, PrivilegeEscalation], location=('.user', 'user_id'),
     )  # fmt: skip
     def post(self, body: UserCreateBody) -> UserRow:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import delete, select, update
 
@@ -22,6 +21,7 @@ from project.core.stored_objects import (
     release_objects,
 )
 from project.core.tasks import TaskSlot, enqueue, task
+from project.core.zip_streams import ZipWriter
 from project.users import object_storage
 from project.users.errors import (
     ExportNotFound,
@@ -29,7 +29,7 @@ from project.users.errors import (
     ExportUnderWay,
 )
 from project.users.models import EXPORTS, EXPORTS_OF_USER, PENDING, READY, Export
-from project.users.personal_data import ExportFile, personal_data_registry
+from project.users.personal_data import personal_data_registry
 from project.users.rows import ExportRow
 from project.users.signals import export_requested
 
@@ -184,16 +184,9 @@ def _publish(export_id: UUID, user_id: int, key: str, new: NewObject) -> None:
 
 
 def _write(target: Any, user_id: int) -> None:
-    with ZipFile(target, 'w') as archive:
-        for personal_data in reversed(personal_data_registry()):
-            for part in personal_data.files(user_id):
-                _add(archive, part)
-
-
-def _add(archive: ZipFile, part: ExportFile) -> None:
-    entry = ZipInfo(part.path, date_time=now().timetuple()[:6])
-    entry.compress_type = ZIP_STORED if part.is_packed else ZIP_DEFLATED
-    # ZIP64, because the size of the entry is unknown until its end.
-    with archive.open(entry, 'w', force_zip64=True) as file:
-        for block in part.chunks:
-            file.write(block)
+    archive = ZipWriter(target)
+    for personal_data in reversed(personal_data_registry()):
+        for part in personal_data.files(user_id):
+            moment = part.modified_at or now()
+            archive.add(part.path, moment, part.chunks, is_packed=part.is_packed)
+    archive.finish()

@@ -1,14 +1,18 @@
 """HTTP: download several files as a ZIP archive."""
 
+from datetime import UTC, datetime
 from io import BytesIO
 from uuid import uuid4
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import pytest
+from sqlalchemy import update
 
+from project.core.database.session import atomic, db
 from project.core.errors import ServiceUnavailable
 from project.core.storage import storage
 from project.files import blobs, service
+from project.files.models import Blob
 from tests.files.file_io import store
 from tests.kit.responses import fails_with
 from tests.users.factories import UserFactory
@@ -58,6 +62,33 @@ class TestArchiveCreate:
             'a.txt': b'1', 'A (2).TXT': b'2', 'a (2) (2).txt': b'3', '.rc': b'4',
             'a (3).txt': b'5', '.rc (2)': b'6',
         }  # fmt: skip
+
+    def test_gives_each_file_the_time_of_its_content(self, client, ada, travel):
+        travel(to=datetime(2026, 7, 1, 12, 34, 56, tzinfo=UTC))
+        file = store(ada.id, b'One.', name='one.txt')
+        travel(days=3)
+        service.update_file(ada.id, file.id, {'name': 'two.txt'})
+
+        with ZipFile(BytesIO(request_archive(client, file.id).data)) as archive:
+            [entry] = archive.infolist()
+        assert (entry.filename, entry.date_time) == ('two.txt', (2026, 7, 1, 12, 34, 56))
+
+    def test_states_size_and_checksum_before_the_bytes(self, client, ada):
+        file = store(ada.id, b'One.', name='one.txt')
+
+        with ZipFile(BytesIO(request_archive(client, file.id).data)) as archive:
+            [entry] = archive.infolist()
+        assert (entry.compress_type, entry.flag_bits) == (ZIP_STORED, 0)
+
+    def test_contains_blobs_of_earlier_releases_which_have_no_checksum(self, client, ada):
+        file = store(ada.id, b'x' * 100_000, name='one.txt')
+        with atomic():
+            db.session.execute(update(Blob).values(crc32=None))
+
+        response = request_archive(client, file.id)
+
+        assert unpacked(response) == {'one.txt': b'x' * 100_000}
+        assert response.content_length == len(response.data)
 
     def test_contains_a_file_once_if_its_id_is_sent_twice(self, client, ada):
         file = store(ada.id, b'One.', name='one.txt')

@@ -318,6 +318,17 @@ class TestVersionContent:
 
 
 class TestVersionRestore:
+    def test_adds_one_version_for_a_repeated_request(self, client, file):
+        path = f'{URL}/{file.id}/versions'
+        before = len(data(client.get(path))['items'])
+
+        first, second = (
+            client.post(f'{path}/1/restore', headers={'Idempotency-Key': 'one'}) for _ in range(2)
+        )
+
+        assert data(second) == data(first)
+        assert len(data(client.get(path))['items']) == before + 1
+
     def test_restores_the_bytes_of_the_version(self, client, file):
         replace(client, file)
 

@@ -370,6 +370,17 @@ class TestFileRestore:
         assert fetch(client, f'{URL}/{file.id}/content').data == b'12345'
         assert used(client) == 5
 
+    def test_restores_the_file_once_for_a_repeated_request(self, client, ada):
+        file = FileFactory(owner=ada, trashed=True)
+        repeated = {'headers': {'Idempotency-Key': 'one'}}
+
+        first = client.post(f'{URL}/{file.id}/restore', **repeated)
+        client.delete(f'{URL}/{file.id}')
+        second = client.post(f'{URL}/{file.id}/restore', **repeated)
+
+        assert data(second) == data(first)
+        assert service.get_file(ada.id, file.id).trashed_at is not None
+
     @pytest.mark.parametrize('trashed', [True, False])
     def test_returns_412_for_another_version(self, client, ada, trashed):
         file = FileFactory(owner=ada, trashed=trashed)

@@ -187,6 +187,24 @@ class TestShared:
             response = anybody.get(path)
             fails_with(response, 'link', status=404)
 
+    def test_can_be_embedded_by_pages_of_other_origins(self, client, anybody, file):
+        content = fetch(anybody, share(client, file)['token'])
+
+        assert content.headers['Cross-Origin-Resource-Policy'] == 'cross-origin'
+        assert content.headers['Cache-Control'] == 'private, no-cache'
+        assert content.headers['Content-Disposition'].startswith('attachment')
+
+    def test_is_shown_by_browsers_if_it_cannot_contain_scripts(self, client, anybody, ada, file):
+        document = store(ada.id, b'%PDF-1.4\n', name='a.pdf')
+        tokens = [share(client, each)['token'] for each in (file, document)]
+
+        shown = [
+            anybody.get(f'{SHARED}/{token}/content?inline=true', buffered=True) for token in tokens
+        ]
+
+        kinds = [each.headers['Content-Disposition'].partition(';')[0] for each in shown]
+        assert kinds == ['inline', 'attachment']
+
     def test_returns_the_newest_version(self, client, anybody, ada, file):
         link = share(client, file)
         client.put(f'{URL}/{file.id}/content', data=b'Newer.')

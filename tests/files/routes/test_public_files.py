@@ -65,7 +65,7 @@ class TestPublishedShow:
 
         assert response.data == b'0123456789'
         assert response.headers['Content-Disposition'] == 'attachment; filename="terms.txt"'
-        assert response.headers['Cache-Control'] == 'public, max-age=300'
+        assert response.headers['Cache-Control'] == 'max-age=300'
 
     def test_returns_a_file_in_a_subfolder(self, nobody):
         assert fetch(nobody, f'{URL}/public/nested/deep.txt').data == b'Deep.'

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import zlib
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from project.core.database.session import db
 from project.core.errors import RequestTimeout, ServiceUnavailable, Unauthorized
 from project.files import service
 from project.files.errors import ChecksumMismatch, UploadLeaseLost
-from project.files.models import Upload
+from project.files.models import Blob, Upload
 from project.files.partial_uploads import PartialFile
 from project.files.service import resumable_uploads
 from project.files.tus import Checksum
@@ -50,6 +51,8 @@ class TestPatch:
         assert (shown['name'], shown['size']) == ('a.txt', len(CONTENT))
         assert shown['sha256'] == hashlib.sha256(CONTENT).hexdigest()
         assert content_of(client, file_id) == CONTENT
+        blob = select(Blob.crc32).where(Blob.sha256 == shown['sha256'])
+        assert db.session.scalar(blob) == zlib.crc32(CONTENT)
         assert partial_files(var) == []
         usage = data(client.get(f'{FILES}/usage'))
         assert (usage['used'], usage['reserved']) == (len(CONTENT), 0)

@@ -22,6 +22,13 @@ class TestExportCreate:
         assert data(shown) == data(response)
         assert set(data(shown)) == {'id', 'state', 'size', 'created_at', 'expires_at'}
 
+    def test_requests_one_export_for_a_repeated_request(self, as_user, user):
+        client = as_user(user)
+
+        first, second = (client.post(MINE, headers={'Idempotency-Key': 'one'}) for _ in range(2))
+
+        assert (second.status_code, second.location) == (202, first.location)
+
     def test_returns_409_while_another_export_is_pending(self, as_user, user):
         client = as_user(user)
         client.post(MINE)

@@ -94,6 +94,17 @@ class TestUserCreate:
         assert response.headers['Location'] == f'{URL}/{user["id"]}'
         assert data(admin.get(response.headers['Location'])) == user
 
+    def test_creates_one_user_for_a_repeated_request(self, admin):
+        body = {'username': 'ada', 'email': 'ada@example.com'}
+
+        first, second = (
+            admin.post(URL, json=body, headers={'Idempotency-Key': 'one'}) for _ in range(2)
+        )
+
+        assert data(second) == data(first)
+        assert second.headers['Location'] == first.headers['Location']
+        assert second.headers['ETag'] == first.headers['ETag']
+
     def test_assigns_roles(self, admin):
         body = {'username': 'ada', 'email': 'ada@example.com', 'roles': ['admin', 'member']}
 

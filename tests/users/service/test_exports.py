@@ -1,6 +1,8 @@
 """Service: request, make, open and delete exports of personal data."""
 
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import select, update
@@ -140,6 +142,20 @@ class TestMakeExport:
             make_export(str(export.id), user.id)
 
         assert get_export(user.id, export.id).state == 'pending'
+
+    def test_gives_each_entry_the_time_of_its_content(self, app, user, monkeypatch):
+        moment = datetime(2026, 7, 1, 12, 34, 56, tzinfo=UTC)
+        part = ExportFile('old/a', [b'a' * 100], is_packed=True, modified_at=moment)
+        old = PersonalData('old', {}, lambda _: [part], print)
+        monkeypatch.setattr('project.users.service.exports.personal_data_registry', lambda: [old])
+        export = request_export(user.id)
+
+        run_pending_tasks(app)
+
+        with closing(open_export(user.id, export.id)[1]) as stream, ZipFile(stream) as archive:
+            [entry] = archive.infolist()
+            assert archive.read(entry) == b'a' * 100
+        assert entry.date_time == (2026, 7, 1, 12, 34, 56)
 
     def test_streams_large_parts_to_the_disk(self, app, user, monkeypatch):
         taken = []

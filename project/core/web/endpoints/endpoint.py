@@ -21,6 +21,7 @@ from project.core.web.responses.etags import add_etag, etag_of
 from project.core.web.responses.jsend import api_success
 
 from .endpoint_spec import EndpointSpec
+from .idempotency import respond_once
 from .locations import PutResult, location_of
 from .request_types import validate_request_types
 
@@ -45,8 +46,12 @@ class endpoint(EndpointSpec):
                 load_query(NO_PARAMETERS)
             for name, read in readers.items():
                 kwargs[name] = read()
-            result = handler(*args, **kwargs)
-            return result if isinstance(result, Response) else _answer(self, dump, result)
+
+            def respond() -> Response:
+                result = handler(*args, **kwargs)
+                return result if isinstance(result, Response) else _answer(self, dump, result)
+
+            return respond_once(respond) if self.idempotent else respond()
 
         answer.endpoint_spec = self  # type: ignore[attr-defined]
         return answer

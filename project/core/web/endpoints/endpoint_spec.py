@@ -26,12 +26,14 @@ from project.core.errors import (
     UnprocessableContent,
     UnsupportedMediaType,
 )
+from project.core.idempotency import IDEMPOTENCY_ERRORS
 from project.core.web.requests.pagination import ListQuery
 from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import API, Header, HeaderSet
 
 from .access import Access, NotOwner, ScopeMissing
 from .deprecation import Deprecation
+from .idempotency import IDEMPOTENCY_RULE, can_be_idempotent
 
 # A Flask endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
@@ -72,6 +74,8 @@ class EndpointSpec:
         (`PutResult`).
     :param extra_request_headers, extra_response_headers: headers by name. Headers that follow from
         other parameters (`ETag`, `Range`, `Location`) are implied.
+    :param idempotent: whether `Idempotency-Key` applies: a repeated POST gets the first response.
+        All transactions of the handler become one. So it must not call a non-atomic service.
     :param deprecated: the dates and the successor of a deprecated endpoint, otherwise None.
     """
 
@@ -97,6 +101,7 @@ class EndpointSpec:
     may_create: bool = False
     extra_request_headers: Mapping[str, Header] = field(default_factory=dict)
     extra_response_headers: Mapping[str, Header] = field(default_factory=dict)
+    idempotent: bool = False
     deprecated: Deprecation | None = None
     operation_id: str | None = None
 
@@ -170,6 +175,8 @@ class EndpointSpec:
         yield UnprocessableContent
         if self.has_etag and method in SAFE_METHODS:
             yield PreconditionFailed
+        if self.idempotent:
+            yield from IDEMPOTENCY_ERRORS
         if self.limit or self._may_stream or self._may_be_large:
             yield TooManyRequests
 
@@ -225,6 +232,8 @@ def declared_methods(rule: Rule) -> set[str]:
 def _misfits(app: Flask, rule: Rule, method: str, spec: EndpointSpec) -> list[str]:
     function = handler_of(app.view_functions[rule.endpoint], method)
     assert function is not None  # noqa: S101 - its spec was found
+    if spec.idempotent and not can_be_idempotent(spec, method):
+        return [f'{method} {rule.rule} cannot be idempotent: {IDEMPOTENCY_RULE}']
     handler = inspect.unwrap(function)
     arguments = dict.fromkeys(rule.arguments | spec.keywords)
     if hasattr(app.view_functions[rule.endpoint], 'view_class'):

@@ -27,7 +27,17 @@ IF_RANGE = Header(
     'The `ETag` of the version of which the client has a part. `Range` is ignored if the content '
     'has changed.'
 )
+IDEMPOTENCY_KEY = Header(
+    'A value that the client chooses for this request, such as a UUID. If the client repeats the '
+    'request with the same value within 24 hours, it gets the first response, and the request has '
+    'no second effect.',
+    {'type': 'string', 'minLength': 1, 'maxLength': 255, 'pattern': '^[!-~]+$'},
+)
 
+IDEMPOTENCY_REPLAYED = Header(
+    '`true`: this is the response of an earlier request with the same `Idempotency-Key`.',
+    {'type': 'string', 'const': 'true'},
+)
 ETAG = Header('Identifies this version.')
 ACCEPT_RANGES = Header('`bytes`: the route supports ranges.')
 CONTENT_RANGE = Header('The position of this range, and the size of the whole content in bytes.')
@@ -107,6 +117,8 @@ def _shown(header: Header) -> dict[str, Any]:
 
 
 def _request_headers(rule: Rule, method: str, spec: EndpointSpec) -> Iterator[Named]:
+    if spec.idempotent:
+        yield 'Idempotency-Key', IDEMPOTENCY_KEY
     errors = (*spec.errors, *spec.implied_errors(rule, method))
     is_read = method in SAFE_METHODS
     # Other preconditions, such as the version of tus, have other keys.
@@ -128,6 +140,8 @@ def _success_headers(spec: EndpointSpec, method: str, code: int) -> Iterator[Nam
         yield 'ETag', ETAG
         return
     yield from spec.extra_response_headers.items()
+    if spec.idempotent:
+        yield 'Idempotency-Replayed', IDEMPOTENCY_REPLAYED
     is_read = method in SAFE_METHODS
     if (is_read and spec.has_etag) or (spec.versioned and spec.returns):
         yield 'ETag', ETAG

@@ -92,12 +92,13 @@ def request_schemas(declared: Iterable[type[Schema] | None]) -> set[str]:
 def complete_schema(schema: dict[str, Any], kind: type[Schema], *, is_request: bool) -> None:
     """Add to a converted schema its description, and which properties it has.
 
-    Requests with unknown fields are rejected. Responses have all of their fields, and clients must
-    accept further ones, which a later version may add.
+    Requests with unknown fields are rejected, except forms, because upload widgets send fields of
+    their own. Responses have all of their fields, and clients must accept further ones, which a
+    later version may add.
     """
     schema['description'] = inspect.cleandoc(kind.__doc__ or '')
     if is_request:
-        schema['additionalProperties'] = False
+        schema['additionalProperties'] = kind.__name__.endswith('Form')
     else:
         # The converter adds it, because schemas reject unknown fields when they load.
         schema.pop('additionalProperties', None)

@@ -84,20 +84,29 @@ def is_form() -> bool:
 def load_form(schema: Schema) -> dict[str, object]:
     """Return the fields and files of a multipart form, loaded by a schema.
 
-    Files are written to the targets of their fields as they arrive. Other files are ignored.
+    Files are written to the targets of their fields as they arrive. Unknown text fields are
+    ignored, because upload widgets send their own beside each file: Uppy `type` and `relativePath`,
+    FilePond a text with the name of the file's field. Unknown files are rejected: their content
+    would be lost.
 
     :raises UnsupportedMediaType: if the body is not a multipart form.
     :raises BadRequest: if the form is malformed.
-    :raises ValidationError: if it does not fit the schema, or a name is repeated.
+    :raises ValidationError: if it does not fit the schema, or a known name is repeated.
     :raises InsufficientStorage: if the disk is full; ServiceUnavailable if it fails.
     """
     if not is_form():
         raise UnsupportedMediaType('Must be multipart/form-data')
     form, files = _FormParser(schema).read()
-    repeated = set(form) & set(files)
+    known = MultiDict(
+        (name, text)
+        for name, text in form.items(multi=True)
+        if name in schema.fields
+        and not (name in files and isinstance(schema.fields[name], UploadedFile))
+    )
+    repeated = set(known) & set(files)
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in sorted(repeated)})
-    return cast(dict[str, object], schema.load(_single(form) | _single(files)))
+    return cast(dict[str, object], schema.load(_single(known) | _single(files)))
 
 
 class _FormParser(MultiPartParser):

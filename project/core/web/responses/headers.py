@@ -85,6 +85,13 @@ USER_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(), cache='private, no-cache'
 )
 
+#: Content that a user shares with all holders of a link. Any site may embed it.
+SHARED_CONTENT = security_headers(
+    ContentSecurityPolicy().default_src("'none'").sandbox(),
+    cache='private, no-cache',
+    resources='cross-origin',
+)
+
 #: Public content that any site may embed: published files, avatars.
 PUBLIC_CONTENT = security_headers(
     ContentSecurityPolicy().default_src("'none'").sandbox(),

@@ -379,10 +379,10 @@ class TestLoadFormInto:
             ([(FILE, b'1')], b'', 400),
             ([(FILE, b'1'), (b'name="x"', b'x' * 100_000)], b'--x--\r\n', 413),
             ([(FILE, b'1'), (b'x="y"', b'1')], b'--x--\r\n', 400),
-            ([(FILE, b'1'), (b'name="x"', b'1')], b'--x--\r\n', 422),
+            ([(FILE, b'1'), (b'name="x"; filename="x"', b'1')], b'--x--\r\n', 422),
             ([(FILE, b'full')], b'--x--\r\n', 507),
         ],
-        ids=['broken off', 'too large a field', 'no name', 'unknown field', 'disk full'],
+        ids=['broken off', 'too large a field', 'no name', 'unknown file', 'disk full'],
     )
     def test_is_closed_when_the_form_is_rejected(self, client, opened, parts, end, code):
         assert self.send(client, *parts, end=end).status_code == code

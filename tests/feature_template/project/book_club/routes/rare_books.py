@@ -160,6 +160,7 @@ class RareBooksView(MethodView):
         returns=RareBookSchema,
         code=201,
         versioned=True,
+        idempotent=True,
         limit='600/minute',
         errors=[
             RareBookShelfMarkTaken,

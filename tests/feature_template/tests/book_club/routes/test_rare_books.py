@@ -151,6 +151,16 @@ class TestRareBooksGet:
 
 
 class TestRareBooksPost:
+    def test_creates_one_rare_book_for_a_repeated_request(self, client, ada):
+        body = body_for(ada)
+
+        first, second = (
+            client.post(URL, json=body, headers={'Idempotency-Key': 'one'}) for _ in range(2)
+        )
+
+        assert data(second) == data(first)
+        assert second.headers['Idempotency-Replayed'] == 'true'
+
     def test_creates_a_rare_book(self, client, ada):
         body = body_for(ada)
 

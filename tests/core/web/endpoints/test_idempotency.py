@@ -1,0 +1,249 @@
+"""`Idempotency-Key`: replayed responses, rejected keys, and routes that cannot declare it."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from flask import Blueprint
+from marshmallow import Schema, fields
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
+
+from project.core.clock import now
+from project.core.database.session import atomic, db
+from project.core.database.shared_values import SharedValue
+from project.core.errors import Conflict
+from project.core.idempotency import (
+    IdempotentRequestRunning,
+    KeyScope,
+    StoredResponse,
+    rows,
+    store_response,
+)
+from project.core.idempotency.rows import IdempotencyKey, delete_expired_keys
+from project.core.web.endpoints.access import authenticated, public
+from project.core.web.endpoints.endpoint import endpoint
+from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
+from tests.core.apps import bearer, principal
+from tests.databases import create_tables
+from tests.kit.responses import data, fails_with
+
+SECRET = 'Charles Babbage'
+
+
+class BoatSunk(Conflict):
+    field = 'boat'
+
+
+class BoatRequest(Schema):
+    name = fields.Str(required=True)
+
+
+class BoatSchema(Schema):
+    id = fields.UUID()
+    name = fields.Str()
+
+
+class DeadlockDetected(Exception):
+    sqlstate = '40P01'
+
+
+class Fleet:
+    """A blueprint with the route `POST /boats/<harbor>`, whose effect is one row."""
+
+    def __init__(self):
+        self.blueprint = Blueprint('boats', __name__, url_prefix='/boats')
+        self.error = None
+        self.calls = 0
+        self.blueprint.post('/<int:harbor>')(
+            endpoint(
+                allow=authenticated(), body=BoatRequest, returns=BoatSchema, code=201,
+                errors=[BoatSunk], idempotent=True,
+            )(self.boat_create)
+        )  # fmt: skip
+
+    def boat_create(self, harbor, body):
+        """Create a boat."""
+        self.calls += 1
+        boat = {'id': uuid4(), **body}
+        with atomic():
+            db.session.add(SharedValue(name=f'{boat["id"]}', value=b'', changed_at=now()))
+            db.session.flush()
+            error, self.error = self.error, None
+            if error:
+                raise error
+        return boat
+
+    def sail(self, client, key='one', name=SECRET, user='ada', harbor=1):
+        """Send a request; return its response."""
+        headers = bearer(user) | ({'Idempotency-Key': key} if key is not None else {})
+        return client.post(f'/boats/{harbor}', json={'name': name}, headers=headers)
+
+
+@pytest.fixture
+def fleet():
+    """Return the blueprint of the test."""
+    return Fleet()
+
+
+@pytest.fixture
+def people():
+    """Return the principals by their token. A test can remove some of them."""
+    return {'ada': principal(), 'eve': principal(user_id=2)}
+
+
+@pytest.fixture
+def boats(kernel, fleet, people):
+    """Return a client of an application with the route, in the context of the application."""
+    app = kernel(
+        fleet.blueprint,
+        identify=dict(people).get,
+        reload_principal=lambda was: was if was in people.values() else None,
+    )
+    with app.app_context():
+        create_tables()
+        yield app.test_client()
+        db.session.remove()
+
+
+def effects():
+    """Return the number of effects."""
+    return db.session.scalar(select(func.count()).select_from(SharedValue))
+
+
+class TestRespondOnce:
+    def test_replays_the_first_response_without_a_second_effect(self, fleet, boats):
+        first, second = fleet.sail(boats), fleet.sail(boats)
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.data == first.data
+        assert second.content_type == first.content_type
+        assert 'Idempotency-Replayed' not in first.headers
+        assert second.headers['Idempotency-Replayed'] == 'true'
+        assert effects() == 1
+
+    def test_has_an_effect_for_each_request_without_a_key(self, fleet, boats):
+        assert data(fleet.sail(boats, key=None)) != data(fleet.sail(boats, key=None))
+
+    @pytest.mark.parametrize('change', [{'name': 'Ada'}, {'harbor': 2}])
+    def test_rejects_a_key_of_another_request(self, fleet, boats, change):
+        fleet.sail(boats)
+
+        fails_with(fleet.sail(boats, **change), 'idempotency_key', status=422)
+        assert effects() == 1
+
+    @pytest.mark.parametrize('change', [{'user': 'eve'}, {'key': 'two'}, {'key': 'One'}])
+    def test_keeps_keys_of_users_apart(self, fleet, boats, change):
+        assert data(fleet.sail(boats)) != data(fleet.sail(boats, **change))
+        assert effects() == 2
+
+    @pytest.mark.parametrize('key', ['', 'a b', 'é', 'x' * 256, 'a\t'])
+    def test_rejects_keys_of_a_wrong_form(self, fleet, boats, key):
+        fails_with(fleet.sail(boats, key=key), 'idempotency_key', status=422)
+        assert fleet.calls == 0
+
+    @pytest.mark.parametrize('key', ['!', 'x' * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
+    def test_accepts_keys_of_visible_characters(self, fleet, boats, key):
+        assert fleet.sail(boats, key=key).status_code == 201
+
+    @pytest.mark.parametrize(('error', 'code'), [(BoatSunk(), 409), (RuntimeError(), 500)])
+    def test_keeps_no_response_of_a_failed_request(self, fleet, boats, error, code):
+        boats.application.config['PROPAGATE_EXCEPTIONS'] = False
+        fleet.error = error
+
+        assert fleet.sail(boats).status_code == code
+        assert effects() == 0
+        assert fleet.sail(boats).status_code == 201
+        assert effects() == 1
+
+    def test_repeats_the_transaction_after_a_deadlock(self, fleet, boats):
+        fleet.error = OperationalError('', {}, DeadlockDetected())
+
+        assert fleet.sail(boats).status_code == 201
+        assert (fleet.calls, effects()) == (2, 1)
+
+    def test_authorizes_the_caller_before_a_replay(self, fleet, boats, people):
+        fleet.sail(boats)
+        del people['ada']
+
+        assert fleet.sail(boats).status_code == 401
+
+    def test_has_an_effect_again_after_24_hours(self, fleet, boats, travel):
+        fleet.sail(boats)
+        travel(timedelta(hours=24))
+
+        assert 'Idempotency-Replayed' not in fleet.sail(boats).headers
+        assert 'Idempotency-Replayed' in fleet.sail(boats).headers
+        assert effects() == 2
+
+    def test_limits_the_number_of_keys_of_a_user(self, fleet, boats, monkeypatch):
+        monkeypatch.setattr(rows, 'MAX_KEYS_PER_USER', 2)
+        for key in 'ab':
+            fleet.sail(boats, key=key)
+
+        response = fleet.sail(boats, key='c')
+
+        fails_with(response, 'idempotency_key', status=429)
+        assert 86_000 < int(response.headers['Retry-After']) <= 86_401
+        assert fleet.sail(boats, key='a').status_code == 201
+        assert fleet.sail(boats, key='c', user='eve').status_code == 201
+
+    @pytest.mark.parametrize('key', [b'nonsense', None])
+    def test_rejects_a_response_that_cannot_be_decrypted(self, fleet, boats, key):
+        """None: the response of another user was moved to this row."""
+        fleet.sail(boats)
+        fleet.sail(boats, user='eve')
+        is_ada, column = IdempotencyKey.user_id == 1, IdempotencyKey.encrypted_response
+        with atomic():
+            theirs = db.session.scalar(select(column).where(~is_ada))
+            moved = update(IdempotencyKey).where(is_ada).values({column: key or theirs})
+            db.session.execute(moved)
+
+        fails_with(fleet.sail(boats), 'idempotency_key', status=409)
+
+
+class TestIdempotencyKey:
+    def test_stores_neither_key_nor_response_in_plain_text(self, fleet, boats):
+        fleet.sail(boats, key='my-own-key')
+
+        [stored] = db.session.execute(select(IdempotencyKey.__table__)).all()
+        assert SECRET not in str(stored)
+        assert 'my-own-key' not in str(stored)
+
+
+class TestStoreResponse:
+    def test_raises_if_the_key_was_stored_in_the_meantime(self, boats):
+        scope, response = KeyScope.of(1, 'POST /', 'one'), StoredResponse(200, [], b'')
+
+        with atomic():
+            store_response(scope, '', response)
+        with pytest.raises(IdempotentRequestRunning), atomic():
+            store_response(scope, '', response)
+
+
+class TestDeleteExpiredKeys:
+    def test_deletes_only_keys_older_than_24_hours(self, fleet, boats, travel):
+        fleet.sail(boats, key='old')
+        travel(timedelta(hours=23))
+        fleet.sail(boats, key='new')
+        travel(timedelta(hours=1))
+
+        delete_expired_keys()
+
+        assert db.session.scalar(select(func.count()).select_from(IdempotencyKey)) == 1
+        assert 'Idempotency-Replayed' in fleet.sail(boats, key='new').headers
+
+
+class TestDeclaration:
+    @pytest.mark.parametrize(
+        ('method', 'declared'),
+        [
+            ('PUT', {'allow': authenticated()}),
+            ('POST', {'allow': public}),
+            ('POST', {'allow': authenticated(), 'produces': 'application/zip'}),
+            ('POST', {'allow': authenticated(), 'hashes_password': True}),
+        ],
+    )
+    def test_is_rejected_at_the_start_for_other_routes(self, serve, method, declared):
+        with pytest.raises(UndeclaredRoute, match='cannot be idempotent'):
+            serve(lambda: None, methods=(method,), idempotent=True, **declared)
