@@ -25,7 +25,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     from .tasks import notifications
     from .web import maintenance, no_session, routing
     from .web.endpoints import deprecated_routes, guard, large_responses, rate_limits
-    from .web.requests import client_ip
+    from .web.requests import client_ip, client_text
     from .web.responses import error_handlers, headers, jsend
 
     logging.configure(app)
@@ -38,6 +38,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
         task_workers,
         images,
         client_ip,
+        client_text,
         jsend,
         error_handlers,
         routing,

@@ -10,6 +10,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ class Input(NamedTuple):
     colours: tuple[str, ...] | None
 
 
+@cache
 def inputs() -> dict[str, Input]:
     """Return all inputs by their names."""
     return {**_jpegs(), **_pngs(), **_others(), **_not_decodable()}

@@ -18,7 +18,7 @@ from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
 from project.files.rows import FileRow, OwnedFileRow, UsageReport
-from project.files.schemas import FileSchema, UsageSchema
+from project.files.schemas import FileName, FileSchema, UsageSchema
 
 from . import blueprint
 from .form_uploads import open_upload, written_upload
@@ -32,7 +32,7 @@ def tag() -> Text:
 class FileListQuery(ListQuery):
     """Query of the list of files: filters and sort orders."""
 
-    name = fields.Str(validate=validate.Length(1, 255))
+    name = FileName(min=1)
     tag = fields.Str(validate=validate.Length(1, 32))
     type = fields.Str(validate=validate.Length(1, 127))
     trashed = fields.Bool()
@@ -42,7 +42,7 @@ class FileListQuery(ListQuery):
 class FileCreateQuery(Schema):
     """Query of an upload without a form: the name of the file."""
 
-    name = fields.Str(validate=validate.Length(max=255))
+    name = FileName()
 
 
 class FileCreateParameters(TypedDict):
@@ -57,7 +57,7 @@ class FileCreateForm(Schema):
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
     )
-    name = fields.Str(validate=validate.Length(max=255))
+    name = FileName()
     tags = CommaSeparated(tag(), max_words=20)
 
 
@@ -72,7 +72,7 @@ class FileCreateFormData(TypedDict):
 class FilePatchRequest(Schema):
     """Changes to the metadata of a file."""
 
-    name = Text(min=1, max=255)
+    name = FileName(min=1)
     tags = fields.List(tag(), validate=validate.Length(max=20))
 
 
