@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import Error as PsycopgError
 from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event, text
-from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
 from project.core.errors import ServiceUnavailable
 
@@ -33,7 +33,11 @@ READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 # A setting that only `ensure_supported_pooler` sets, to see whether the server receives options.
 MARKER = 'project.passed_options'
 TIME_LIMITS = ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
-REJECTED_OPTIONS = 'unsupported startup parameter'  # the message of PgBouncer
+# Messages of PgBouncer, and what they mean.
+REJECTIONS = {
+    'unsupported startup parameter': 'rejects the options of a connection',
+    'transaction blocks not allowed': 'shares database sessions (statement mode)',
+}
 POOLER_REMEDY = 'Connect directly, or see "Connection poolers" in docs/operations.md'
 
 # How often two connections are compared: another client of the pooler may use the database session
@@ -88,21 +92,21 @@ def ensure_supported_pooler(url: Any, arguments: Mapping[str, Any]) -> None:
     try:
         with engine.connect() as connection:
             faults = [*_lost_options(connection), *_shared_sessions(engine)]
-    except OperationalError as error:
-        if REJECTED_OPTIONS not in str(error.orig):
+    except DBAPIError as error:
+        faults = [REJECTIONS[each] for each in REJECTIONS if each in str(error.orig)]
+        if not faults:
             raise
-        faults = ['rejects the options of a connection']
     if faults:
         found = ' and '.join(faults)
-        raise UnsupportedDatabase(f'A connection pooler before the database {found}. {POOLER_REMEDY}')
+        raise UnsupportedDatabase(
+            f'A connection pooler before the database {found}. {POOLER_REMEDY}'
+        )
 
 
 def _lost_options(connection: Connection) -> Iterator[str]:
     """Yield a fault if options do not reach the server, and the role has no time limits."""
     query = text('SELECT current_setting(:name, true)')
-    marker, *limits = (
-        connection.scalar(query, {'name': name}) for name in (MARKER, *TIME_LIMITS)
-    )
+    marker, *limits = (connection.scalar(query, {'name': name}) for name in (MARKER, *TIME_LIMITS))
     missing = [name for name, limit in zip(TIME_LIMITS, limits, strict=True) if limit == '0']
     if not marker and missing:
         yield f'drops the options of a connection, such as {missing[0]}'

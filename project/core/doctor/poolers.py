@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from project.core.checks import DoctorCheck, Finding, Need, Situation, State, reason_of, register_check
+from project.core.checks import (
+    DoctorCheck,
+    Finding,
+    Need,
+    Situation,
+    State,
+    reason_of,
+    register_check,
+)
 from project.core.database.engines import engine_options, is_postgresql
 from project.core.errors import ServiceUnavailable
 

@@ -36,10 +36,8 @@ class ClientRequest(Request):
     def args(self) -> ImmutableMultiDict[str, str]:  # type: ignore[override]
         """The parameters in the query string."""
         # Some clients send bytes above 127 without percent-encoding.
-        encoded = quote_from_bytes(self.query_string, safe="!#$%&'()*+,/:;<=>?@[]^`{|}~\\\"")
-        return ImmutableMultiDict(
-            parse_qsl(encoded, keep_blank_values=True, errors=CLIENT_TEXT)
-        )
+        encoded = quote_from_bytes(self.query_string, safe='!#$%&\'()*+,/:;<=>?@[]^`{|}~\\"')
+        return ImmutableMultiDict(parse_qsl(encoded, keep_blank_values=True, errors=CLIENT_TEXT))
 
 
 class FormHeaderDecoder(MultipartDecoder):
