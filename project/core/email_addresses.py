@@ -27,7 +27,7 @@ def normalize_email_address(text: str) -> str | None:
         )
     except EmailNotValidError:
         return None
-    # The limits of mail servers count octets: of UTF-8 in the local part, of A-labels in the domain.
+    # Mail servers count octets: of UTF-8 in the local part, and of A-labels in the domain.
     on_the_wire = email_on_the_wire(checked.normalized).encode()
     local, _, _ = on_the_wire.rpartition(b'@')
     if len(local) > MAX_LOCAL_PART_BYTES or len(on_the_wire) > MAX_EMAIL_BYTES:

@@ -2,7 +2,6 @@
 
 import click
 import pytest
-from click.testing import CliRunner
 
 # A file name or argument in another encoding than UTF-8, a number that no column can contain, and
 # texts without a meaning.
@@ -16,7 +15,7 @@ def leaves(group, *path):
     """Yield the words and the object of each command below a group."""
     for name, command in sorted(group.commands.items()):
         words = (*path, name)
-        if ' '.join(words) in NOT_RUN or path and path[0] in NOT_RUN:
+        if ' '.join(words) in NOT_RUN or (path and path[0] in NOT_RUN):
             continue
         if isinstance(command, click.Group):
             yield from leaves(command, *words)

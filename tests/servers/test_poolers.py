@@ -98,6 +98,8 @@ class TestValidateDatabase:
     ) -> None:
         options = {'pool_mode': mode, 'ignore_startup_parameters': ignored}
 
-        with pooler(tmp_path, url, user, **options) as pooled:
-            with pytest.raises(SystemExit, match=f'Refusing to start: .* {fault}'):
-                validate_database({'SQLALCHEMY_DATABASE_URI': pooled})
+        with (
+            pooler(tmp_path, url, user, **options) as pooled,
+            pytest.raises(SystemExit, match=f'Refusing to start: .* {fault}'),
+        ):
+            validate_database({'SQLALCHEMY_DATABASE_URI': pooled})

@@ -33,7 +33,7 @@ READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 # A setting that only `ensure_supported_pooler` sets, to see whether the server receives options.
 MARKER = 'project.passed_options'
 TIME_LIMITS = ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
-# Messages of PgBouncer, and what they mean.
+# Messages of PgBouncer, and the fault of which each is the result.
 REJECTIONS = {
     'unsupported startup parameter': 'rejects the options of a connection',
     'transaction blocks not allowed': 'shares database sessions (statement mode)',

@@ -43,7 +43,7 @@ register_check(
     DoctorCheck(
         function=check_pooler,
         needs=Need.APPLICATION,
-        remedy='Connect directly, or configure the pooler: docs/operations.md, "Connection poolers".',
+        remedy='Connect directly, or configure it: docs/operations.md, "Connection poolers".',
     ),
     owner=__name__,
 )

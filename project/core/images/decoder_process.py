@@ -161,7 +161,9 @@ def _profile_of(image: Image.Image, space: str) -> ImageCms.ImageCmsProfile | No
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
     except (ImageCms.PyCMSError, OSError):
         return None
-    return profile if profile.profile.xcolor_space == space else None
+    # The types of Pillow name the argument of the constructor instead of the attribute.
+    found = profile.profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
+    return profile if found == space else None
 
 
 def _with_usual_colours(

@@ -7,6 +7,7 @@ form. Such bytes are decoded as that, so that no upload is lost because of its n
 import codecs
 import re
 from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qsl, quote_from_bytes
 
 from flask import Flask, Request
@@ -32,8 +33,11 @@ def decode_client_text(data: bytes) -> str:
 class ClientRequest(Request):
     """A request whose query may contain bytes that are not UTF-8."""
 
+    # Werkzeug declares a settable property: its `cached_property` inherits from `property`.
     @cached_property
-    def args(self) -> ImmutableMultiDict[str, str]:  # type: ignore[override]
+    def args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> ImmutableMultiDict[str, str]:
         """The parameters in the query string."""
         # Some clients send bytes above 127 without percent-encoding.
         encoded = quote_from_bytes(self.query_string, safe='!#$%&\'()*+,/:;<=>?@[]^`{|}~\\"')
@@ -70,13 +74,17 @@ def _decode_legacy(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode(LEGACY_ENCODING, 'replace'), error.end
 
 
+def _decode(data: Any, _errors: str = 'strict') -> tuple[str, int]:
+    return decode_client_text(bytes(data)), len(data)
+
+
 def _find_codec(name: str) -> codecs.CodecInfo | None:
     if name != CLIENT_TEXT:
         return None
     return codecs.CodecInfo(
         name=CLIENT_TEXT,
         encode=codecs.utf_8_encode,
-        decode=lambda data, _errors='strict': (decode_client_text(bytes(data)), len(data)),
+        decode=_decode,
     )
 
 
@@ -84,4 +92,4 @@ codecs.register_error(CLIENT_TEXT, _decode_legacy)
 # The form parser decodes fields by the name of a codec, and has no parameter for its decoder of
 # headers.
 codecs.register(_find_codec)
-formparser.MultipartDecoder = FormHeaderDecoder  # type: ignore[misc]
+formparser.MultipartDecoder = FormHeaderDecoder  # type: ignore[attr-defined]
