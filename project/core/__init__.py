@@ -26,7 +26,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
     from .tasks import notifications
     from .web import cors, maintenance, no_session, routing
     from .web.endpoints import deprecated_routes, guard, large_responses, rate_limits
-    from .web.requests import client_ip, host
+    from .web.requests import client_ip, client_text, host
     from .web.responses import error_handlers, headers, jsend
 
     logging.configure(app)
@@ -39,6 +39,7 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
         task_workers,
         images,
         client_ip,
+        client_text,
         jsend,
         error_handlers,
         routing,

@@ -2,7 +2,9 @@
 
 import unicodedata
 
-MAX_EMAIL_CHARACTERS = 254  # RFC 5321
+# RFC 5321, sections 4.5.3.1.1 and 4.5.3.1.3; RFC 6531 counts octets of UTF-8, too.
+MAX_LOCAL_PART_BYTES, MAX_EMAIL_BYTES = 64, 254
+MAX_EMAIL_CHARACTERS = 254
 BLANKS = ' \t'
 
 
@@ -24,6 +26,11 @@ def normalize_email_address(text: str) -> str | None:
             address, check_deliverability=False, test_environment=True, strict=True
         )
     except EmailNotValidError:
+        return None
+    # Mail servers count octets: of UTF-8 in the local part, and of A-labels in the domain.
+    on_the_wire = email_on_the_wire(checked.normalized).encode()
+    local, _, _ = on_the_wire.rpartition(b'@')
+    if len(local) > MAX_LOCAL_PART_BYTES or len(on_the_wire) > MAX_EMAIL_BYTES:
         return None
     return checked.normalized
 

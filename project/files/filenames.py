@@ -15,20 +15,41 @@ MEDIA_TYPE_PATTERN = re.compile(r'[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-
 # `exe.jpg`.
 HIDDEN_CATEGORIES = ('Cc', 'Cf', 'Cs')
 
+# Format characters that belong to a language: the joiners of Persian, Hindi and emoji, visible
+# marks (`Prepended_Concatenation_Mark` in Unicode), and the tags in the flags of emoji.
+JOINERS = '\u200c\u200d'
+VISIBLE_MARKS = '\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd'
+TAGS = '\U000e0020-\U000e007f'
+LANGUAGE_FORMAT = re.compile(f'[{JOINERS}{VISIBLE_MARKS}{TAGS}]')
+
+# Elsewhere, they are hidden characters, too: a joiner after an ASCII character or another joiner,
+# and tags without a flag.
+USELESS_JOINERS = re.compile(
+    rf'(?<![^\x00-\x7f\s{JOINERS}])[{JOINERS}]+|(?<=[{JOINERS}])[{JOINERS}]+'
+)
+TAGS_AFTER_FLAG = re.compile(f'(\U0001f3f4[{TAGS}]{{1,8}})|[{TAGS}]+')
+
 
 def clean_name(name: str | None) -> str:
     """Return a file name in NFC, without folders and hidden characters.
 
-    An empty name becomes `unnamed`.
+    All ways in which a name arrives use this function: forms, queries, resumable uploads, changes
+    and filters. Idempotent. An empty name becomes `unnamed`.
 
     :raises NameInvalid: if the name has more than 255 characters; names are never truncated.
     """
-    plain = unicodedata.normalize('NFC', name or '')
-    last = re.split(r'[/\\]', plain)[-1]
-    shown = ''.join(c for c in last if unicodedata.category(c) not in HIDDEN_CATEGORIES).strip()
+    last = re.split(r'[/\\]', name or '')[-1]
+    shown = ''.join(c for c in last if not _is_hidden(c)).strip()
+    shown = TAGS_AFTER_FLAG.sub(r'\1', USELESS_JOINERS.sub('', shown)).strip()
+    shown = unicodedata.normalize('NFC', shown)
     if len(shown) > MAX_NAME_CHARACTERS:
         raise NameInvalid
     return UNNAMED if shown in ('', '.', '..') else shown
+
+
+def _is_hidden(char: str) -> bool:
+    is_format = unicodedata.category(char) in HIDDEN_CATEGORIES
+    return is_format and not LANGUAGE_FORMAT.match(char)
 
 
 def clean_type(said: str | None) -> str | None:

@@ -3,9 +3,29 @@
 from typing import Any
 
 from flask import current_app, url_for
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from project.core.web.requests.fields import Timestamp
+
+from .errors import NameInvalid
+from .filenames import clean_name
+
+
+class FileName(fields.Str):
+    """A file name, as `clean_name` returns it. An empty name stays empty.
+
+    :param min: the minimum length in characters: 1 if an empty name is an error.
+    """
+
+    def __init__(self, *, min: int = 0, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(min=min) if min else None, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, *args, **kwargs)
+        try:
+            return clean_name(text) if text else text
+        except NameInvalid as error:
+            raise ValidationError(str(error)) from error
 
 
 class StoredFileSchema(Schema):

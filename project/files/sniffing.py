@@ -6,14 +6,14 @@ from functools import cache
 
 import filetype
 
+from project.core.images.kinds import IMAGE_TYPES, image_type
+
 HEAD_BYTES = 8192  # the first bytes of a file, enough to detect its type
 
 OCTET_STREAM = 'application/octet-stream'
 
 # The types of images of which thumbnails can be made.
-THUMBNAIL_SOURCE_TYPES = frozenset(
-    ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
-)
+THUMBNAIL_SOURCE_TYPES = IMAGE_TYPES
 
 # Types that a browser may display inline, because they cannot contain active content. SVG and HTML
 # are detected as `text/plain`.
@@ -35,11 +35,14 @@ ACTIVE_TYPES_PATTERN = re.compile(
 def sniff(head: bytes) -> str:
     """Return the media type of a file, detected from its first bytes; else OCTET_STREAM.
 
-    First, the package `filetype` and a check for text are used. Only if they detect nothing,
-    libmagic is used, if it is installed. So the types of common files do not depend on libmagic.
+    First, the table of images, the package `filetype` and a check for text are used. Only if they
+    detect nothing, libmagic is used, if it is installed. So the types of common files do not depend
+    on libmagic. Only the table names types of images that can be decoded.
     """
+    if image := image_type(head):
+        return image
     known = filetype.guess_mime(head)
-    if known:
+    if known and known not in IMAGE_TYPES:
         return str(known)
     if head and _is_text(head):
         return 'text/plain'

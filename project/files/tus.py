@@ -5,6 +5,8 @@ from binascii import Error
 from dataclasses import dataclass
 
 from project.core.errors import BadRequest
+from project.core.web.requests.client_text import decode_client_text
+from project.core.web.requests.parsing import ensure_valid_text
 
 from .errors import ChecksumUnknown
 
@@ -59,14 +61,15 @@ def read_checksum(said: str | None) -> Checksum | None:
 def read_name(metadata: str) -> str | None:
     """Return the `filename` in an `Upload-Metadata` header, or None if it has none.
 
-    :raises BadRequest: if the header is malformed, or the name is not UTF-8.
+    :raises BadRequest: if the header is malformed, or the name contains NUL.
     """
     named = _read_metadata(metadata)
     said = named.get('filename') or named.get('name')
-    try:
-        return said.decode() if said else None
-    except UnicodeDecodeError:
-        raise BadRequest('The filename in Upload-Metadata must be UTF-8') from None
+    if not said:
+        return None
+    name = decode_client_text(said)
+    ensure_valid_text(name)
+    return name
 
 
 def read_type(metadata: str) -> str | None:

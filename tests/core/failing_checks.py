@@ -1,5 +1,6 @@
 """A cause for each check of the core because of which it fails."""
 
+import struct
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -94,6 +95,13 @@ def wrong_server(name: str, url: str) -> Any:
     return start
 
 
+def start_strict_pooler(prepared: Preparation) -> Mapping[str, Any]:
+    """Start a pooler that rejects options, as PgBouncer does by default."""
+    fields = b'SFATAL\0C08P01\0Munsupported startup parameter: options\0\0'
+    port = prepared.start(listener(b'E' + struct.pack('>I', len(fields) + 4) + fields))
+    return {'SQLALCHEMY_DATABASE_URI': f'postgresql://a@127.0.0.1:{port}/a?sslmode=disable'}
+
+
 AWAY = 'postgresql://nobody@127.0.0.1:1/none'
 
 FAILURES = (
@@ -120,6 +128,7 @@ FAILURES = (
     Failure('packages', r'flask \S+ instead of 0.1', pin_another_version),
     Failure('passwords', 'TASKS_BROKER_URL has a default password', use_default_password),
     Failure('permissions', r'key: any user may write \(646\)', open_secret_file),
+    Failure('pooler', 'rejects the options of a connection', start_strict_pooler),
     Failure('proxies', 'Connection refused', stop_proxy),
     Failure('python', 'the service needs >=9', use_old_python),
     Failure('redis', 'ConnectionError', settings(REDIS_URL='redis://127.0.0.1:1')),

@@ -147,8 +147,9 @@ def _configuration_findings(loaded: LoadedConfig) -> Iterator[tuple[str, Finding
 
 
 def _print(rows: 'Sequence[Row]', *, as_json: bool) -> None:
-    from .toolkit import print_rows, printable
+    from .toolkit import print_any_character, print_rows, printable
 
+    print_any_character()
     if as_json:
         found = [{**row._asdict(), 'state': str(row.state)} for row in rows]
         print_rows(found, ('name', 'state', 'seen', 'remedy'), as_json=True)

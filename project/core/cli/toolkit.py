@@ -1,5 +1,6 @@
 """Toolkit for commands: option types, one-line errors, tables, JSON and progress bars."""
 
+import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,7 @@ class ErrorReportingMixin:
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and report its errors."""
+        print_any_character()
         set_request_context(RequestContext(request_id='cli', user_agent='flask'))
         try:
             return super().invoke(ctx)  # type: ignore[misc]
@@ -100,6 +102,11 @@ class ErrorReportingMixin:
                 raise
             reason = str(error.orig).splitlines()[0]
             raise click.ClickException(f'{reason} ({migrations})') from error
+        except UnicodeEncodeError as error:
+            # The bytes of an argument that are not UTF-8 are lone surrogates (PEP 383).
+            if not any(map(_is_surrogate, error.object)):
+                raise
+            raise click.ClickException(f'not UTF-8: {printable(error.object)}') from error
         except BrokenPipeError:
             raise  # stdout was closed, for example by `| head`: Click exits silently.
         except OSError as error:
@@ -133,24 +140,42 @@ def print_rows(
 ) -> None:
     """Print rows as a table, or as a JSON array.
 
+    If the number of rows is the value of the option `--limit`, a line on stderr says so.
+
     :param one: with JSON, print the first row as an object instead of an array.
     """
+    print_any_character()
     found = [{name: row[name] for name in columns} for row in rows]
     if as_json:
         click.echo(to_json(encode(found[0] if one else found)).decode())
-        return
+    else:
+        _print_table(found, columns)
+    _report_limit(len(found))
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     # Imported here: the server also imports this module, but prints no tables.
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for row in found:
+    for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))
     # If the output is not a terminal but, for example, a pipe, lines must not be cut to a default
     # width.
     width = None if sys.stdout.isatty() else 10_000
     Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
+
+
+def print_any_character() -> None:
+    """Let stdout print characters that its encoding lacks as escape sequences (`\\xe4`).
+
+    Otherwise a name would end a command with a traceback, for example in a cron job with `LANG=C`.
+    Python opens stderr in this way.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
@@ -168,6 +193,17 @@ def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
         for thing in things:
             yield thing
             progress.advance(task)
+
+
+def _report_limit(count: int) -> None:
+    context = click.get_current_context(silent=True)
+    limit = context.params.get('limit') if context else None
+    if limit is not None and count >= limit:
+        click.echo(f'Stopped after {limit} rows; --limit shows more.', err=True)
+
+
+def _is_surrogate(char: str) -> bool:
+    return '\ud800' <= char <= '\udfff'
 
 
 def _unknown_migrations() -> str | None:

@@ -12,9 +12,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
-    NullPool,
     StaticPool,
-    create_engine,
     event,
     make_url,
 )
@@ -93,6 +91,11 @@ def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
+def is_postgresql(config: Mapping[str, Any]) -> bool:
+    """Return whether the configured database is PostgreSQL."""
+    return make_url(config['SQLALCHEMY_DATABASE_URI']).get_backend_name() == 'postgresql'
+
+
 def validate_database(config: Mapping[str, Any]) -> None:
     """Ensure, before the server forks, that the service can use the database.
 
@@ -101,15 +104,14 @@ def validate_database(config: Mapping[str, Any]) -> None:
     :raises SystemExit: if the database is unsupported; the message is one line with the reason.
     """
     url, options = config['SQLALCHEMY_DATABASE_URI'], engine_options(config)
-    if not url.startswith('postgresql'):
+    if not is_postgresql(config):
         return
-    from .postgresql import UnsupportedDatabase, configure_connections
+    # Imported here: the driver is only needed with PostgreSQL.
+    from .postgresql import UnsupportedDatabase, ensure_supported_pooler
 
     arguments = {**options['connect_args'], 'connect_timeout': START_TIMEOUT_SECONDS}
-    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
-    configure_connections(engine)
     try:
-        engine.connect().close()
+        ensure_supported_pooler(url, arguments)
     except UnsupportedDatabase as error:
         raise SystemExit(f'Refusing to start: {error}.') from None
     except SQLAlchemyError as error:

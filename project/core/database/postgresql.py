@@ -1,15 +1,22 @@
-"""Detection of PostgreSQL connections that the server has closed or that are read-only.
+"""Detection of PostgreSQL connections that the service cannot use.
 
-A failover leaves such connections in the pool. They are detected and replaced without a query,
-before the next request uses them. So the first request after the recovery does not fail.
+A failover leaves connections in the pool that the server has closed or that are read-only. They are
+detected and replaced without a query, before the next request uses them. So the first request after
+the recovery does not fail.
+
+At the start, the service also detects connection poolers, such as PgBouncer, that break its
+assumptions. It sets time limits by the options of a connection, and uses prepared statements and
+locks that last for a database session. So a pooler must work in session mode, and either pass the
+options or connect as a role that has time limits.
 """
 
 import select
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from psycopg import Error as PsycopgError
-from sqlalchemy import Engine, ExceptionContext, event
-from sqlalchemy.exc import InvalidatePoolError, OperationalError
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
 from project.core.errors import ServiceUnavailable
 
@@ -23,10 +30,25 @@ ENCODING_PARAMETER, ENCODING = 'server_encoding', 'UTF8'
 READ_ONLY_PARAMETERS = ('default_transaction_read_only', 'in_hot_standby')
 
 
-class UnsupportedDatabase(ServiceUnavailable):
-    """The encoding of the database is not supported.
+# A setting that only `ensure_supported_pooler` sets, to see whether the server receives options.
+MARKER = 'project.passed_options'
+TIME_LIMITS = ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
+# Messages of PgBouncer, and the fault of which each is the result.
+REJECTIONS = {
+    'unsupported startup parameter': 'rejects the options of a connection',
+    'transaction blocks not allowed': 'shares database sessions (statement mode)',
+}
+POOLER_REMEDY = 'Connect directly, or see "Connection poolers" in docs/operations.md'
 
-    The message explains how to create a database with a supported encoding.
+# How often two connections are compared: another client of the pooler may use the database session
+# of the first one at the same moment.
+SESSION_COMPARISONS = 3
+
+
+class UnsupportedDatabase(ServiceUnavailable):
+    """The encoding of the database, or a connection pooler, is not supported.
+
+    The message contains the remedy.
     """
 
 
@@ -53,6 +75,51 @@ def ensure_supported(connection: Any, _record: Any) -> None:
             f'The database {connection.info.dbname!r} has the encoding {found}. Create one with '
             f"ENCODING 'UTF8' TEMPLATE template0"
         )
+
+
+def ensure_supported_pooler(url: Any, arguments: Mapping[str, Any]) -> None:
+    """Ensure that no pooler drops options or shares database sessions. Takes a few round trips.
+
+    :param arguments: the arguments of the driver for a connection of the service.
+    :raises UnsupportedDatabase: if the pooler or the encoding of the database is not supported.
+    :raises SQLAlchemyError: if the database cannot be reached.
+    """
+    marked = {**arguments, 'options': f'{arguments["options"]} -c {MARKER}=1'}
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args=marked, isolation_level='AUTOCOMMIT'
+    )
+    configure_connections(engine)
+    try:
+        with engine.connect() as connection:
+            faults = [*_lost_options(connection), *_shared_sessions(engine)]
+    except DBAPIError as error:
+        faults = [REJECTIONS[each] for each in REJECTIONS if each in str(error.orig)]
+        if not faults:
+            raise
+    if faults:
+        found = ' and '.join(faults)
+        raise UnsupportedDatabase(
+            f'A connection pooler before the database {found}. {POOLER_REMEDY}'
+        )
+
+
+def _lost_options(connection: Connection) -> Iterator[str]:
+    """Yield a fault if options do not reach the server, and the role has no time limits."""
+    query = text('SELECT current_setting(:name, true)')
+    marker, *limits = (connection.scalar(query, {'name': name}) for name in (MARKER, *TIME_LIMITS))
+    missing = [name for name, limit in zip(TIME_LIMITS, limits, strict=True) if limit == '0']
+    if not marker and missing:
+        yield f'drops the options of a connection, such as {missing[0]}'
+
+
+def _shared_sessions(engine: Engine) -> Iterator[str]:
+    """Yield a fault if two open connections use the same database session after each other."""
+    query = text('SELECT pg_backend_pid()')
+    for _ in range(SESSION_COMPARISONS):
+        with engine.connect() as first, engine.connect() as second:
+            if first.scalar(query) == second.scalar(query):
+                yield 'shares database sessions (transaction mode)'
+                return
 
 
 def reject_closed_connection(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -16,6 +16,7 @@ def init_app() -> None:
         clock,
         packages,
         permissions,
+        poolers,
         proxies,
         sandbox,
         settings,

@@ -5,6 +5,7 @@ with limited memory and time, which cannot open files or sockets (`sandbox.py`).
 """
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from project.core.app_values import AppValue
 from project.core.errors import ServiceUnavailable, UnprocessableContent
 from project.core.processes import has_dump_flag, set_not_dumpable
 from project.core.semaphore import InterprocessSemaphore
+
+from .kinds import SIGNATURE_BYTES, image_type
 
 DECODER = Path(__file__).with_name('decoder_process.py')
 SANDBOX = Path(__file__).with_name('sandbox.py')
@@ -96,7 +99,8 @@ def resize_to_webp(
 
     Only the first frame of an animation is used. Slow: do not call it inside `atomic`.
 
-    :param source: a file of the operating system; it is read from the first byte.
+    :param source: a file of the operating system; it is read from the first byte. No decoder
+        process starts if the file is of none of the kinds in `kinds.py`.
     :param edge: the length of the longer side of the result in pixels; a smaller image is not
         enlarged. With `square`: the side of the square.
     :param square: whether to crop the image to the square in its middle.
@@ -106,6 +110,9 @@ def resize_to_webp(
     :raises ServiceUnavailable: if no slot becomes free within `timeout` seconds.
     """
     source.seek(0)
+    # `source.read` would move the position from which the decoder process reads.
+    if image_type(os.pread(source.fileno(), SIGNATURE_BYTES, 0)) is None:
+        raise ImageUnreadable
     with decoder_slots.acquire(current_app.config['IMAGES_CONCURRENCY'], timeout=timeout):
         code, found = _decode(source, str(edge), 'square' if square else 'whole')
     if code == 0 and found.startswith(b'RIFF') and found[8:12] == b'WEBP':

@@ -10,7 +10,10 @@ process before the first byte of the image is read.
 
 import io
 import runpy
+import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +23,7 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageCms,
+    ImageFile,
     ImageOps,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -38,6 +42,14 @@ MAX_PIXELS = 25_000_000
 Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is seven times as high, and only causes a warning.
 AVIF_THREADS = 2
 
+# Decompressed colour profiles and metadata of a PNG. A longer one is ignored. Profiles of printers
+# have several MB; the memory of the process is limited to 640 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
+PngImagePlugin.MAX_TEXT_MEMORY = 64 * 1024 * 1024
+
+# The modes in which images are resized, and the colour spaces of their profiles (ICC.1, table 19).
+COLOUR_SPACES = {'RGB': 'RGB ', 'RGBA': 'RGB ', 'CMYK': 'CMYK', 'L': 'GRAY', 'LA': 'GRAY'}
+
 # Exit codes. UNREADABLE and TOO_LARGE mean that the image cannot be used. NO_VERDICT and all other
 # codes mean that the decoder failed, and do not concern the image.
 UNREADABLE, TOO_LARGE, NO_VERDICT = 3, 4, 5
@@ -50,19 +62,33 @@ class TooManyPixels(Exception):
 def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
     """Return the first frame of an image as upright sRGB WebP without metadata.
 
+    Browsers display an image whose end is missing, such as a JPEG without its end marker. So it is
+    decoded as far as it reaches, if its decoder supports that (GIF, JPEG and PNG).
+
     :param edge: the length of the longer side of the result in pixels; a smaller image is not
         enlarged. With `square`: the side of the square that is cropped from the middle.
     :raises TooManyPixels: if the image is too large. It is then not decoded.
     :raises Exception: any exception of a decoder, if the file is not a valid image.
     """
-    with Image.open(source, formats=FORMATS) as image:
+    try:
+        return _render(source, edge, square=square, is_whole=True)
+    except OSError as error:
+        if 'truncated' not in str(error).lower():
+            raise
+    source.seek(0)
+    return _render(source, edge, square=square, is_whole=False)
+
+
+def _render(source: BinaryIO, edge: int, *, square: bool, is_whole: bool) -> bytes:
+    with _opened(source) as image, _truncation_allowed(not is_whole):
         if image.width * image.height > MAX_PIXELS:
             raise TooManyPixels
         # Effective for JPEG only: decode at a reduced resolution that is sufficient for the result.
         image.draft(None, (2 * edge, 2 * edge))
-        small = _cut(_plain(image), edge) if square else _fit(_plain(image), edge)
-        small.info = image.info
-        upright = _with_usual_colours(ImageOps.exif_transpose(small), image)
+        plain = _plain(image)
+        profile = _profile_of(image, COLOUR_SPACES[plain.mode])
+        small = _cut(plain, edge) if square else _fit(plain, edge)
+        upright = _upright(_with_usual_colours(small, profile), image)
     # Remove all metadata, such as location and camera (ASVS 14.2.8).
     upright.info = {}
     target = io.BytesIO()
@@ -70,14 +96,45 @@ def render(source: BinaryIO, edge: int, *, square: bool) -> bytes:
     return target.getvalue()
 
 
+def _opened(source: BinaryIO) -> Image.Image:
+    """Return an image whose pixels are not decoded yet.
+
+    Metadata that is too long, or has a wrong checksum, is ignored, as by browsers.
+    """
+    with _truncation_allowed(True):
+        return Image.open(source, formats=FORMATS)
+
+
+@contextmanager
+def _truncation_allowed(is_allowed: bool) -> Iterator[None]:
+    """Set whether Pillow ignores missing bytes and damaged metadata."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = is_allowed
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    """Return an image in 8-bit RGB, or in RGBA if it has transparency."""
-    if image.mode in ('RGB', 'RGBA'):
-        return image
+    """Return an image with 8 bits per channel, in a mode of `COLOUR_SPACES`."""
     if image.mode.startswith(('I', 'F')):
         # A 16-bit greyscale image.
-        return image.convert('I').point(lambda value: value * (1 / 256)).convert('L').convert('RGB')
+        return image.convert('I').point(lambda value: value * (1 / 256)).convert('L')
+    if image.mode in ('L', 'RGB') and image.has_transparency_data:
+        # One colour of the image is transparent.
+        return image.convert(f'{image.mode}A')
+    if image.mode in COLOUR_SPACES:
+        return image
     return image.convert('RGBA' if image.has_transparency_data else 'RGB')
+
+
+def _upright(image: Image.Image, source: Image.Image) -> Image.Image:
+    """Return an image as its metadata orients it; damaged metadata is ignored."""
+    image.info = source.info
+    try:
+        return ImageOps.exif_transpose(image)
+    except (ValueError, SyntaxError, struct.error, TypeError):
+        return image
 
 
 def _cut(image: Image.Image, edge: int) -> Image.Image:
@@ -93,18 +150,40 @@ def _fit(image: Image.Image, edge: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _with_usual_colours(image: Image.Image, source: Image.Image) -> Image.Image:
-    """Return an image converted to sRGB, because the result contains no colour profile."""
-    profile = source.info.get('icc_profile')
-    if not profile or source.mode not in ('RGB', 'RGBA'):
-        return image
+def _profile_of(image: Image.Image, space: str) -> ImageCms.ImageCmsProfile | None:
+    """Return the colour profile of an image; None if it has none, or an unusable one.
+
+    :param space: the colour space of the pixels.
+    """
+    if not (data := image.info.get('icc_profile')):
+        return None
     try:
-        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        usual = ImageCms.createProfile('sRGB')
-        return ImageCms.profileToProfile(image, theirs, usual) or image
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    # The types of Pillow name the argument of the constructor instead of the attribute.
+    found = profile.profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
+    return profile if found == space else None
+
+
+def _with_usual_colours(
+    image: Image.Image, profile: ImageCms.ImageCmsProfile | None
+) -> Image.Image:
+    """Return an image in sRGB, because the result contains no colour profile."""
+    if image.mode == 'LA':
+        alpha = image.getchannel('A')
+        image = _with_usual_colours(image.getchannel('L'), profile)
+        image.putalpha(alpha)
+        return image
+    mode = 'RGBA' if image.mode == 'RGBA' else 'RGB'
+    try:
+        if profile is not None:
+            usual = ImageCms.createProfile('sRGB')
+            return ImageCms.profileToProfile(image, profile, usual, outputMode=mode) or image
     except (ImageCms.PyCMSError, OSError):
         # The colour profile is damaged or unsupported: ignore it.
-        return image
+        pass
+    return image.convert(mode)
 
 
 def warm_up() -> list[bytes]:

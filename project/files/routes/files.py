@@ -18,7 +18,7 @@ from project.files import service
 from project.files.errors import FileChanged, FileNotFound, FileTooLarge, NameInvalid, QuotaExceeded
 from project.files.permissions import READ, WRITE
 from project.files.rows import FileRow, OwnedFileRow, UsageReport
-from project.files.schemas import StorageUsageSchema, StoredFileSchema
+from project.files.schemas import FileName, StorageUsageSchema, StoredFileSchema
 
 from . import blueprint
 from .form_uploads import open_upload, written_upload
@@ -32,9 +32,7 @@ def tag() -> Text:
 class FileListQuery(ListQuery):
     """Query of the list of files: filters and sort orders."""
 
-    name = fields.Str(
-        validate=validate.Length(1, 255), metadata={'description': 'Only files with this name.'}
-    )
+    name = FileName(min=1, metadata={'description': 'Only files with this name.'})
     tag = fields.Str(
         validate=validate.Length(1, 32), metadata={'description': 'Only files with this tag.'}
     )
@@ -50,7 +48,7 @@ class FileListQuery(ListQuery):
 class FileCreateQuery(Schema):
     """Query of an upload without a form: the name of the file."""
 
-    name = fields.Str(validate=validate.Length(max=255), metadata={'description': 'The file name.'})
+    name = FileName(metadata={'description': 'The file name.'})
 
 
 class FileCreateParameters(TypedDict):
@@ -65,10 +63,7 @@ class FileCreateForm(Schema):
     file = UploadedFile(
         required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
     )
-    name = fields.Str(
-        validate=validate.Length(max=255),
-        metadata={'description': 'The file name; by default that of the form.'},
-    )
+    name = FileName(metadata={'description': 'The file name; by default that of the form.'})
     tags = CommaSeparated(tag(), max_words=20, metadata={'description': 'Tags, comma-separated.'})
 
 
@@ -83,7 +78,7 @@ class FileCreateFormData(TypedDict):
 class FilePatchRequest(Schema):
     """Changes to the metadata of a file."""
 
-    name = Text(min=1, max=255, metadata={'description': 'The file name.', 'example': 'report.pdf'})
+    name = FileName(min=1, metadata={'description': 'The file name.', 'example': 'report.pdf'})
     tags = fields.List(
         tag(),
         validate=validate.Length(max=20),

@@ -2,9 +2,9 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 import click
 from marshmallow import Schema, ValidationError
@@ -16,14 +16,11 @@ from project.users.permissions import MEMBER
 from project.users.schemas import Username
 
 from . import users_cli
+from .csv_files import csv_line, read_rows
 
 COLUMNS = ('username', 'email', 'name', 'bio', 'roles')
 REQUIRED = ('username', 'email')
 BATCH_ROWS = 1000
-
-# If a cell of a CSV file begins with one of these characters, spreadsheet programs execute it as a
-# formula.
-FORMULA_PREFIXES = ('=', '+', '-', '@', '\t', '\r')
 
 
 class UserImportRow(Schema):
@@ -37,7 +34,7 @@ class UserImportRow(Schema):
 
 
 @users_cli.command('import')
-@click.argument('file', type=click.File('r', encoding='utf-8-sig', errors='strict'))
+@click.argument('file', type=click.File('rb'))
 @click.option('--no-invite', is_flag=True, help='Send no invitations.')
 @click.option(
     '--report',
@@ -45,13 +42,16 @@ class UserImportRow(Schema):
     help='Write rejected rows to this file instead of standard error.',
 )
 @dry_run
-def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: bool) -> None:
+def users_import(file: IO[bytes], no_invite: bool, report: TextIO | None, dry_run: bool) -> None:
     """Create the users of a CSV file and invite them to choose a password.
 
     The first line names the columns: username, email, and optionally name, bio and roles (separated
-    by spaces). Each transaction creates up to a thousand users. A rejected row is reported with its
-    number; the first line is row 1. A second run rejects the users that exist. With --dry-run, a
-    username that occurs twice is found only if both rows are in the same transaction.
+    by spaces; the default is member). Commas, semicolons or tabs separate the cells. The file is
+    UTF-8, or UTF-16 with a byte order mark.
+
+    Each transaction creates up to a thousand users. A rejected row is reported with its number; the
+    first line is row 1. A second run rejects the users that exist. With --dry-run, a username that
+    occurs twice is found only if both rows are in the same transaction.
     """
     complaints = csv.writer(report or sys.stderr, lineterminator='\n')
     created = rejected = 0
@@ -71,52 +71,30 @@ def users_import(file: TextIO, no_invite: bool, report: TextIO | None, dry_run: 
 
 
 @users_cli.command('export')
-@click.argument('file', type=click.File('w', encoding='utf-8', lazy=True), default='-')
-def users_export(file: TextIO) -> None:
+@click.argument('file', type=click.File('wb', lazy=True), default='-')
+def users_export(file: IO[bytes]) -> None:
     """Write all users to a file or standard output, as CSV that `import` can read.
 
     Cells that a spreadsheet program would execute as a formula get an apostrophe in front, which
     `import` removes.
     """
-    lines = csv.writer(file, lineterminator='\n')
-    lines.writerow(COLUMNS)
+    file.write(csv_line(COLUMNS).encode())
     for user in with_progress('Users', service.export_users()):
-        shown = (*(getattr(user, name) for name in COLUMNS[:-1]), ' '.join(user.roles))
-        lines.writerow(
-            [f"'{cell}" if cell.startswith(FORMULA_PREFIXES) else cell for cell in shown]
-        )
+        cells = (*(getattr(user, name) for name in COLUMNS[:-1]), ' '.join(user.roles))
+        file.write(csv_line(cells).encode())
 
 
-def _rows(file: Iterable[str]) -> Iterator[tuple[int, Any]]:
+def _rows(file: IO[bytes]) -> Iterator[tuple[int, Any]]:
     """Yield the number of each row of a CSV file, and the loaded row or its validation error."""
-    lines = csv.DictReader(file, strict=True)
-    try:
-        _check_header(lines.fieldnames or ())
-        schema = UserImportRow()
-        for number, cells in enumerate(lines, 2):
-            yield number, _loaded(schema, dict(cells))
-    except (csv.Error, UnicodeDecodeError) as error:
-        # The line number is approximate, because the file is decoded in blocks.
-        where = f'cannot be read near line {lines.line_num + 1}'
-        raise click.ClickException(f'{where}: {error}') from error
+    schema = UserImportRow()
+    for number, cells in read_rows(file, COLUMNS, REQUIRED):
+        yield number, _loaded(schema, cells)
 
 
-def _check_header(names: Iterable[str]) -> None:
-    known = list(names)
-    if 'password' in known:
-        raise click.ClickException('passwords are not imported: users are invited to choose one')
-    if not set(REQUIRED) <= set(known) <= set(COLUMNS) or len(set(known)) < len(known):
-        raise click.ClickException(
-            f'the first line must name the columns {", ".join(REQUIRED)}'
-            f' and at most {", ".join(COLUMNS[2:])}'
-        )
-
-
-def _loaded(schema: Schema, cells: dict[str, Any]) -> Any:
-    # `csv.DictReader` stores surplus cells under the key None. The value of a missing cell is None.
-    if not all(isinstance(part, str) for pair in cells.items() for part in pair):
+def _loaded(schema: Schema, cells: dict[str, str] | None) -> Any:
+    if cells is None:
         return {'row': ['Has more or fewer cells than the first line']}
-    typed = {name: _plain(cell) for name, cell in cells.items() if cell or name in REQUIRED}
+    typed = {name: cell for name, cell in cells.items() if cell or name in REQUIRED}
     try:
         row = cast(dict[str, str], schema.load(typed))
     except ValidationError as error:
@@ -130,7 +108,3 @@ def _faults(row: Any) -> Iterator[tuple[str, str]]:
         yield from ((name, ' '.join(reasons)) for name, reasons in messages.items())
     elif 'row' in row:
         yield 'row', row['row'][0]
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_PREFIXES) else cell

@@ -84,7 +84,7 @@ class TestJobsList:
 
         def ids(*options):
             return [
-                UUID(found['id']) for found in json.loads(run('list', '--json', *options).output)
+                UUID(found['id']) for found in json.loads(run('list', '--json', *options).stdout)
             ]
 
         assert ids('--state', 'dead') == [dead]

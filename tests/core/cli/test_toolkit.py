@@ -141,6 +141,26 @@ class TestErrorReportingMixin:
         assert result.stdout == ''
         assert result.stderr == f'Error: {line}\n'
 
+    @pytest.mark.parametrize('argument', ['\udcff', 'a\udcff\x1b'])
+    def test_names_an_argument_that_is_not_utf_8(self, run, argument):
+        do = click.argument('name')(lambda name: name.encode())
+
+        result = run(do, argument)
+
+        shown = argument.replace('\udcff', '\ufffd').replace('\x1b', '\ufffd')
+        assert (result.exit_code, result.stderr) == (1, f'Error: not UTF-8: {shown}\n')
+
+    def test_does_not_catch_another_encoding_error(self, run):
+        assert isinstance(run(lambda: '日'.encode('ascii')).exception, UnicodeEncodeError)
+
+    def test_prints_any_character_in_any_encoding(self, app):
+        group = FeatureGroup('boats')
+        group.command('do')(lambda: click.echo('Zoë 日本'))
+
+        result = app.test_cli_runner(charset='latin-1').invoke(group, ['do'])
+
+        assert result.stdout == 'Zoë \\u65e5\\u672c\n'
+
     def test_prints_nothing_after_a_broken_pipe(self, run):
         result = run(raiser(BrokenPipeError(32, 'Broken pipe')))
 
@@ -242,6 +262,18 @@ class TestPrintRows:
 
         assert long in shown([{'name': long}], ('name',))
 
+    @pytest.mark.parametrize('as_json', [True, False])
+    def test_reports_that_the_limit_was_reached(self, as_json):
+        command = click.command()(
+            limit_option(lambda limit: print_rows(ROWS[:2], COLUMNS, as_json=as_json))
+        )
+
+        at_limit = CliRunner().invoke(command, ['--limit', '2'])
+        below = CliRunner().invoke(command, ['--limit', '3'])
+
+        assert at_limit.stderr == 'Stopped after 2 rows; --limit shows more.\n'
+        assert below.stderr == ''
+
     def test_fits_a_terminal(self, monkeypatch):
         class Terminal(io.StringIO):
             def isatty(self):
@@ -253,6 +285,13 @@ class TestPrintRows:
         print_rows([{'name': 'x' * 500}], ('name',), as_json=False)
 
         assert max(map(len, sys.stdout.getvalue().splitlines())) <= 80
+
+    def test_prints_any_character_in_any_encoding(self):
+        command = click.command()(lambda: print_rows([{'name': '日本'}], ('name',), as_json=False))
+
+        result = CliRunner(charset='ascii').invoke(command)
+
+        assert '\\u65e5\\u672c' in result.stdout
 
     def test_does_not_interpret_markup(self):
         assert '[red]Ada[/red]' in shown([{'name': '[red]Ada[/red]'}], ('name',))

@@ -1,6 +1,7 @@
 """Image decoders for tests: one without its own process, and one that runs attack code."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import IO
 
@@ -21,9 +22,12 @@ def decode_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(source: IO[bytes], edge: str, shape: str) -> tuple[int, bytes]:
         if images.DECODER != DECODER:
             return start_process(source, edge, shape)
+        image = io.BytesIO(source.read())
         try:
-            image = io.BytesIO(source.read())
-            return 0, decoder_process.render(image, int(edge), square=shape == 'square')
+            with warnings.catch_warnings():
+                # The decoder process prints warnings, such as that of damaged metadata.
+                warnings.simplefilter('ignore')
+                return 0, decoder_process.render(image, int(edge), square=shape == 'square')
         except decoder_process.TooManyPixels:
             return decoder_process.TOO_LARGE, b''
         except Exception:

@@ -49,6 +49,9 @@ def png(width, height, rows, bits=8, colour=6):
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
 
 
+# The first bytes of an image, for decoders that do not decode it.
+IMAGE = b'GIF89a'
+
 # File contents that cannot be decoded as an image.
 NOT_IMAGES = {
     'nothing': b'',
@@ -59,7 +62,6 @@ NOT_IMAGES = {
     'a TIFF': encoded(halves(), 'TIFF').getvalue(),
     'an icon': encoded(halves(), 'ICO').getvalue(),
     'a JPEG 2000': encoded(halves(), 'JPEG2000').getvalue(),
-    'half a PNG': encoded(Image.effect_noise((99, 99), 99)).getvalue()[:5000],
     'no pixels': png(0, 0, b''),
     'rows that are not compressed': png(99, 99, b'\xff' * 99),
 }
@@ -98,7 +100,7 @@ class TestResizeToWebp:
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, greedy))
 
         with pytest.raises(ImageDecodingFailed, match='ended with 5'):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     @pytest.mark.slow('the limit of CPU time is in whole seconds')
     def test_rejects_images_that_exceed_the_cpu_time_limit(self, monkeypatch, tmp_path):
@@ -106,21 +108,21 @@ class TestResizeToWebp:
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, endless, MAX_CPU_SECONDS='1'))
 
         with pytest.raises(ImageTooCostly):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_kills_a_hanging_decoder_and_raises_decoding_failed(self, monkeypatch, tmp_path):
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, 'import time; time.sleep(99)'))
         monkeypatch.setattr(images, 'DECODER_TIMEOUT_SECONDS', 0.5)
 
         with pytest.raises(ImageDecodingFailed, match='ended with -9'):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_raises_decoding_failed_if_the_decoder_crashes(self, monkeypatch, tmp_path):
         crash = 'sandbox = __import__("ctypes").string_at(0)'
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, crash))
 
         with pytest.raises(ImageDecodingFailed, match='ended with -11'):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_raises_decoding_failed_if_the_decoder_does_not_start(self, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, 'executable', str(tmp_path / 'python'))
@@ -134,7 +136,7 @@ class TestResizeToWebp:
 
         # The decoder may report the closed pipe as an unreadable image.
         with pytest.raises((ImageUnreadable, ImageDecodingFailed)):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_hides_the_environment_from_the_decoder(self, monkeypatch, tmp_path):
         monkeypatch.setenv('SECRET_KEY', 'hush')
@@ -143,14 +145,14 @@ class TestResizeToWebp:
         )
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, print_environment))
 
-        assert b'hush' not in resized(b'', edge=64)
+        assert b'hush' not in resized(IMAGE, edge=64)
 
     def test_raises_decoding_failed_for_output_that_is_not_webp(self, monkeypatch, tmp_path):
         print_script = "sys.stdout.buffer.write(b'<script>')"
         monkeypatch.setattr(images, 'DECODER', disguised(tmp_path, print_script))
 
         with pytest.raises(ImageDecodingFailed, match='ended with 0'):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_raises_decoding_failed_if_the_decoder_is_broken(self, monkeypatch, tmp_path):
         broken = tmp_path / 'decoder_process.py'
@@ -158,7 +160,7 @@ class TestResizeToWebp:
         monkeypatch.setattr(images, 'DECODER', broken)
 
         with pytest.raises(ImageDecodingFailed, match='ended with 1'):
-            resized(b'', edge=64)
+            resized(IMAGE, edge=64)
 
     def test_raises_service_unavailable_if_no_slot_becomes_free(self):
         taken, over = threading.Event(), threading.Event()

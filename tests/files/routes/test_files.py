@@ -247,7 +247,6 @@ class TestFilePatch:
             ({'name': 'x' * 256}, 'name'),
             ({'name': 7}, 'name'),
             ({'name': None}, 'name'),
-            ({'name': 'a\nb'}, 'name'),
             ({'tags': 'red'}, 'tags'),
             ({'tags': ['two words']}, 'tags'),
             ({'tags': ['a,b']}, 'tags'),

@@ -10,13 +10,14 @@ from typing import Any, cast
 
 from flask import request
 from marshmallow import Schema, ValidationError
-from werkzeug.datastructures import FileStorage, ImmutableMultiDict, MultiDict
+from werkzeug.datastructures import FileStorage, Headers, ImmutableMultiDict, MultiDict
 from werkzeug.formparser import MultiPartParser
 from werkzeug.sansio.multipart import File
 
 from project.core.errors import BadRequest, ContentEncodingUnsupported, UnsupportedMediaType
 from project.core.storage import translate_os_errors
 
+from .client_text import CLIENT_TEXT
 from .fields import UploadedFile
 
 READ_CHUNK_BYTES = 64 * 1024
@@ -141,8 +142,14 @@ class _FormParser(MultiPartParser):
             self.targets.pop_all()
         return form, files
 
+    def get_part_charset(self, headers: Headers) -> str:
+        """Return the codec of a field: UTF-8, or the charset that its header names."""
+        charset = super().get_part_charset(headers)
+        return CLIENT_TEXT if charset == 'utf-8' else charset
+
     def start_file_streaming(self, event: File, total_content_length: int | None) -> Any:
         """Return the target of a file. The bytes of repeated and unknown files are discarded."""
+        ensure_valid_text(event.filename)
         field = self.schema.fields.get(event.name)
         if not isinstance(field, UploadedFile) or event.name in self.seen:
             return self.targets.enter_context(Path(os.devnull).open('r+b'))
@@ -186,13 +193,13 @@ def _reject_constant(name: str) -> None:
 
 def _check(value: Any, depth: int) -> None:
     if isinstance(value, str):
-        _check_text(value)
+        ensure_valid_text(value)
     elif isinstance(value, dict | list):
         if depth > MAX_DEPTH:
             raise RecursionError
         if isinstance(value, dict):
             for key in value:
-                _check_text(key)
+                ensure_valid_text(key)
             value = value.values()
         for member in value:
             _check(member, depth + 1)
@@ -200,7 +207,11 @@ def _check(value: Any, depth: int) -> None:
         raise BadRequest('A number is too large')
 
 
-def _check_text(text: str) -> None:
+def ensure_valid_text(text: str) -> None:
+    """Ensure that the database can store a text.
+
+    :raises BadRequest: if it contains NUL or a lone surrogate.
+    """
     if '\0' in text:
         raise BadRequest('Text must not contain NUL')
     if not text.isascii() and any('\ud800' <= char <= '\udfff' for char in text):
@@ -213,7 +224,7 @@ def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
     if repeated:
         raise ValidationError({name: [REPEATED_MESSAGE] for name in repeated})
     for name, value in values.items():
-        _check_text(name)
+        ensure_valid_text(name)
         if isinstance(value, str):
-            _check_text(value)
+            ensure_valid_text(value)
     return dict(values.items())

@@ -166,12 +166,24 @@ class _BytesObject(BytesIO):
 
 def disposition_of(name: str, *, inline: bool = False) -> str:
     """Return the value of `Content-Disposition` for any file name (RFC 6266, RFC 8187)."""
-    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
-    fallback = ''.join(c if c.isalnum() or c in ' ._-()' else '_' for c in plain) or 'file'
+    fallback = _ascii_name(name)
     disposition = f'{"inline" if inline else "attachment"}; filename="{fallback}"'
     if fallback != name:
         disposition += f"; filename*=UTF-8''{quote(name, safe='')}"
     return disposition
+
+
+def _ascii_name(name: str) -> str:
+    """Return a similar name of ASCII characters: `Cafe.txt` for `Café.txt`.
+
+    A name without ASCII letters becomes `file`, and keeps its suffix: `file.pdf`.
+    """
+    letters = (c for c in unicodedata.normalize('NFKD', name) if not unicodedata.combining(c))
+    plain = ''.join(c if c.isascii() and (c.isalnum() or c in ' ._-()') else '_' for c in letters)
+    stem, dot, suffix = plain.rpartition('.')
+    if name.isascii() or any(c.isalnum() for c in stem or suffix):
+        return plain or 'file'
+    return f'file{dot}{suffix}' if any(c.isalnum() for c in suffix) else 'file'
 
 
 def _sent(response: Response, file: StoredObject, wanted: Sequence[Range]) -> Response:

@@ -362,7 +362,7 @@ class TestDispositionOf:
         [
             ('report.txt', 'filename="report.txt"'),
             ('a b-(1)_c.txt', 'filename="a b-(1)_c.txt"'),
-            ('Größe.txt', 'filename="Groe.txt"; filename*=UTF-8\'\'Gr%C3%B6%C3%9Fe.txt'),
+            ('Größe.txt', 'filename="Gro_e.txt"; filename*=UTF-8\'\'Gr%C3%B6%C3%9Fe.txt'),
             ('文書', 'filename="file"; filename*=UTF-8\'\'%E6%96%87%E6%9B%B8'),
             ('a"b;c\\d', 'filename="a_b_c_d"; filename*=UTF-8\'\'a%22b%3Bc%5Cd'),
             ('a\r\nX: b', 'filename="a__X_ b"; filename*=UTF-8\'\'a%0D%0AX%3A%20b'),
