@@ -1,9 +1,9 @@
 """Migrations: each feature has its own Alembic branch and folder, so teams do not share one head.
 
 `folders` finds the migrations, `autogeneration` writes new ones, `running` runs them, and `checks`
-finds unsafe ones. `sqlite_copies` keeps all properties of tables that SQLite copies, and
-`schema_differences` compares the tables with the models (docs/adr/0051). To judge a migration, `recording` runs it without a database, and `rules` judges
-the recorded statements (docs/adr/0049).
+finds unsafe ones. To judge a migration, `recording` runs it without a database, and `rules` judges
+the recorded statements (docs/adr/0049). `sqlite_copies` keeps all properties of the tables that
+SQLite copies, and `schema_differences` compares the tables with the models (docs/adr/0051).
 """
 
 from . import sqlite_copies  # noqa: F401 - Alembic then uses its class

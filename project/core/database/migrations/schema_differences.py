@@ -118,4 +118,3 @@ def _grouped(rows: Iterable[Row[str, str]]) -> Parts:
     for table, part in rows:
         found.setdefault(table, set()).add(part)
     return found
-

@@ -62,8 +62,8 @@ class CompleteCopyImpl(SQLiteImpl):
     ) -> None:
         """Add the properties that SQLAlchemy does not reflect to a reflected table and column."""
         super().autogen_column_reflect(inspector, table, column_info)
-        with inspector._operation_context() as connection:  # noqa: SLF001 - the open connection
-            found = read_table(connection, table.name)
+        # Alembic inspects a connection, not an engine.
+        found = read_table(inspector.bind, table.name)
         if found is None:
             return
         if any(contains(part, 'AUTOINCREMENT') for part in found.parts):
@@ -79,8 +79,7 @@ class CompleteCopyImpl(SQLiteImpl):
             for check in table.constraints:
                 if isinstance(check, CheckConstraint) and not check.name:
                     copy.append_constraint(CheckConstraint(check.sqltext))
-        connection = self.connection
-        assert connection is not None
+        connection: Any = self.connection
         rows = connection.exec_driver_sql(FIND_OTHERS, (table.name,)).scalars()
         self._kept[copy.name] = _Kept(_last_id(connection, table.name), [*rows])
 
@@ -90,8 +89,7 @@ class CompleteCopyImpl(SQLiteImpl):
         kept = self._kept.pop(str(old_table_name), None)
         if kept is None:
             return
-        connection = self.connection
-        assert connection is not None
+        connection: Any = self.connection
         if kept.last_id is not None and connection.exec_driver_sql(HAS_SEQUENCES).scalar():
             _set_last_id(connection, str(new_table_name), kept.last_id)
         for statement in kept.statements:
