@@ -48,4 +48,3 @@ def ancestors(
             found[revision] = migrations[revision]
             pending += migrations[revision].parents
     return [*found.values()]
-

@@ -26,12 +26,13 @@ from project.core.database.migrations.table_features import ROOT, VERSIONS
 from project.core.database.session import db
 from project.core.git_repository import find_on_branches
 
+from . import DevelopmentError
 from .branch_migrations import BranchMigration, ancestors, read_migrations
 
 FOLDER = 'migrations/versions'
 
 
-class RevisionNotFound(Exception):
+class RevisionNotFound(DevelopmentError):
     """No git branch has a migration of the database. The message is one line with its revision."""
 
 
