@@ -21,7 +21,7 @@ size_option = click.option(
     type=click.Choice(['small', 'large']),
     default='small',
     show_default=True,
-    help='The number of rows: about 200, or some thousands (a minute).',
+    help='The number of rows: about 200, or some thousands (half a minute).',
 )
 
 
