@@ -82,7 +82,7 @@ class Size(click.ParamType[int]):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Report errors of a command that are no bugs in one line on stderr, without a traceback.
+    """Report the expected errors of a command in one line on stderr, without a traceback.
 
     :raises ClickException: if the block raised such an error.
     """
