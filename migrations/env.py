@@ -7,6 +7,7 @@ To remove a feature, run `flask db downgrade <feature>@base`.
 from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Connection
 
@@ -48,5 +49,5 @@ def run_in_transactions(connection: Connection) -> None:
 
 
 if context.is_offline_mode():
-    raise SystemExit('Migrations cannot run offline: they inspect the database.')
+    raise CommandError('Migrations cannot run offline: they inspect the database.')
 run_migrations()

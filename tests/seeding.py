@@ -6,17 +6,26 @@ So a function finds the users, and what other features have recorded, in `world`
 """
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from flask import current_app
+from sqlalchemy import event
 
 from project.core.clock import now
+from project.core.database.engines import is_in_memory
+from project.core.database.session import db
 from tests.feature_modules import feature_modules
+
+FAST = {'sqlite': 'PRAGMA synchronous=OFF', 'postgresql': 'SET synchronous_commit = off'}
+DURABLE = {'sqlite': 'PRAGMA synchronous=FULL', 'postgresql': 'RESET synchronous_commit'}
 
 
 @dataclass
@@ -66,10 +75,46 @@ def seed_features(number: int, *, is_large: bool) -> World:
     :param number: the start of the random choices.
     """
     world = World(Random(number), is_large)
-    for module in feature_modules('seed'):
-        for seed in functions_of(module):
-            seed(world)
+    with one_sync():
+        for module in feature_modules('seed'):
+            for seed in functions_of(module):
+                seed(world)
     return world
+
+
+@contextmanager
+def one_sync() -> Iterator[None]:
+    """Make all rows and objects of the block durable at its end, and not one after the other.
+
+    A large world commits 5,500 times and syncs 4,000 files and folders, which takes half of the
+    time on a fast disk and nine tenths on a slow one.
+    """
+    # A database in memory has no files. Its only connection may be in a transaction, in which
+    # SQLite does not allow the change.
+    listeners = {} if is_in_memory(db.engine) else {'checkout': FAST, 'checkin': DURABLE}
+    functions = {name: executor(sql[db.engine.dialect.name]) for name, sql in listeners.items()}
+    db.session.remove()
+    for name, function in functions.items():
+        event.listen(db.engine, name, function)
+    try:
+        with patch('os.fsync', return_value=None):
+            yield
+    finally:
+        # The connection returns to the pool, which restores its setting.
+        db.session.remove()
+        for name, function in functions.items():
+            event.remove(db.engine, name, function)
+        os.sync()
+
+
+def executor(statement: str) -> Callable[..., None]:
+    """Return a listener that executes a statement on a connection of the pool."""
+
+    def execute(connection: Any, *_: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(statement)
+
+    return execute
 
 
 def functions_of(module: ModuleType) -> Iterator[Callable[[World], None]]:

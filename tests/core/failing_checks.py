@@ -38,6 +38,12 @@ def set_clock_forward(prepared: Preparation) -> dict[str, Any]:
     return {}
 
 
+def use_old_server(prepared: Preparation) -> dict[str, Any]:
+    """Let the server have the version before the oldest supported one."""
+    prepared.options['read'] = lambda: '14.11 (Debian 14.11-1.pgdg120+2)'
+    return {}
+
+
 def open_secret_file(prepared: Preparation) -> dict[str, Any]:
     """Let any user write a file with secrets."""
     path = prepared.folder / 'key'
@@ -117,6 +123,7 @@ FAILURES = (
     Failure('cors', 'has no TLS', settings(CORS_ORIGINS=['http://app.example.com'])),
     Failure('cors', 'this machine', settings(CORS_ORIGINS=['http://localhost:5173'], STRICT=True)),
     Failure('database', 'down: ', settings(SQLALCHEMY_DATABASE_URI=AWAY)),
+    Failure('database_version', 'PostgreSQL 14.11; supported: 15 to 17', use_old_server),
     Failure('environment', 'TESTING is on', settings()),
     Failure('environment', 'debug mode is on', settings(DEBUG=True)),
     Failure('environment', 'not rate limited', settings(RATELIMIT_ENABLED=False)),

@@ -1,8 +1,10 @@
 """Migrations of the feature `users` that change data."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
+from project.core.database.migrations.folders import script_directory
+from project.core.database.migrations.recording import run_on_connection
 from project.core.database.session import db
 from project.users.models import User
 from project.users.service import delete_user
@@ -41,3 +43,31 @@ class TestClosedAccounts:
         run_migrated('upgrade')
 
         assert db.session.execute(rows).all() == before
+
+
+class TestIds:
+    """Ids of users in SQLite databases whose table an earlier migration copied incompletely."""
+
+    STATEMENTS = (
+        'CREATE TABLE users (id INTEGER NOT NULL, username TEXT, PRIMARY KEY (id))',
+        "INSERT INTO users VALUES (4, 'ada'), (7, 'bob')",
+        'CREATE TABLE files (owner_id INTEGER REFERENCES users (id))',
+        'INSERT INTO files VALUES (4)',
+        'CREATE TABLE users_role_permissions '
+        '(name TEXT, CONSTRAINT pk_users_role_definitions PRIMARY KEY (name))',
+    )
+
+    def test_are_never_used_again_after_an_upgrade(self, app):
+        with app.app_context():
+            module = script_directory().get_revision('5b7e21c9d40a').module
+        with create_engine('sqlite://').connect() as connection:
+            execute = connection.exec_driver_sql
+            for statement in self.STATEMENTS:
+                execute(statement)
+
+            run_on_connection(module.upgrade, connection)
+
+            execute('DELETE FROM users WHERE id = 7')
+            execute("INSERT INTO users (username) VALUES ('eve')")
+            assert execute('SELECT id, username FROM users').all() == [(4, 'ada'), (8, 'eve')]
+            assert execute('PRAGMA foreign_key_check').all() == []

@@ -1,7 +1,6 @@
 """`flask db prune`, `reset` and `seed`, for the database of a developer."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import click
 from flask import Flask, current_app
@@ -17,20 +16,12 @@ from .toolkit import Command, dry_run
 
 MAX_SEED = 2**31 - 1
 
-# The errors of `project.core.development`, whose messages are one line.
-ERRORS = (
-    database_reset.DatabaseInUse,
-    seeding.SeedImpossible,
-    object_deletion.StorageOfOthers,
-    unknown_revisions.RevisionNotFound,
-)
-
 size_option = click.option(
     '--size',
     type=click.Choice(['small', 'large']),
     default='small',
     show_default=True,
-    help='The number of rows: about 200, or some thousands (a minute).',
+    help='The number of rows: about 200, or some thousands (half a minute).',
 )
 
 
@@ -58,21 +49,20 @@ def db_prune(dry_run: bool, yes: bool) -> None:
     the remote `origin`. Undoing runs the code of these files. Only in development.
     """
     _ensure_development('prune')
-    with _one_line_errors():
-        found = unknown_revisions.find_unknown_migrations()
-        if not found:
-            click.echo('The database has only migrations of this branch.')
-            return
-        click.echo('Would undo:' if dry_run else 'To undo:')
-        for migration in found:
-            click.echo(f'{migration.revision}  {migration.path} (git branch {migration.branch})')
-        if dry_run:
-            return
-        if not yes:
-            click.confirm(
-                'Run the code of these files, and delete their tables and columns?', abort=True
-            )
-        unknown_revisions.undo_migrations(found)
+    found = unknown_revisions.find_unknown_migrations()
+    if not found:
+        click.echo('The database has only migrations of this branch.')
+        return
+    click.echo('Would undo:' if dry_run else 'To undo:')
+    for migration in found:
+        click.echo(f'{migration.revision}  {migration.path} (git branch {migration.branch})')
+    if dry_run:
+        return
+    if not yes:
+        click.confirm(
+            'Run the code of these files, and delete their tables and columns?', abort=True
+        )
+    unknown_revisions.undo_migrations(found)
     click.echo(f'Undone: {", ".join(each.revision for each in found)}. Next: flask db upgrade')
 
 
@@ -95,22 +85,21 @@ def db_reset(dry_run: bool, yes: bool, seeds: bool, size: str) -> None:
         raise click.ClickException('the database is in memory: it is empty after each start')
     places = [database, current_app.config['STORAGE_URL'], str(object_deletion.mail_folder() or '')]
     prefixes = [*object_kinds()]
-    with _one_line_errors():
-        if seeds:
-            seeding.import_seeding()
-        if dry_run:
-            _print_planned_reset(places, prefixes)
-            return
-        database_reset.ensure_unused()
-        object_deletion.ensure_own_storage(prefixes)
-        if not yes:
-            click.confirm(
-                f'Delete the data of this service in {", ".join(filter(None, places))}?', abort=True
-            )
-        # The objects first: if the command is interrupted, their marker still belongs to the
-        # database.
-        objects, mails = object_deletion.delete_objects(prefixes), object_deletion.delete_mails()
-        database_reset.ensure_unused()
+    if seeds:
+        seeding.import_seeding()
+    if dry_run:
+        _print_planned_reset(places, prefixes)
+        return
+    database_reset.ensure_unused()
+    object_deletion.ensure_own_storage(prefixes)
+    if not yes:
+        click.confirm(
+            f'Delete the data of this service in {", ".join(filter(None, places))}?', abort=True
+        )
+    # The objects first: if the command is interrupted, their marker still belongs to the
+    # database.
+    objects, mails = object_deletion.delete_objects(prefixes), object_deletion.delete_mails()
+    database_reset.ensure_unused()
     if kept := database_reset.delete_everything():
         click.echo(f'Kept, because they belong to no feature: {", ".join(kept)}.')
     click.echo(f'Deleted the database, objects: {objects}, mails: {mails}.')
@@ -147,13 +136,4 @@ def db_seed(number: int, size: str) -> None:
 
 
 def _seed(number: int, size: str) -> None:
-    with _one_line_errors():
-        click.echo(seeding.seed_database(number, is_large=size == 'large'))
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except ERRORS as error:
-        raise click.ClickException(str(error)) from error
+    click.echo(seeding.seed_database(number, is_large=size == 'large'))

@@ -6,6 +6,7 @@ Flask-Migrate writes errors into the log. Here its handler is replaced by that o
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from traceback import walk_tb
 from typing import Any
 
 import click
@@ -13,11 +14,12 @@ from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from flask import current_app
 from flask_migrate.cli import db as db_commands
-from sqlalchemy.exc import OperationalError
 
 from project.core.database.migrations.commands import function_with_errors
 from project.core.database.migrations.folders import revisions_below_merge
 from project.core.development import unknown_revisions
+
+from .toolkit import one_line_errors
 
 # The functions of Flask-Migrate that its commands call, with the prefix `_`.
 FUNCTIONS = (
@@ -42,15 +44,28 @@ def _with_one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         # The group `flask db` has entered the application context.
-        try:
-            return function(*arguments, **options)
-        except CommandError as error:
-            _report(error, options.get('revision'))
-        except OperationalError as error:
-            raise click.ClickException(f'{error.orig}'.splitlines()[0]) from error
+        revision = options.get('revision')
+        with one_line_errors():
+            try:
+                return function(*arguments, **options)
+            except CommandError as error:
+                _report(error, revision)
+            except AssertionError as error:
+                if not _is_of_alembic(error):
+                    raise
+                raise click.ClickException(
+                    f'the database has no migration that {revision!r} could mean; its migrations: '
+                    'flask db current; all migrations: flask db history'
+                ) from error
 
     run.has_one_line_errors = True  # type: ignore[attr-defined]
     return run
+
+
+def _is_of_alembic(error: BaseException) -> bool:
+    """Return whether Alembic raised an error: it only asserts that some revisions exist."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return str(frame.f_globals.get('__name__')).startswith('alembic.')
 
 
 def _report(error: CommandError, revision: str | None) -> None:

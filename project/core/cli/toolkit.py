@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,7 @@ from flask.cli import AppGroup, ScriptInfo, with_appcontext
 from marshmallow import ValidationError
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from project.core.development import DevelopmentError
 from project.core.email_addresses import normalize_email_address
 from project.core.errors import ApiError, ServiceUnavailable
 from project.core.ip_addresses import normalize_ip
@@ -79,6 +81,42 @@ class Size(click.ParamType[int]):
         return size
 
 
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Report the expected errors of a command in one line on stderr, without a traceback.
+
+    :raises ClickException: if the block raised such an error.
+    """
+    try:
+        yield
+    except ApiError as error:
+        raise click.ClickException(f'{error.field}: {error}') from error
+    except (ServiceUnavailable, DevelopmentError) as error:
+        raise click.ClickException(str(error)) from error
+    except (OperationalError, ProgrammingError) as error:
+        reason = str(error.orig).splitlines()[0]
+        hint = _unknown_migrations() or 'is the database up, and upgraded?'
+        raise click.ClickException(f'{reason} ({hint})') from error
+    except IntegrityError as error:
+        # A column of an unknown migration may require a value.
+        if (migrations := _unknown_migrations()) is None:
+            raise
+        reason = str(error.orig).splitlines()[0]
+        raise click.ClickException(f'{reason} ({migrations})') from error
+    except UnicodeEncodeError as error:
+        # The bytes of an argument that are not UTF-8 are lone surrogates (PEP 383).
+        if not any(map(_is_surrogate, error.object)):
+            raise
+        raise click.ClickException(f'not UTF-8: {printable(error.object)}') from error
+    except BrokenPipeError:
+        raise  # stdout was closed, for example by `| head`: Click exits silently.
+    except OSError as error:
+        raise click.ClickException(_reason(error)) from error
+    except ValidationError as error:
+        faults = error.normalized_messages().items()  # type: ignore[no-untyped-call]
+        raise click.ClickException('; '.join(f'{n}: {" ".join(m)}' for n, m in faults)) from error
+
+
 class ErrorReportingMixin:
     """Mixin that reports errors of a command in one line on stderr, without a traceback."""
 
@@ -86,36 +124,8 @@ class ErrorReportingMixin:
         """Run the command, and report its errors."""
         print_any_character()
         set_request_context(RequestContext(request_id='cli', user_agent='flask'))
-        try:
+        with one_line_errors():
             return super().invoke(ctx)  # type: ignore[misc]
-        except ApiError as error:
-            raise click.ClickException(f'{error.field}: {error}') from error
-        except ServiceUnavailable as failure:
-            raise click.ClickException(str(failure)) from failure
-        except (OperationalError, ProgrammingError) as error:
-            reason = str(error.orig).splitlines()[0]
-            hint = _unknown_migrations() or 'is the database up, and upgraded?'
-            raise click.ClickException(f'{reason} ({hint})') from error
-        except IntegrityError as error:
-            # A column of an unknown migration may require a value.
-            if (migrations := _unknown_migrations()) is None:
-                raise
-            reason = str(error.orig).splitlines()[0]
-            raise click.ClickException(f'{reason} ({migrations})') from error
-        except UnicodeEncodeError as error:
-            # The bytes of an argument that are not UTF-8 are lone surrogates (PEP 383).
-            if not any(map(_is_surrogate, error.object)):
-                raise
-            raise click.ClickException(f'not UTF-8: {printable(error.object)}') from error
-        except BrokenPipeError:
-            raise  # stdout was closed, for example by `| head`: Click exits silently.
-        except OSError as error:
-            raise click.ClickException(_reason(error)) from error
-        except ValidationError as error:
-            faults = error.normalized_messages().items()  # type: ignore[no-untyped-call]
-            raise click.ClickException(
-                '; '.join(f'{n}: {" ".join(m)}' for n, m in faults)
-            ) from error
 
 
 class FeatureGroup(ErrorReportingMixin, AppGroup):

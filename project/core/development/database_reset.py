@@ -12,6 +12,7 @@ from project.core.database.migrations.table_features import migrated_features, t
 from project.core.database.session import db
 from project.core.registration import owner_of_name
 
+from . import DevelopmentError
 from .unknown_revisions import features_of_unknown_migrations
 
 # Alembic's table of the revisions of the database.
@@ -44,7 +45,7 @@ FIND_CONNECTIONS = text(
 REMEDY = 'stop the service first'
 
 
-class DatabaseInUse(Exception):
+class DatabaseInUse(DevelopmentError):
     """Another process has a connection to the database. The message is one line."""
 
 

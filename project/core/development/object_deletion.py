@@ -14,11 +14,13 @@ from project.core.storage import FallbackStorage, ListedName, Storage, storage
 from project.core.storage.listing import PARTIAL_NAME_PATTERN, STAGED_NAME_PATTERN
 from project.core.storage.marker import ID_NAME, MARKER_PREFIX, has_other_marker, marker_key
 
+from . import DevelopmentError
+
 # The folder of this repository for data of development.
 VAR = ROOT / 'var'
 
 
-class StorageOfOthers(Exception):
+class StorageOfOthers(DevelopmentError):
     """The storage may belong to another database. The message is one line."""
 
 

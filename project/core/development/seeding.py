@@ -10,11 +10,13 @@ from project.core.clock import now, rfc3339
 from project.core.database.shared_values import find_value, insert_value
 from project.core.git_repository import ROOT
 
+from . import DevelopmentError
+
 # The row that prevents a second seed. Its value is the time of the first one.
 SEED_NAME = 'development_seed'
 
 
-class SeedImpossible(Exception):
+class SeedImpossible(DevelopmentError):
     """The database cannot be seeded. The message is one line with the remedy."""
 
 
@@ -23,8 +25,8 @@ def import_seeding() -> Any:
 
     :raises SeedImpossible: if the tests or their packages are not installed.
     """
-    if not (ROOT / 'tests' / 'seeding.py').is_file():
-        raise SeedImpossible('the folder tests is missing: run this command in the repository')
+    if not (ROOT / 'tests' / 'seeding.py').is_file() or find_spec('tests') is None:
+        raise SeedImpossible('the package tests is missing: run this command in the repository')
     if find_spec('factory') is None:
         raise SeedImpossible('the factories need factory-boy: make tools')
     return import_module('tests.seeding')

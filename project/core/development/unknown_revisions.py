@@ -5,7 +5,6 @@ command with `Can't locate revision`. The functions of this module find the bran
 migrations. In production, newer code has migrated the database.
 """
 
-import re
 import shutil
 from collections.abc import Iterable
 from functools import cache
@@ -22,17 +21,18 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.migrations import migrate
+from project.core.database.migrations.files import revision_pattern, revisions_in_files
 from project.core.database.migrations.table_features import ROOT, VERSIONS
 from project.core.database.session import db
 from project.core.git_repository import find_on_branches
 
+from . import DevelopmentError
 from .branch_migrations import BranchMigration, ancestors, read_migrations
 
 FOLDER = 'migrations/versions'
-REVISION_PATTERN = re.compile(r'^revision(?:: str)? = [\'"](\w+)[\'"]', re.MULTILINE)
 
 
-class RevisionNotFound(Exception):
+class RevisionNotFound(DevelopmentError):
     """No git branch has a migration of the database. The message is one line with its revision."""
 
 
@@ -45,13 +45,7 @@ def find_unknown_revisions() -> list[str]:
         heads = MigrationContext.configure(db.session.connection()).get_current_heads()
     except SQLAlchemyError:
         return []
-    return sorted(set(heads) - known_revisions()) if heads else []
-
-
-def known_revisions() -> set[str]:
-    """Return the revisions of the migrations in the work tree."""
-    texts = (path.read_text(encoding='utf-8') for path in VERSIONS.glob('*/*.py'))
-    return {match[1] for text in texts for match in REVISION_PATTERN.finditer(text)}
+    return sorted(set(heads) - revisions_in_files().keys()) if heads else []
 
 
 def explain_unknown_revisions() -> str | None:
@@ -82,7 +76,7 @@ def _explanation(revisions: tuple[str, ...], *, is_development: bool) -> str:
 
 def _place_of(revision: str) -> tuple[str, str]:
     """Return the newest branch with a migration, and its path; empty texts if there is none."""
-    pattern = rf'^revision(: str)? = .{re.escape(revision)}.$'
+    pattern = revision_pattern(revision)
     return next(iter(find_on_branches(pattern, FOLDER, root=ROOT)), ('', ''))
 
 
@@ -93,7 +87,7 @@ def find_unknown_migrations() -> list[BranchMigration]:
 
     :raises RevisionNotFound: if no git branch has one of them.
     """
-    known = known_revisions()
+    known = set(revisions_in_files())
     unknown = find_unknown_revisions()
     found: dict[str, BranchMigration] = {}
     for revision in unknown:
@@ -138,7 +132,7 @@ def undo_migrations(migrations: Iterable[BranchMigration]) -> None:
 def _downgrade_to_known(config: Config) -> None:
     """Downgrade the database until it has only migrations of the work tree."""
     script = ScriptDirectory.from_config(config)
-    known = known_revisions()
+    known = set(revisions_in_files())
     undone: set[str] = set()
     while unknown := find_unknown_revisions():
         if set(unknown) <= undone:

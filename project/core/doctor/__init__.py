@@ -14,6 +14,7 @@ def init_app() -> None:
     from . import (  # noqa: F401
         application,
         clock,
+        database_version,
         packages,
         permissions,
         poolers,

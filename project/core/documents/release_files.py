@@ -12,12 +12,14 @@ from project.core.web.openapi.document import schema_modules
 
 from . import files
 from .api_changes.accepted_changes import files_of_accepted_changes
+from .api_changes.notice import short_notices
 from .api_changes.releases import (
     OPENAPI_FILE,
     ReleaseInvalid,
     newest_release,
     parse_version,
     project_version,
+    read_openapi,
     releases_folder,
 )
 from .api_changes.report import ApiReport, report_changes
@@ -75,6 +77,9 @@ def _ensure_ready(version: str, folder: Path, report: ApiReport) -> None:
         raise ReleaseInvalid(f'move the lines of {names} to CHANGELOG.md, and delete these files')
     if faults := [*files.find_faults(), *report.faults()]:
         raise ReleaseInvalid(f'{len(faults)} fault(s), first: {faults[0]}')
+    base = read_openapi(files.ROOT, newest) if newest else None
+    for fault in short_notices(base, json.loads(files.joined_openapi()), now().date()):
+        raise ReleaseInvalid(fault)
     if newest and any(judged.change.is_breaking for judged in report.changes):
         _ensure_breaking_version(version, newest)
 

@@ -1,10 +1,13 @@
 """The errors of `flask db`: one line, and 0 after an upgrade that a rollback does not need."""
 
+import shlex
 import shutil
 
 import pytest
 from alembic.runtime.migration import MigrationContext
 
+from config.testing import TestingConfig
+from project import create_app
 from project.core.database.migrations.folders import (
     ROOT,
     heads_by_feature,
@@ -27,6 +30,17 @@ def upgrade():
 def downgrade():
     pass
 """
+
+
+# Each of them once ended with a traceback, or is a sibling of one that did.
+WRONG_ARGUMENTS = (
+    "upgrade ''", 'upgrade users@+99', 'upgrade users:auth', 'downgrade users@-2',
+    'downgrade users@-99', 'downgrade nosuch@-1', 'downgrade heads@-1', 'downgrade users@',
+    "downgrade ''", 'downgrade @-1', "stamp ''", "show ''", 'show a:b', 'history -r nosuch',
+    'edit nosuch', 'revision --head nosuch -m x', 'revision --rev-id a@b -m x', 'migrate -m x',
+    'merge nosuch', 'heads -d /nonexistent', 'upgrade -d /nonexistent', 'check -d /nonexistent',
+    'upgrade --sql', 'init', 'nosuch',
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -72,6 +86,46 @@ class TestErrors:
 
         assert (code, output) == (1, "Error: Can't locate revision identified by 'nosuch'\n")
         assert caplog.records == []
+
+    def test_are_one_line_for_each_wrong_argument(self, tmp_path):
+        with application(tmp_path, 'wrong') as app:
+            reports = {line: run(app, *shlex.split(line)) for line in WRONG_ARGUMENTS}
+
+        assert not {
+            line: report
+            for line, report in reports.items()
+            if report[0] == 0 or not report[1].splitlines()[-1].startswith('Error: ')
+        }
+        code, output = reports['downgrade users@-2']
+        assert (code, output) == (
+            1,
+            "Error: the database has no migration that 'users@-2' could mean; its migrations: "
+            'flask db current; all migrations: flask db history\n',
+        )
+
+    def test_are_one_line_without_a_database(self):
+        class Config(TestingConfig):
+            SQLALCHEMY_DATABASE_URI = 'postgresql://nobody@127.0.0.1:1/none'
+
+        app = create_app(Config)
+        for line in ('upgrade', 'downgrade users@-1', 'stamp', 'current', 'check', 'history -i'):
+            with app.app_context():
+                code, output = run(app, *shlex.split(line))
+
+            assert code == 1, line
+            assert output.startswith('Error: connection failed: ')
+            assert output.count('\n') == 1
+
+    def test_of_this_project_are_not_hidden(self, tmp_path, monkeypatch):
+        def fail():
+            raise AssertionError
+
+        monkeypatch.setattr('project.core.database.migrations.commands.script_directory', fail)
+
+        with application(tmp_path, 'bug') as app:
+            result = app.test_cli_runner().invoke(args=['db', 'check'])
+
+        assert isinstance(result.exception, AssertionError)
 
 
 class TestUnknownRevisions:

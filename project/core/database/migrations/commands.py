@@ -11,8 +11,11 @@ from flask import Flask
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as db_commands
 
+from project.core.database.session import db
+
 from .checks import find_faults
 from .folders import heads_by_feature, migrate, reject_known_revision, script_directory
+from .schema_differences import find_differences
 
 # With this code, the process ends if the arguments of a command are wrong, as with Click.
 USAGE_ERROR = 2
@@ -68,6 +71,15 @@ def check(directory: str | None) -> None:
     if faults:
         raise click.ClickException(f'faults of migrations: {len(faults)}; see docs/features.md')
     function_with_errors('check')(directory)
+    with db.engine.connect() as connection:
+        differences = [*find_differences(connection, db.metadata)]
+    for difference in differences:
+        click.echo(difference, err=True)
+    if differences:
+        raise click.ClickException(
+            f'differences between the models and the database: {len(differences)}; the migrations '
+            'must create the same tables as the models'
+        )
 
 
 @click.command()

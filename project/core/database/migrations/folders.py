@@ -1,6 +1,5 @@
 """The folders of migrations, and Alembic's object for all of them."""
 
-import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from os import pathsep
@@ -15,7 +14,8 @@ from flask_migrate import Migrate, downgrade
 
 from project.core.database.session import db
 
-from .table_features import ROOT, VERSIONS, features
+from .files import revisions_in_files
+from .table_features import ROOT, features
 
 migrate = Migrate(db=db, directory=str(ROOT / 'migrations'))
 
@@ -25,11 +25,8 @@ def reject_known_revision(_context: Any, _option: Any, value: str | None) -> str
 
     :raises BadParameter: if a migration has this id: Alembic would overwrite its file.
     """
-    if value:
-        pattern = re.compile(rf'^revision = .{re.escape(value)}.$', re.MULTILINE)
-        for path in sorted(VERSIONS.glob('*/*.py')):
-            if pattern.search(path.read_text(encoding='utf-8')):
-                raise click.BadParameter(f'{path.relative_to(ROOT)} has the revision {value}')
+    if value and (path := revisions_in_files().get(value)):
+        raise click.BadParameter(f'{path.relative_to(ROOT)} has the revision {value}')
     return value
 
 

@@ -53,11 +53,26 @@ def reason_to_accept(change: Change, base: Document, reasons: Reasons, today: da
     """
     if reason := reasons.get((change.feature, change.text)):
         return reason
-    sunsets = [_sunset(base, route) for route in change.routes]
-    passed = [sunset for sunset in sunsets if sunset is not None and sunset <= today]
-    if sunsets and len(passed) == len(sunsets):
-        return f'deprecated in the earlier release, sunset {max(passed)}'
+    sunsets = _sunsets(change, base)
+    if sunsets and all(sunset <= today for sunset in sunsets):
+        return f'deprecated in the earlier release, sunset {max(sunsets)}'
     return None
+
+
+def later_sunset(change: Change, base: Document, today: date) -> date | None:
+    """Return the date until which clients may use all changed routes, or None.
+
+    :param base: the document of the earlier release, which announced the date.
+    """
+    sunsets = _sunsets(change, base)
+    return max(sunsets) if sunsets and max(sunsets) > today else None
+
+
+def _sunsets(change: Change, base: Document) -> list[date]:
+    """Return the sunset date of each changed route; an empty list if one of them has none."""
+    found = [_sunset(base, route) for route in change.routes]
+    dates = [sunset for sunset in found if sunset is not None]
+    return dates if len(dates) == len(found) else []
 
 
 def _sunset(base: Document, route: str) -> date | None:

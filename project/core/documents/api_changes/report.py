@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .accepted_changes import SUFFIX, Reasons, read_reasons, reason_to_accept
+from .accepted_changes import SUFFIX, Reasons, later_sunset, read_reasons, reason_to_accept
 from .changes import Change, compare_documents
 from .releases import newest_release, read_openapi
 from .schema_values import Document
@@ -16,10 +16,14 @@ MAX_SHOWN_ROUTES = 3
 
 
 class JudgedChange(NamedTuple):
-    """A change, and the reason why it is accepted if it is breaking."""
+    """A change, and the reason why it is accepted if it is breaking.
+
+    :param sunset: the date until which a release has promised the routes, if it is in the future.
+    """
 
     change: Change
     reason: str | None
+    sunset: date | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -31,7 +35,9 @@ class JudgedChange(NamedTuple):
         """Return the verdict for the report."""
         if not self.change.is_breaking:
             return 'compatible'
-        return f'breaking, accepted: {self.reason}' if self.reason else 'breaking'
+        if self.reason:
+            return f'breaking, accepted: {self.reason}'
+        return f'breaking, before the sunset {self.sunset}' if self.sunset else 'breaking'
 
     def __str__(self) -> str:
         """Return the line of the report."""
@@ -109,7 +115,9 @@ def _judge(
     changes: list[Change], base: Document, reasons: Reasons, today: date
 ) -> tuple[tuple[JudgedChange, ...], tuple[tuple[str, str], ...]]:
     judged = tuple(
-        JudgedChange(c, reason_to_accept(c, base, reasons, today) if c.is_breaking else None)
+        JudgedChange(c, reason_to_accept(c, base, reasons, today), later_sunset(c, base, today))
+        if c.is_breaking
+        else JudgedChange(c, None)
         for c in changes
     )
     used = {(c.feature, c.text) for c in changes if c.is_breaking}

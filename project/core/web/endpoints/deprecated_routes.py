@@ -16,7 +16,7 @@ from project.core.request_context import current_request_context
 from project.core.web.routing import openapi_path
 
 from .access import current_or_none
-from .deprecation import Deprecation
+from .deprecation import MIN_NOTICE, Deprecation
 from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, Route
 
 DOCS_ENDPOINT = 'api_v1.docs.docs_show'
@@ -84,7 +84,7 @@ def validate_deprecations(app: Flask) -> None:
 
     Call it after the endpoint specs were collected.
 
-    :raises DeprecationInvalid: if a sunset date is not later than the start of the deprecation, or
+    :raises DeprecationInvalid: if a sunset date is earlier than `MIN_NOTICE` after the start, or
         a successor does not exist, is deprecated itself or has other URL arguments. The message
         names all such routes.
     """
@@ -99,8 +99,12 @@ def validate_deprecations(app: Flask) -> None:
 
 
 def _faults(app: Flask, rule: Rule, deprecation: Deprecation) -> Iterator[str]:
-    if deprecation.sunset <= deprecation.since:
-        yield f'its sunset {deprecation.sunset} is not after {deprecation.since}'
+    earliest = deprecation.since + MIN_NOTICE
+    if deprecation.sunset < earliest:
+        yield (
+            f'its sunset {deprecation.sunset} is less than {MIN_NOTICE.days} days after '
+            f'{deprecation.since}: at the earliest {earliest}'
+        )
     successor = deprecation.successor
     if successor is None:
         return

@@ -86,6 +86,11 @@ class TestReportChanges:
         found = report(remove_show, base)
 
         assert (found.faults() == []) is is_accepted
+        assert lines(found) == [
+            f'{REMOVED}: breaking, accepted: deprecated in the earlier release, sunset {sunset}'
+            if is_accepted
+            else f'{REMOVED}: breaking, before the sunset {sunset}'
+        ]
 
     def test_rejects_a_route_that_was_deprecated_after_the_release(self, report):
         found = report(

@@ -159,7 +159,11 @@ class TestValidateDeprecations:
     @pytest.mark.parametrize(
         ('changes', 'fault'),
         [
-            ({'sunset': SINCE}, 'its sunset 2026-12-01 is not after 2026-12-01'),
+            (
+                {'sunset': date(2027, 2, 28)},
+                'its sunset 2027-02-28 is less than 90 days after 2026-12-01: at the earliest '
+                '2027-03-01',
+            ),
             ({'successor': 'boats.ships'}, "its successor 'boats.ships' is not an endpoint"),
             ({'successor': 'boats.boat_show_old'}, 'is deprecated, too'),
         ],
@@ -170,6 +174,9 @@ class TestValidateDeprecations:
 
         assert str(caught.value).startswith('GET /boats/{boat_id}/old is deprecated, but ')
         assert fault in str(caught.value)
+
+    def test_accepts_the_earliest_sunset(self, kernel):
+        assert kernel(boats(sunset=date(2027, 3, 1)))
 
     def test_rejects_a_successor_with_another_argument(self, kernel):
         blueprint = Blueprint('ships', __name__)
