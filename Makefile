@@ -100,6 +100,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	@$(BIN)/python -m tests.removals
 	@$(BIN)/python -m tests.previous_release
 	@$(BIN)/python -m tests.newer_postgresql
+	@$(BIN)/python -m tests.other_pythons
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)
