@@ -115,6 +115,7 @@ soak: .venv/tested  ## Run the long tests: 20,000 generated requests, workers ki
 	@$(BIN)/python -m tests.previous_release
 	@$(BIN)/python -m tests.newer_postgresql
 	@test ! -f tests/clients/__main__.py || $(BIN)/python -m tests.clients
+	@$(BIN)/python -m tests.other_pythons
 
 mutants: .venv/tested  ## Break the code for each row of docs/asvs.md, and check that its tests fail
 	@$(BIN)/python -m tests.asvs.run_mutants $(ROW)

@@ -47,6 +47,9 @@ DERIVED_SETTINGS = {'SQLALCHEMY_ENGINE_OPTIONS'}
 # Variables that the templates of all mails can use.
 MAIL_VARIABLES = {'public_url'}
 
+# Methods of `Path` that return False for all errors since Python 3.14.
+SWALLOWING = {'exists', 'is_file', 'is_dir', 'is_symlink', 'is_mount'}
+
 # Slow functions that must not run in a transaction: in the meantime, a transaction on SQLite blocks
 # all other writers.
 SLOW = {
@@ -274,7 +277,32 @@ def linux_only_calls(root: Path) -> list[str]:
     return found
 
 
+def swallowed_disk_errors(root: Path) -> list[str]:
+    """Return calls of `Path.is_file` and its siblings in modules that use the storage.
+
+    Since Python 3.14, these methods return False if the disk fails. `os.DirEntry` has methods of
+    the same names that raise the error. A variable with such an object is named `entry`.
+    """
+    return [
+        f'{place}:{call.lineno}: {name}: use find_status, is_file or is_folder of core.storage'
+        for place, tree in modules(root)
+        if place.startswith('project/core/storage/') or _imports(tree, 'project.core.storage')
+        for call in calls(tree)
+        if isinstance(call.func, ast.Attribute) and not call.args
+        # The method `exists` of a select follows a call.
+        if not isinstance(call.func.value, ast.Call)
+        if (name := ast.unparse(call.func)).rpartition('.')[2] in SWALLOWING
+        if not name.startswith('entry.')
+    ]
+
+
+def _imports(tree: ast.Module, package: str) -> bool:
+    found = {node.module for node in nodes(tree) if isinstance(node, ast.ImportFrom)}
+    return any(f'{module}.'.startswith(f'{package}.') for module in found)
+
+
 CHECKS = (
+    swallowed_disk_errors,
     linux_only_calls,
     services_that_know_requests,
     modules_without_a_word,

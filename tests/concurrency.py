@@ -12,9 +12,8 @@ from flask import Flask
 
 from config.testing import TestingConfig
 from project import create_app
-from project.core.database.session import db
 from project.core.errors import ApiError
-from tests.databases import create_tables, fresh_database
+from tests.databases import closing_connections, create_tables, fresh_database
 from tests.kit.mailbox import Mail, mails_in
 from tests.kit.tasks import run_pending_tasks
 
@@ -36,14 +35,9 @@ def separate_app(folder: Path) -> Iterator[Flask]:
             MAIL_URL = f'file://{folder}/mail'
             MAINTENANCE_FILE = f'{folder}/maintenance'
 
-        app = create_app(Config)
-        with app.app_context():
+        with closing_connections(create_app(Config)) as app, app.app_context():
             create_tables()
-            try:
-                yield app
-            finally:
-                db.session.remove()
-                db.engine.dispose()
+            yield app
 
 
 def run_concurrently(app: Flask, *calls: Callable[[], Any]) -> list[Any]:

@@ -55,7 +55,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-pytest_plugins = ['tests.passwords', 'tests.sql_record', 'tests.sql_borders', *PLUGINS]
+OWN_PLUGINS = ('open_connections', 'passwords', 'sql_record', 'sql_borders')
+pytest_plugins = [*(f'tests.{name}' for name in OWN_PLUGINS), *PLUGINS]
 
 # Without a deadline: Hypothesis measures elapsed time, which depends on other processes.
 settings.register_profile('suite', deadline=None)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from flask import Flask
 from sqlalchemy import Connection, Engine, create_engine, make_url
 
 from project.core.database.session import db
@@ -64,6 +65,20 @@ def fresh_database(name: str, template: str = 'template1') -> Iterator[str]:
         with admin.connect() as connection:
             connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
         admin.dispose()
+
+
+@contextmanager
+def closing_connections(app: Flask) -> Iterator[Flask]:
+    """Yield an application, and close its connections to the database at the end.
+
+    All applications of the tests are created in this block: `tests/open_connections.py` fails a run
+    that leaves connections open.
+    """
+    try:
+        yield app
+    finally:
+        with app.app_context():
+            db.engine.dispose()
 
 
 def create_tables() -> None:

@@ -6,7 +6,6 @@ release, by default `trixie`, which has PostgreSQL 17. The command needs root an
 exit code is that of the tests.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.complete_copy import environment
+from tests.debian_root import install_root, run
 from tests.repository_copy import ROOT
 from tests.service import free_port
 
@@ -24,12 +24,10 @@ OPTIONS = '-h 127.0.0.1 -k /tmp -c fsync=off -c max_connections=400'
 
 def main(arguments: Sequence[str]) -> int:
     """Run the tests on the PostgreSQL of a Debian release; return the exit code."""
-    if os.geteuid():
-        raise SystemExit('python -m tests.newer_postgresql needs root, for debootstrap and chroot')
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder) / 'root'
         release = arguments[0] if arguments else 'trixie'
-        run('debootstrap', '--variant=minbase', '--include=postgresql', release, str(root))
+        install_root(root, release, 'postgresql')
         with running_server(root) as url:
             return subprocess.run(
                 [sys.executable, '-m', 'pytest', '-n', 'auto', '-p', 'no:schemathesis', '-q',
@@ -58,19 +56,6 @@ def running_server(root: Path) -> Iterator[str]:
         yield f'postgresql://postgres@127.0.0.1:{port}/test'
     finally:
         as_postgres('pg_ctl -D /tmp/data -m immediate stop')
-
-
-def run(*command: str) -> None:
-    """Run a program.
-
-    :raises SystemExit: if it is not installed or fails.
-    """
-    try:
-        subprocess.run(command, check=True)
-    except FileNotFoundError:
-        raise SystemExit(f'{command[0]} is not installed') from None
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(f'{command[0]} failed with exit code {error.returncode}') from None
 
 
 if __name__ == '__main__':

@@ -10,8 +10,7 @@ from flask import Flask
 
 from config.testing import TestingConfig
 from project import create_app
-from project.core.database.session import db
-from tests.databases import fresh_database, prepared_database
+from tests.databases import closing_connections, fresh_database, prepared_database
 
 
 @contextmanager
@@ -67,10 +66,5 @@ def _application(folder: Path, url: str) -> Iterator[Flask]:
         MAINTENANCE_FILE = f'{folder}/own-maintenance'
         FILES_PUBLIC_FOLDER = f'{folder}/own-public'
 
-    app = create_app(Config)
-    with app.app_context():
-        try:
-            yield app
-        finally:
-            db.session.remove()
-            db.engine.dispose()
+    with closing_connections(create_app(Config)) as app, app.app_context():
+        yield app

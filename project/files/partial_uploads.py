@@ -17,6 +17,9 @@ from uuid import UUID
 from project.core.storage import (
     PARTIAL_NAME_PATTERN,
     ListedName,
+    find_status,
+    is_file,
+    is_folder,
     make_folder,
     storage,
     sync_file,
@@ -53,7 +56,7 @@ class PartialFile:
         The row of the upload must exist: garbage collection deletes a file without a row.
         """
         with translate_os_errors():
-            if any(path.exists() for path in self._paths):
+            if any(find_status(path) for path in self._paths):
                 return
             make_folder(self.path.parent)
             self.path.touch()
@@ -121,7 +124,7 @@ class PartialFile:
         :raises InsufficientStorage: if the disk is full, or only the disk reserve is free.
         """
         with translate_os_errors(), self._file('rb') as file:
-            if self.path.exists() and os.fstat(file.fileno()).st_nlink == 1:
+            if find_status(self.path) and os.fstat(file.fileno()).st_nlink == 1:
                 return
             self._reserve.ensure(os.fstat(file.fileno()).st_size)
             make_folder(self.path.parent)
@@ -182,10 +185,10 @@ def in_previous_storage() -> set[UUID]:
 
 
 def _names(folders: Iterable[Path]) -> Iterator[ListedName]:
-    for path in (path for folder in folders if folder.is_dir() for path in folder.iterdir()):
+    for path in (path for folder in folders if is_folder(folder) for path in folder.iterdir()):
         # Another process may delete the file in the meantime.
         with suppress(FileNotFoundError):
-            if PARTIAL_NAME_PATTERN.fullmatch(path.name) and path.is_file():
+            if PARTIAL_NAME_PATTERN.fullmatch(path.name) and is_file(path):
                 yield ListedName(path.stem, path.stat().st_size)
             else:
                 yield ListedName(path.name, 0, is_key=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from project.core.checks import DoctorCheck, Finding, Situation, State, register_check
-from project.core.storage import make_folder, sync_folder
+from project.core.storage import find_status, is_file, is_folder, make_folder, sync_folder
 
 from .errors import AlreadyPublished, NotPublished
 
@@ -39,7 +39,7 @@ def add(source: Path, target: Path, *, folder: Path) -> None:
 
 def exists(target: Path) -> bool:
     """Return whether a file is published at a path."""
-    return target.is_file()
+    return is_file(target)
 
 
 def delete(target: Path) -> None:
@@ -57,9 +57,9 @@ def delete(target: Path) -> None:
 def check_folder(situation: Situation) -> Iterator[Finding]:
     """Check that the service can publish files, and that a web server can read them."""
     folder = Path(situation.config['FILES_PUBLIC_FOLDER'])
-    place = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    place = next((path for path in (folder, *folder.parents) if find_status(path)), folder)
     mode = place.stat().st_mode
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not is_folder(place) or not os.access(place, os.W_OK | os.X_OK):
         yield Finding(State.FAILED, f'{place} cannot be written')
     elif place != folder:
         yield Finding(State.OK, f'{folder} is created with the first published file')
@@ -80,7 +80,7 @@ def _ensure_target_free(target: Path, folder: Path) -> None:
     except (FileExistsError, NotADirectoryError):
         # One of the folders in the path exists as a file.
         raise AlreadyPublished from None
-    if target.exists():
+    if find_status(target):
         # `os.link` would also fail, but only after gigabytes were copied.
         raise AlreadyPublished
 

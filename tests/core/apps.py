@@ -1,6 +1,7 @@
 """Applications for tests that consist only of `project.core` and the test's blueprints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from project import core
 from project.core.clock import now
 from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
+from tests.databases import closing_connections
 from tests.kit.clients import IsolatedClient
 
 
@@ -18,14 +20,15 @@ def find_no_principal(token: str) -> None:
     """Reject every token: return None instead of a principal."""
 
 
+@contextmanager
 def kernel_app(
     folder: Path,
     *blueprints: Blueprint,
     identify: Callable[[str], Principal | None] = find_no_principal,
     reload_principal: Callable[[Principal], Principal | None] = lambda principal: principal,
     **settings: Any,
-) -> Flask:
-    """Return an application of `project.core` and the given blueprints, without features.
+) -> Iterator[Flask]:
+    """Yield an application of `project.core` and the given blueprints, without features.
 
     It stores its objects and mails in `folder`. `identify` and `reload_principal` are the functions
     with which the guard finds the principal of a token, and reads it again.
@@ -43,7 +46,8 @@ def kernel_app(
         app.register_blueprint(blueprint)
     core.validate_routes(app)
     app.test_client_class = IsolatedClient
-    return app
+    with closing_connections(app):
+        yield app
 
 
 def principal(**changes: Any) -> Principal:

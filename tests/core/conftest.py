@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from project.core.throttling import ThrottleCounter
 from project.core.web.endpoints.access import Access, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.responses.jsend import api_success
-from tests.databases import create_tables, fresh_database
+from tests.databases import closing_connections, create_tables, fresh_database
 from tests.kit.clients import IsolatedClient
 
 from .apps import kernel_app
@@ -28,18 +29,16 @@ from .apps import kernel_app
 @pytest.fixture
 def kernel(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Flask]]:
     """Return a function that creates an application of `project.core` and the given blueprints."""
-    made: list[Flask] = []
+    with ExitStack() as stack:
 
-    def make(*blueprints: Blueprint, **settings: Any) -> Flask:
-        made.append(kernel_app(tmp_path, *blueprints, **settings))
-        # The application has configured logging, which removed the handler of the fixture `caplog`.
-        logging.getLogger().addHandler(caplog.handler)
-        return made[-1]
+        def make(*blueprints: Blueprint, **settings: Any) -> Flask:
+            app = stack.enter_context(kernel_app(tmp_path, *blueprints, **settings))
+            # The application has configured logging, which removed the handler of the fixture
+            # `caplog`.
+            logging.getLogger().addHandler(caplog.handler)
+            return app
 
-    yield make
-    for app in made:
-        with app.app_context():
-            db.engine.dispose()
+        yield make
 
 
 @pytest.fixture
@@ -90,11 +89,10 @@ def durable_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         file = tmp_path_factory.mktemp('durable') / 'db'
         app.config['SQLALCHEMY_DATABASE_URI'] = f'sqlite:///{file}' if url == 'sqlite://' else url
         session.init_app(app)
-        with app.app_context():
-            create_tables()
-        yield app
-        with app.app_context():
-            db.engine.dispose()
+        with closing_connections(app):
+            with app.app_context():
+                create_tables()
+            yield app
 
 
 @pytest.fixture

@@ -10,12 +10,10 @@ from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
 from project.core.web.requests.host import HostInvalid
 
-from .apps import kernel_app
-
 
 class TestInitApp:
-    def test_returns_400_for_untrusted_hosts(self, tmp_path, whoami):
-        app = kernel_app(tmp_path, whoami, TRUSTED_HOSTS=['api.example.test', '.cdn.example.test'])
+    def test_returns_400_for_untrusted_hosts(self, kernel, whoami):
+        app = kernel(whoami, TRUSTED_HOSTS=['api.example.test', '.cdn.example.test'])
         client = app.test_client()
 
         answers = {
@@ -33,10 +31,10 @@ class TestInitApp:
         assert rejected.json == {'status': 'fail', 'data': {'request': [HostInvalid.reason]}}
         assert rejected.headers['X-Request-ID']
 
-    def test_accepts_no_token_without_authentication(self, tmp_path):
+    def test_accepts_no_token_without_authentication(self, kernel):
         blueprint = Blueprint('private', __name__)
         blueprint.get('/private')(endpoint(allow=authenticated())(lambda: None))
-        app = kernel_app(tmp_path, blueprint, identify=NO_AUTHENTICATION.identify)
+        app = kernel(blueprint, identify=NO_AUTHENTICATION.identify)
 
         response = app.test_client().get('/private', headers={'Authorization': 'Bearer x'})
 
@@ -44,12 +42,12 @@ class TestInitApp:
 
 
 class TestValidateRoutes:
-    def test_rejects_a_route_without_an_endpoint_spec(self, tmp_path):
+    def test_rejects_a_route_without_an_endpoint_spec(self, kernel):
         blueprint = Blueprint('bare', __name__)
         blueprint.get('/bare')(lambda: 'hello')
 
         with pytest.raises(UndeclaredRoute, match='GET /bare declares nothing'):
-            kernel_app(tmp_path, blueprint)
+            kernel(blueprint)
 
     def test_rejects_the_static_route_of_flask(self, app):
         naive = Flask('project')

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from config.testing import TestingConfig
 from project.core.checks import Check, ConfigCheck, Finding, Situation, State, checks, reason_of
-from project.core.database.session import db
 from project.core.doctor.running import findings_of, to_rows
 from tests.core.apps import kernel_app
 from tests.core.failing_checks import FAILURES, TESTED_ELSEWHERE
@@ -65,8 +63,7 @@ def findings(check: Check, settings: Any, prepared: Preparation) -> Iterator[Fin
         for fault in check.find_faults({**config, 'DEBUG': False, **settings}):
             yield Finding(State.FAILED, fault)
         return
-    app = kernel_app(prepared.folder, **settings)
-    prepared.stack.callback(dispose, app)
+    app = prepared.stack.enter_context(kernel_app(prepared.folder, **settings))
     situation = replace(Situation(config=app.config, var=prepared.folder), **prepared.situation)
     with app.app_context():
         try:
@@ -76,9 +73,3 @@ def findings(check: Check, settings: Any, prepared: Preparation) -> Iterator[Fin
                 yield from findings_of(check, situation)
         except Exception as error:
             yield Finding(State.FAILED, reason_of(error))
-
-
-def dispose(app: Flask) -> None:
-    """Close the connections of an application to its database."""
-    with app.app_context():
-        db.engine.dispose()

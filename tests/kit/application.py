@@ -18,7 +18,12 @@ from project.core.database.session import db
 from project.core.request_context import NO_CONTEXT, set_request_context
 from project.core.storage import LocalStorage
 from project.core.web.openapi.document import specification
-from tests.databases import create_tables, fresh_database, send_savepoints_as_text
+from tests.databases import (
+    closing_connections,
+    create_tables,
+    fresh_database,
+    send_savepoints_as_text,
+)
 from tests.passwords import UNDECLARED_HASHING, recording_undeclared_hashing
 
 from .clients import SEEN_ETAGS, IsolatedClient
@@ -45,15 +50,13 @@ def app(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
             MAINTENANCE_FILE = f'{var}/maintenance'
             FILES_PUBLIC_FOLDER = f'{var}/public'
 
-        app = create_app(Config)
-        app.test_client_class = IsolatedClient
-        specification(app)
-        with app.app_context():
-            create_tables()
-            send_savepoints_as_text(db.engine)
-        yield app
-        with app.app_context():
-            db.engine.dispose()
+        with closing_connections(create_app(Config)) as app:
+            app.test_client_class = IsolatedClient
+            specification(app)
+            with app.app_context():
+                create_tables()
+                send_savepoints_as_text(db.engine)
+            yield app
 
 
 @pytest.fixture(autouse=True)

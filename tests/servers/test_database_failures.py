@@ -27,8 +27,9 @@ WRITE = 'INSERT INTO things VALUES (1)'
 READ = 'SELECT 1'
 
 
-def service(folder: Path, url: str) -> Flask:
-    """Return an application with two routes that execute any SQL statement.
+@contextmanager
+def service(folder: Path, url: str) -> Iterator[Flask]:
+    """Yield an application with two routes that execute any SQL statement.
 
     `/atomic` executes the statement inside `atomic`, `/alone` in its own transaction.
     """
@@ -47,7 +48,8 @@ def service(folder: Path, url: str) -> Flask:
         """Execute a statement in its own transaction, without `atomic`."""
         execute_in_own_transaction(text(request.args['sql']))
 
-    return kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False)
+    with kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False) as app:
+        yield app
 
 
 @pytest.fixture(scope='module')
@@ -74,13 +76,11 @@ def admin(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def client(tmp_path: Path, url: str, admin: Engine) -> Iterator[IsolatedClient]:
-    app = service(tmp_path, url)
-    client = app.test_client()
-    assert isinstance(client, IsolatedClient)
-    assert send(client, WRITE) == 200
-    yield client
-    with app.app_context():
-        db.engine.dispose()
+    with service(tmp_path, url) as app:
+        client = app.test_client()
+        assert isinstance(client, IsolatedClient)
+        assert send(client, WRITE) == 200
+        yield client
 
 
 def send(client: IsolatedClient, sql: str, path: str = '/atomic') -> int:
@@ -235,14 +235,15 @@ def test_the_service_does_not_start_with_a_database_that_is_not_utf_8(
 
 
 def test_options_of_the_url_are_added(tmp_path: Path, url: str, admin: Engine) -> None:
-    app = service(tmp_path, f'{url}?options=-csearch_path%3Dapp%2Cpublic')
     shown = 'SELECT current_setting(:name)'
 
-    with app.app_context():
+    with (
+        service(tmp_path, f'{url}?options=-csearch_path%3Dapp%2Cpublic') as app,
+        app.app_context(),
+    ):
         found = [
             execute_in_own_transaction(text(shown).bindparams(name=name))[0][0]
             for name in ('search_path', 'statement_timeout', 'server_encoding')
         ]
-        db.engine.dispose()
 
     assert found == ['app,public', '30s', 'UTF8']

@@ -102,10 +102,12 @@ class TestS3:
     def test_stores_reads_and_deletes_an_object(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with running_seaweed(tmp_path) as server:
+        with (
+            running_seaweed(tmp_path) as server,
+            kernel_app(tmp_path, STORAGE_SPOOL=f'{tmp_path}/spool') as app,
+        ):
             for name, value in server.keys.items():
                 monkeypatch.setenv(name, value)
-            app = kernel_app(tmp_path, STORAGE_SPOOL=f'{tmp_path}/spool')
             place = storage_from_url(app, server.url)
 
             assert round_trip_fault(place) == ''

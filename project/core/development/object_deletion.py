@@ -10,7 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from project.core.database.shared_values import find_value
 from project.core.git_repository import ROOT
-from project.core.storage import FallbackStorage, ListedName, Storage, storage
+from project.core.storage import (
+    FallbackStorage,
+    ListedName,
+    Storage,
+    is_file,
+    is_folder,
+    storage,
+)
 from project.core.storage.listing import PARTIAL_NAME_PATTERN, STAGED_NAME_PATTERN
 from project.core.storage.marker import ID_NAME, MARKER_PREFIX, has_other_marker, marker_key
 
@@ -102,8 +109,8 @@ def _spooled(place: Storage) -> Iterator[Path]:
     folders = [(place.incoming, STAGED_NAME_PATTERN)]
     folders += [(folder, PARTIAL_NAME_PATTERN) for folder in place.partial_folders]
     for folder, pattern in folders:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if pattern.fullmatch(path.name) and path.is_file():
+        for path in sorted(folder.iterdir()) if is_folder(folder) else ():
+            if pattern.fullmatch(path.name) and is_file(path):
                 yield path
 
 

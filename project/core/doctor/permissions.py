@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from project.core.checks import DoctorCheck, Finding, Situation, State, register_check
+from project.core.storage import find_status
 from project.core.storage.listing import SPOOL_FOLDERS
 
 ROOT_UID = 0
@@ -85,7 +86,7 @@ def folder_faults(folder: Path) -> Iterator[Finding]:
     try:
         found = folder.stat()
     except FileNotFoundError:
-        above = next(path for path in folder.parents if path.exists())
+        above = next(path for path in folder.parents if find_status(path))
         if not os.access(above, os.W_OK | os.X_OK):
             yield Finding(State.FAILED, f'{folder} is missing, and cannot be created', _own(above))
         return

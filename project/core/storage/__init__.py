@@ -16,7 +16,15 @@ from .base import Storage
 from .copying import CopyResult, copy_all
 from .disk_reserve import DiskReserve
 from .fallback import FallbackStorage
-from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
+from .filesystem import (
+    find_status,
+    is_file,
+    is_folder,
+    make_folder,
+    sync_file,
+    sync_folder,
+    translate_os_errors,
+)
 from .listing import PARTIAL_NAME_PATTERN, ListedName
 from .local import LocalStorage
 from .marker import register_storage_sample
@@ -34,6 +42,9 @@ __all__ = [
     'Storage',
     'StoredObject',
     'copy_all',
+    'find_status',
+    'is_file',
+    'is_folder',
     'make_folder',
     'register_storage_sample',
     'storage',
@@ -70,12 +81,12 @@ def storage() -> Storage:
 def _reserve_of(app: Flask, place: Storage) -> DiskReserve:
     """Return the part of the disk that uploads, and an SQLite database, must leave free."""
     database = make_url(app.config['SQLALCHEMY_DATABASE_URI'])
-    is_file = database.get_backend_name() == 'sqlite' and database.database not in (
+    has_file = database.get_backend_name() == 'sqlite' and database.database not in (
         None,
         '',
         ':memory:',
     )
-    folders = [place.spool, *([Path(str(database.database)).absolute().parent] if is_file else [])]
+    folders = [place.spool, *([Path(str(database.database)).absolute().parent] if has_file else [])]
     return DiskReserve(app.config['STORAGE_MIN_FREE'], folders)
 
 

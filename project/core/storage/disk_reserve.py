@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from project.core.errors import InsufficientStorage
 
+from .filesystem import is_folder
+
 DEFAULT_MIN_FREE_BYTES = 256 * 1024 * 1024
 DEFAULT_MIN_FREE_PART = 0.02
 # The number of inodes (files) that must stay free: this part of all inodes of the disk, but not
@@ -66,4 +68,4 @@ class DiskReserve:
 
 
 def _existing(folder: Path) -> Path:
-    return next((path for path in (folder, *folder.parents) if path.is_dir()), Path('/'))
+    return next((path for path in (folder, *folder.parents) if is_folder(path)), Path('/'))

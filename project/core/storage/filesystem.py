@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,44 @@ def translate_os_errors(*, missing_ok: bool = False) -> Iterator[None]:
         raise (InsufficientStorage if full else ServiceUnavailable)() from error
 
 
+def find_status(path: Path) -> os.stat_result | None:
+    """Return the status of a file or folder, or None if it does not exist.
+
+    Since Python 3.14, `Path.exists`, `Path.is_file` and `Path.is_dir` return False for all errors:
+    all files of a failing disk would seem to be deleted.
+
+    :raises OSError: for all other errors.
+    """
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_file(path: Path) -> bool:
+    """Return whether the path is a file.
+
+    :raises OSError: if the file system fails.
+    """
+    status = find_status(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether the path is a folder.
+
+    :raises OSError: if the file system fails.
+    """
+    status = find_status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
 def make_folder(folder: Path, *, mode: int | None = None) -> None:
     """Create a folder and its parents durably. An existing folder is not changed.
 
     :param mode: the permissions of the folder itself; None for the default by the umask.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         if mode is not None:

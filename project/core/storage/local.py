@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from .base import Storage
-from .filesystem import make_folder, sync_file, sync_folder, translate_os_errors
+from .filesystem import (
+    is_file,
+    is_folder,
+    make_folder,
+    sync_file,
+    sync_folder,
+    translate_os_errors,
+)
 from .listing import ListedName, check_key, walk_folder
 from .object_interface import StoredObject
 
@@ -75,7 +82,7 @@ class LocalStorage(Storage):
         """Return the size of a file in bytes, or None if it does not exist."""
         path = self.path(key)
         with translate_os_errors():
-            return path.stat().st_size if path.is_file() else None
+            return path.stat().st_size if is_file(path) else None
 
     def ensure_durable(self, key: str) -> None:
         """Make the name of an existing object durable.
@@ -95,7 +102,7 @@ class LocalStorage(Storage):
         """
         if folder == self.root:
             make_folder(folder)
-        elif folder not in self._durable_folders or not folder.is_dir():
+        elif folder not in self._durable_folders or not is_folder(folder):
             self.ensure_durable_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             sync_folder(folder.parent)
@@ -126,7 +133,7 @@ class LocalStorage(Storage):
     def is_mounted(self, marker: str) -> bool:
         """Return whether the folder has the marker. This takes one `stat` call."""
         with translate_os_errors():
-            return self.path(marker).is_file()
+            return is_file(self.path(marker))
 
     def check_health(self) -> None:
         """Check that files can be written."""

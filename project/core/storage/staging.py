@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from .disk_reserve import DiskReserve
-from .filesystem import make_folder, translate_os_errors
+from .filesystem import is_file, is_folder, make_folder, translate_os_errors
 from .listing import STAGED_NAME_PATTERN, ListedName
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ def delete_abandoned(folder: Path, *, dry_run: bool) -> Iterator[ListedName]:
     Names that this service cannot have created are yielded, too, but not deleted.
     """
     with translate_os_errors():
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        paths = sorted(folder.iterdir()) if is_folder(folder) else []
     for path in paths:
         name = path.name
         # The file may have been saved or deleted in the meantime.
         with suppress(FileNotFoundError):
-            if not STAGED_NAME_PATTERN.fullmatch(name) or not path.is_file():
+            if not STAGED_NAME_PATTERN.fullmatch(name) or not is_file(path):
                 yield ListedName(name, 0, is_key=False)
             elif (size := _delete_if_abandoned(path, dry_run=dry_run)) is not None:
                 yield ListedName(name, size)

@@ -81,8 +81,8 @@ class LinkCreateRequest(Schema):
         allow_none=True,
         validate=validate.Range(1, 1_000_000_000),
         metadata={
-            'description': 'The maximum number of responses with the file or a range of it; null or '
-            'missing: without limit. A video player or a download accelerator requests many '
+            'description': 'The maximum number of responses with the file or a range of it; null '
+            'or missing: without limit. A video player or a download accelerator requests many '
             'ranges, and each one counts.',
             'example': 10,
         },

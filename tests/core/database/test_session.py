@@ -20,7 +20,6 @@ from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint
 from tests.databases import create_tables
 
-from ..apps import kernel_app
 from .conftest import in_transaction
 
 
@@ -247,8 +246,8 @@ class TestAtomic:
 
         assert committed() == {'a'}
 
-    def test_acquires_the_write_lock_of_sqlite_at_once(self, tmp_path):
-        app = kernel_app(tmp_path, SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
+    def test_acquires_the_write_lock_of_sqlite_at_once(self, kernel, tmp_path):
+        app = kernel(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/db')
         statements = []
 
         with app.app_context():
@@ -256,8 +255,6 @@ class TestAtomic:
             raw.set_trace_callback(statements.append)
             with atomic():
                 db.session.execute(select(1))
-            db.session.remove()
-            db.engine.dispose()
 
         statements = [s for s in statements if not s.startswith('PRAGMA')]
         assert statements == ['BEGIN IMMEDIATE', 'SELECT 1', 'COMMIT']
@@ -421,9 +418,9 @@ def thing_keep():
 
 
 @pytest.fixture
-def forgetful_app(tmp_path):
+def forgetful_app(kernel):
     """Return an application with faulty routes, which write outside of `atomic`."""
-    app = kernel_app(tmp_path, forgetful)
+    app = kernel(forgetful)
     with app.app_context():
         create_tables()
     return app

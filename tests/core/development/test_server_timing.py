@@ -34,7 +34,7 @@ ONE = CompiledQuery(OneRow, select(literal(1).label('number')))
 
 
 def build(folder, *, is_development):
-    """Return an application with the route `/zz/<int:count>`, which runs `count` statements."""
+    """Create an application with the route `/zz/<int:count>`, which runs `count` statements."""
     blueprint = Blueprint('zz', __name__)
 
     @blueprint.get('/zz/<int:count>')
@@ -53,8 +53,9 @@ def build(folder, *, is_development):
 
 @pytest.fixture(scope='module')
 def development_app(tmp_path_factory):
-    """Return an application in development."""
-    return build(tmp_path_factory.mktemp('timing'), is_development=True)
+    """Yield an application in development."""
+    with build(tmp_path_factory.mktemp('timing'), is_development=True) as app:
+        yield app
 
 
 class TestServerTiming:
@@ -78,12 +79,11 @@ class TestServerTiming:
         assert [HEADER_PATTERN.fullmatch(header)[2] for header in found] == ['0', '0']
 
     def test_is_missing_outside_development(self, tmp_path):
-        app = build(tmp_path, is_development=False)
-
-        assert 'Server-Timing' not in app.test_client().get('/zz/1').headers
-        with app.app_context():
-            assert not event.contains(db.engine, 'before_cursor_execute', start_statement)
-            assert not event.contains(db.engine, 'after_cursor_execute', count_statement)
+        with build(tmp_path, is_development=False) as app:
+            assert 'Server-Timing' not in app.test_client().get('/zz/1').headers
+            with app.app_context():
+                assert not event.contains(db.engine, 'before_cursor_execute', start_statement)
+                assert not event.contains(db.engine, 'after_cursor_execute', count_statement)
 
 
 class TestRepeatedStatements:

@@ -1,6 +1,7 @@
 """The database schema as SQL, and the newest migrations."""
 
 import sqlite3
+from contextlib import closing
 
 from project.core.database.migrations import features
 from project.core.database.session import db
@@ -9,7 +10,7 @@ from project.core.documents.database_schema import DIALECTS, migration_heads, sc
 
 class TestSchemaSql:
     def test_returns_statements_that_create_all_tables(self):
-        with sqlite3.connect(':memory:') as connection:
+        with closing(sqlite3.connect(':memory:')) as connection:
             connection.executescript(schema_sql('sqlite'))
             found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             names = {name for (name,) in found}

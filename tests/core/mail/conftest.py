@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask
 
-from project.core.database.session import db
 from tests.databases import create_tables
 
 from ..apps import kernel_app
@@ -16,9 +15,7 @@ from ..apps import kernel_app
 def mail_app(tmp_path: Path) -> Iterator[Flask]:
     """Yield an application with only `project.core`, a sample mail and its own database."""
     letters = Blueprint('letters', __name__, template_folder='templates')
-    app = kernel_app(tmp_path, letters, MAIL_FROM='The Team <team@example.test>')
-    with app.app_context():
+    own = kernel_app(tmp_path, letters, MAIL_FROM='The Team <team@example.test>')
+    with own as app, app.app_context():
         create_tables()
         yield app
-        db.session.remove()
-        db.engine.dispose()

@@ -31,7 +31,8 @@ def boats_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
         declared = endpoint(allow=public, hashes_password=hashes)
         route = boats.route(rule, methods=[method], endpoint=rule.replace('/', '_'))
         route(declared(lambda **_: None))
-    return kernel_app(Path(tmp_path_factory.mktemp('boats')), boats)
+    with kernel_app(Path(tmp_path_factory.mktemp('boats')), boats) as app:
+        yield app
 
 
 @pytest.fixture(scope='module')

@@ -2,11 +2,33 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from project.core.storage import make_folder, sync_folder
+from project.core.storage import find_status, is_file, is_folder, make_folder, sync_folder
+
+
+class TestFindStatus:
+    def test_distinguishes_missing_names_files_and_folders(self, tmp_path: Path) -> None:
+        (tmp_path / 'file').touch()
+        names = ['', 'file', 'missing', 'missing/a', 'file/a']
+
+        found = {name: (is_file(tmp_path / name), is_folder(tmp_path / name)) for name in names}
+
+        assert found == {
+            '': (False, True), 'file': (True, False), 'missing': (False, False),
+            'missing/a': (False, False), 'file/a': (False, False),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize('function', [find_status, is_file, is_folder])
+    def test_raises_for_a_disk_error(
+        self, function: Callable[[Path], object], tmp_path: Path
+    ) -> None:
+        # No file system accepts a name of this length.
+        with pytest.raises(OSError, match='too long'):
+            function(tmp_path / ('a' * 1000))
 
 
 class TestMakeFolder:

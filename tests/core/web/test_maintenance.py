@@ -103,3 +103,10 @@ class TestMaintenance:
         file.write_text('{"reason": "Größeres"}', encoding='utf-8')
 
         assert maintenance() == {'reason': 'Größeres'}
+
+    def test_is_on_if_the_file_system_fails(self, app, monkeypatch):
+        # No file system accepts a name of this length.
+        monkeypatch.setitem(app.config, 'MAINTENANCE_FILE', f'/{"a" * 1000}')
+
+        with app.app_context():
+            assert maintenance() == {}

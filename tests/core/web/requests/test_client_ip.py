@@ -3,7 +3,6 @@
 import pytest
 
 from project.core.request_context import current_request_context
-from tests.core.apps import kernel_app
 from tests.kit.responses import data
 
 FORGED = {
@@ -14,30 +13,30 @@ FORGED = {
 
 
 class TestTrustedProxies:
-    def test_trusts_no_proxy_by_default(self, tmp_path, whoami):
-        client = kernel_app(tmp_path, whoami).test_client()
+    def test_trusts_no_proxy_by_default(self, kernel, whoami):
+        client = kernel(whoami).test_client()
 
         response = client.get('/whoami', headers=FORGED)
 
         assert data(response) == ['127.0.0.1', 'http', 'localhost']
 
-    def test_trusts_one_hop_per_proxy(self, tmp_path, whoami):
-        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
+    def test_trusts_one_hop_per_proxy(self, kernel, whoami):
+        client = kernel(whoami, TRUSTED_PROXIES=1).test_client()
 
         response = client.get('/whoami', headers=FORGED)
 
         assert data(response) == ['203.0.113.7', 'https', 'localhost']
 
-    def test_counts_the_hops_from_the_last_one(self, tmp_path, whoami):
-        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=2).test_client()
+    def test_counts_the_hops_from_the_last_one(self, kernel, whoami):
+        client = kernel(whoami, TRUSTED_PROXIES=2).test_client()
 
         forged = {'X-Forwarded-For': f'10.9.9.9, {FORGED["X-Forwarded-For"]}'}
         response = client.get('/whoami', headers=forged)
 
         assert data(response)[0] == '198.51.100.1'
 
-    def test_removes_the_port_that_proxies_add(self, tmp_path, whoami):
-        client = kernel_app(tmp_path, whoami, TRUSTED_PROXIES=1).test_client()
+    def test_removes_the_port_that_proxies_add(self, kernel, whoami):
+        client = kernel(whoami, TRUSTED_PROXIES=1).test_client()
 
         forwarded = {'X-Forwarded-For': '198.51.100.1, 203.0.113.7:41234 '}
         response = client.get('/whoami', headers=forwarded)
