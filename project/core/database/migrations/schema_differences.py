@@ -16,8 +16,8 @@ from .sqlite_copies import parse_table
 # Parts of tables, by table: columns, constraints, indexes, and the properties of the table.
 Parts = dict[str, set[str]]
 
-# `pg_constraint` also has the constraints NOT NULL since PostgreSQL 18: type `n`. A constraint may be
-# NOT VALID for some releases.
+# `pg_constraint` also has the constraints NOT NULL since PostgreSQL 18: type `n`. A constraint may
+# be NOT VALID for some releases.
 FIND_POSTGRESQL_PARTS = text("""
 WITH tables AS (
     SELECT * FROM pg_class
@@ -37,8 +37,8 @@ SELECT t.relname, concat_ws(
 LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT t.relname,
-    'constraint ' || c.conname || ' ' || regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '')
+SELECT t.relname, 'constraint ' || c.conname || ' '
+    || regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '')
 FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid WHERE c.contype <> 'n'
 UNION ALL
 SELECT t.relname, pg_get_indexdef(i.indexrelid, 0, true) || CASE WHEN i.indisvalid THEN '' ELSE
