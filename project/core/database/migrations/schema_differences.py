@@ -37,9 +37,8 @@ SELECT t.relname, concat_ws(
 LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT t.relname,
-    'constraint ' || c.conname || ' '
-        || regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '')
+SELECT t.relname, 'constraint ' || c.conname || ' '
+    || regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '')
 FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid WHERE c.contype <> 'n'
 UNION ALL
 SELECT t.relname, pg_get_indexdef(i.indexrelid, 0, true) || CASE WHEN i.indisvalid THEN '' ELSE
