@@ -19,7 +19,7 @@ from project.core.database.session import atomic, db
 from project.core.errors import Conflict
 from project.core.storage import StagedObject, storage, storage_from_url
 from project.core.stored_objects import Publication, collect_released_objects
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.files import service as files
 from project.files.errors import FileChanged
 from project.files.models import Upload
@@ -86,7 +86,7 @@ FAULTS: dict[str, Callable[[], None]] = {
 }  # fmt: skip
 
 
-OUTDATED = VersionPrecondition(must_exist=True, accepted=frozenset({'another hash'}))
+OUTDATED = Precondition(must_exist=True, accepted=frozenset({'another hash'}))
 
 
 @dataclass

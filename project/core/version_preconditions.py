@@ -13,7 +13,7 @@ VERSION_PATTERN = re.compile(r'0|[1-9][0-9]{0,8}', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class VersionPrecondition:
+class Precondition:
     """Which ETags the object may have before the write (RFC 9110 §13.1.1, §13.1.2).
 
     Compare it in the UPDATE or DELETE itself, with `on`. After a separate SELECT, another request
@@ -59,7 +59,7 @@ class VersionPrecondition:
 
 
 #: The condition of a write without these headers, and of commands: any version, or none.
-ANY_VERSION = VersionPrecondition()
+ANY_VERSION = Precondition()
 
 
 def digest_of(words: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 
 from project.core.database.session import atomic, db
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition, digest_of
+from project.core.version_preconditions import ANY_VERSION, Precondition, digest_of
 
 THINGS = Table('things', MetaData(), Column('version', Integer), Column('hash', String(64)))
 
@@ -18,7 +18,7 @@ def things(app):
 
 
 def condition(*accepted, **given):
-    return VersionPrecondition(must_exist=True, accepted=frozenset(accepted), **given)
+    return Precondition(must_exist=True, accepted=frozenset(accepted), **given)
 
 
 class TestVersionPrecondition:
@@ -26,14 +26,14 @@ class TestVersionPrecondition:
         ('given', 'is_met'),
         [
             (ANY_VERSION, True),
-            (VersionPrecondition(must_exist=True), True),
+            (Precondition(must_exist=True), True),
             (condition('3'), True),
             (condition('2', '3'), True),
             (condition('2'), False),
             (condition(), False),
-            (VersionPrecondition(must_not_exist=True), False),
-            (VersionPrecondition(excluded=frozenset({'3'})), False),
-            (VersionPrecondition(excluded=frozenset({'2', 'x'})), True),
+            (Precondition(must_not_exist=True), False),
+            (Precondition(excluded=frozenset({'3'})), False),
+            (Precondition(excluded=frozenset({'2', 'x'})), True),
             (condition('3', excluded=frozenset({'3'})), False),
             *(
                 (condition(tag), False)
@@ -66,8 +66,8 @@ class TestVersionPrecondition:
         ('given', 'is_met'),
         [
             (ANY_VERSION, True),
-            (VersionPrecondition(must_not_exist=True), True),
-            (VersionPrecondition(must_exist=True), False),
+            (Precondition(must_not_exist=True), True),
+            (Precondition(must_exist=True), False),
             (condition('3'), False),
         ],
     )

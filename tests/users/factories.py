@@ -8,7 +8,7 @@ from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait, po
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.security.principal import Principal
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.users.models import (
     DISABLED,
     Export,
@@ -99,10 +99,10 @@ def user_etag(user: Any, version: int | None = None) -> str:
     return f'"{UserSchema.etag(found._replace(version=version or found.version))}"'
 
 
-def condition_on(user: Any, *versions: int) -> VersionPrecondition:
+def condition_on(user: Any, *versions: int) -> Precondition:
     """Return the condition that a user has one of these versions, by default the present one."""
     etags = [user_etag(user, version).strip('"') for version in versions or [None]]
-    return VersionPrecondition(must_exist=True, accepted=frozenset(etags))
+    return Precondition(must_exist=True, accepted=frozenset(etags))
 
 
 def principal_of(user: Any, **changes: Any) -> Principal:

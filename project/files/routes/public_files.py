@@ -5,13 +5,9 @@ from flask import Response
 from project.core.errors import NotFound, RangeNotSatisfiable
 from project.core.web.endpoints.access import authenticated, current_principal, public
 from project.core.web.endpoints.endpoint import endpoint
-from project.core.web.responses.file_responses import (
-    CONTENT_HEADERS,
-    LOCAL_FILE_HEADERS,
-    send_bytes,
-    send_local_file,
-)
+from project.core.web.responses.file_responses import CONTENT_HEADERS
 from project.core.web.responses.headers import PUBLIC_CONTENT, USER_CONTENT
+from project.core.web.responses.other_files import LOCAL_FILE_HEADERS, send_bytes, send_local_file
 from project.files import service
 from project.files.permissions import READ
 

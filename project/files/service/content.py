@@ -13,7 +13,7 @@ from project.core.database.upsert import upsert
 from project.core.errors import BadRequest
 from project.core.storage import StoredObject
 from project.core.stored_objects import ObjectKind, register_object_kind
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.files import blobs
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name, clean_type
@@ -84,7 +84,7 @@ def replace_content(
     *,
     length: int | None = None,
     declared_type: str | None = None,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store a stream as the newest version of a file. It is durable when this returns.
 
@@ -111,7 +111,7 @@ def replace_with_upload(
     upload: ReservedUpload,
     *,
     declared_type: str | None = None,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> OwnedFileRow:
     """Store the bytes of an upload as the newest version of a file. See `replace_content`."""
     upload.prepare_blob()
@@ -142,7 +142,7 @@ register_object_kind(
 
 @locks_user('owner_id')
 def restore_version(
-    owner_id: int, file_id: UUID, number: int, *, expected: VersionPrecondition = ANY_VERSION
+    owner_id: int, file_id: UUID, number: int, *, expected: Precondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Store the bytes of an old version as the newest version. The other versions stay.
 
@@ -154,8 +154,7 @@ def restore_version(
     version = get_version(file_id, number)
     commit_reservation(owner_id, 0, version.size)
     extra = {'declared_type': version.declared_type, 'scan': version.scan}
-    condition = expected.on(File.row_version)
-    _add_version(owner_id, file_id, _columns_of(version), extra, condition)
+    _add_version(owner_id, file_id, _columns_of(version), extra, expected.on(File.row_version))
     return get_file(owner_id, file_id)
 
 
@@ -243,7 +242,7 @@ def _add_uploaded_version(
     file_id: UUID,
     upload: ReservedUpload,
     declared_type: str | None,
-    expected: VersionPrecondition,
+    expected: Precondition,
 ) -> OwnedFileRow:
     ensure_owner_active(owner_id)
     reserved = complete_reservation(upload)

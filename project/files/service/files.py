@@ -1,7 +1,7 @@
 """Metadata of files: list, change, trash, restore and delete."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, delete, insert, literal, select, update
@@ -10,7 +10,7 @@ from project.core.clock import now
 from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.session import atomic, db
 from project.core.database.types import UTCDateTime
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.files.errors import FileChanged, FileNotFound
 from project.files.filenames import clean_name
 from project.files.models import (
@@ -27,6 +27,9 @@ from project.files.rows import FileRow, OwnedFileRow, VersionRow
 
 from .quota import decrease_usage
 from .version_deletion import delete_versions
+
+# Values of columns, by their names.
+Values: TypeAlias = Mapping[str, Any]
 
 find_file = File.find_owned
 
@@ -65,11 +68,7 @@ def lock_file(owner_id: int, file_id: UUID) -> None:
 
 @atomic()
 def update_file(
-    owner_id: int,
-    file_id: UUID,
-    changes: Mapping[str, Any],
-    *,
-    expected: VersionPrecondition = ANY_VERSION,
+    owner_id: int, file_id: UUID, changes: Values, *, expected: Precondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Change the `name`, the `tags` or both of a file.
 
@@ -89,9 +88,7 @@ def update_file(
 
 
 @atomic()
-def trash_file(
-    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
-) -> None:
+def trash_file(owner_id: int, file_id: UUID, *, expected: Precondition = ANY_VERSION) -> None:
     """Move a file to the trash. It can be restored until it is deleted as expired trash.
 
     :raises FileNotFound: if the owner has no such file.
@@ -107,7 +104,7 @@ def trash_file(
 
 @atomic()
 def restore_file(
-    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+    owner_id: int, file_id: UUID, *, expected: Precondition = ANY_VERSION
 ) -> OwnedFileRow:
     """Restore a file from the trash. Do nothing if it is not in the trash.
 
@@ -119,9 +116,7 @@ def restore_file(
 
 
 @atomic()
-def delete_file(
-    owner_id: int, file_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
-) -> None:
+def delete_file(owner_id: int, file_id: UUID, *, expected: Precondition = ANY_VERSION) -> None:
     """Delete a file permanently. If no other file has the same bytes, they are deleted later.
 
     :raises FileNotFound: if the owner has no such file.
@@ -154,7 +149,7 @@ def list_versions(owner_id: int, file_id: UUID, page: PageRequest) -> Page[Versi
     return VERSIONS.page(VERSIONS_OF_FILE, page, file_id=file_id)
 
 
-def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: VersionPrecondition) -> None:
+def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: Precondition) -> None:
     """Move a file to the trash, or restore it. Do nothing if it is there, or restored, already.
 
     :param to: the time of the move, or None to restore the file.
@@ -168,16 +163,11 @@ def _move_to_trash(owner_id: int, file_id: UUID, to: Any, expected: VersionPreco
 
 
 def update_file_row(
-    owner_id: int,
-    file_id: UUID,
-    values: Mapping[str, Any],
-    condition: ColumnElement[bool],
-    *,
-    live: bool,
+    owner_id: int, file_id: UUID, values: Values, condition: ColumnElement[bool], *, live: bool
 ) -> None:
     """Compare a condition and change the row in one statement. Call it inside `atomic`.
 
-    :param condition: the condition on the version, from a `VersionPrecondition`.
+    :param condition: the condition on the version, from a `Precondition`.
     :param live: True if the file must not be in the trash, False if it must be in the trash.
     :raises FileNotFound: if the file does not exist.
     :raises FileChanged: if the file does not meet the condition.

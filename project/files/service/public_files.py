@@ -20,8 +20,7 @@ def published_folder() -> Path:
 def get_published_path(name: str) -> Path:
     """Return the path of a published file.
 
-    :raises NotFound: if no file is published under this name. Hidden files, such as drafts, are
-        not published.
+    :raises NotFound: if no file is published under this name. Drafts are not published.
     """
     target = _inside(name)
     if target is None or not public_folder.exists(target):

@@ -88,8 +88,7 @@ def open_thumbnail(owner_id: int, file_id: UUID, edge: int) -> tuple[str, Stored
     if thumbnail.state != READY or thumbnail.storage_key is None:
         return None
     # A thumbnail that is made again may have other bytes. Each one has its own key.
-    etag = thumbnail.storage_key.rpartition('/')[2]
-    return etag, blobs.open_thumbnail(thumbnail.storage_key)
+    return thumbnail.storage_key.rpartition('/')[2], blobs.open_thumbnail(thumbnail.storage_key)
 
 
 @task(

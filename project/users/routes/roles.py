@@ -51,7 +51,8 @@ def role_list(page: PageRequest) -> Page[RoleRow]:
 
 @blueprint.get('/roles/<string:name>')
 @endpoint(
-    allow=requires(ROLES_READ), returns=RoleSchema, versioned=True, errors=[RoleNotFound],
+    allow=requires(ROLES_READ), arguments=NAME_ARGUMENT, returns=RoleSchema, versioned=True,
+    errors=[RoleNotFound],
 )  # fmt: skip
 def role_show(name: str) -> RoleRow:
     """Show a role and its permissions."""

@@ -10,7 +10,7 @@ from project.core.database.session import db
 from project.core.errors import ReauthenticationRequired
 from project.core.security.permissions import default_permissions
 from project.core.security.principal import Principal
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users.errors import (
     LastAdmin,
     OwnEmailAddress,
@@ -153,7 +153,7 @@ def ensure_not_last_admin(user_id: int) -> None:
 
 
 def update_user_row(
-    user_id: int, values: Mapping[str, Any], expected: VersionPrecondition = ANY_VERSION
+    user_id: int, values: Mapping[str, Any], expected: Precondition = ANY_VERSION
 ) -> None:
     """Change the row of a user, in one statement that also compares the version.
 

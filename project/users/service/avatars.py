@@ -14,7 +14,7 @@ from project.core.stored_objects import (
     register_object_kind,
     release_objects,
 )
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users import object_storage
 from project.users.errors import AvatarChanged, AvatarNotFound, AvatarTooLarge, UserNotFound
 from project.users.models import DELETED, User
@@ -31,7 +31,7 @@ register_object_kind(
 
 @non_atomic
 def set_avatar(
-    user_id: int, image: IO[bytes], *, expected: VersionPrecondition = ANY_VERSION
+    user_id: int, image: IO[bytes], *, expected: Precondition = ANY_VERSION
 ) -> StoredAvatar:
     """Set a user's avatar to the square in the middle of an image.
 
@@ -53,7 +53,7 @@ def set_avatar(
     return StoredAvatar(profile, _etag(key), is_new=previous is None)
 
 
-def remove_avatar(user_id: int, *, expected: VersionPrecondition = ANY_VERSION) -> None:
+def remove_avatar(user_id: int, *, expected: Precondition = ANY_VERSION) -> None:
     """Delete a user's avatar.
 
     :param expected: the condition on its ETag (`If-Match`).
@@ -83,7 +83,7 @@ def _etag(key: str) -> str:
 
 @locks_user('user_id')
 def _replace(
-    user_id: int, key: str | None, new: NewObject | None = None, *, expected: VersionPrecondition
+    user_id: int, key: str | None, new: NewObject | None = None, *, expected: Precondition
 ) -> str | None:
     """Replace a user's avatar by `new`, or delete it; return the key of the one before."""
     user = db.session.get(User, user_id)

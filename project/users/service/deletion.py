@@ -10,7 +10,7 @@ from project.core.deprecated_calls import delete_calls_except_of
 from project.core.security.principal import Principal
 from project.core.stored_objects import release_objects
 from project.core.tasks import enqueue, task
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users.models import DELETED, User
 from project.users.personal_data import Erase, personal_data_registry
 from project.users.signals import user_deleted
@@ -23,7 +23,7 @@ from .users import get_user
 @repeatable
 @locks_user('user_id')
 def delete_user(
-    user_id: int, *, by: Principal | None = None, expected: VersionPrecondition = ANY_VERSION
+    user_id: int, *, by: Principal | None = None, expected: Precondition = ANY_VERSION
 ) -> None:
     """Close the account of a user, and enqueue the erasure of all their data.
 

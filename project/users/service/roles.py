@@ -13,7 +13,7 @@ from project.core.database.session import atomic, db, locks_user
 from project.core.database.upsert import upsert
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users.errors import (
     PermissionUnknown,
     RoleBuiltIn,
@@ -60,7 +60,7 @@ def define_role(
     permissions: Iterable[str],
     *,
     by: Principal | None = None,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> RoleRow:
     """Set the permissions of a role, creating the role if necessary.
 
@@ -101,7 +101,7 @@ def define_role(
 @repeatable
 @atomic()
 def delete_role(
-    name: str, *, by: Principal | None = None, expected: VersionPrecondition = ANY_VERSION
+    name: str, *, by: Principal | None = None, expected: Precondition = ANY_VERSION
 ) -> None:
     """Delete a role; all users lose it.
 
@@ -126,7 +126,7 @@ def set_roles(
     roles: Iterable[str],
     *,
     by: Principal | None = None,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> UserRow:
     """Replace the roles of a user; return the user.
 

@@ -15,7 +15,7 @@ from project.core.database.keyset_pagination import Page, PageRequest
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, db, locks_user
 from project.core.security.principal import Principal
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users.errors import (
     EmailTaken,
     NoSuchUsername,
@@ -159,7 +159,7 @@ def update_user(
     changes: Mapping[str, Any],
     *,
     by: Principal | None = None,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> UserRow:
     """Change the given fields of a user. Concurrent changes of other fields are kept.
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select, update
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
 from project.core.errors import BadRequest
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.files import service
 from project.files.errors import (
     FileChanged,
@@ -25,7 +25,7 @@ from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, read, store, total_size
 from tests.users.factories import UserFactory
 
-OTHER_CONTENT = VersionPrecondition(must_exist=True, accepted=frozenset({hash_of(b'other')}))
+OTHER_CONTENT = Precondition(must_exist=True, accepted=frozenset({hash_of(b'other')}))
 
 
 class TestStoreFile:

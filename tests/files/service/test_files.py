@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from project.core.clock import now
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import db
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.files import service
 from project.files.errors import FileChanged, FileNotFound
 from project.files.models import FileTag
@@ -17,8 +17,8 @@ from tests.files.factories import FileFactory
 from tests.files.file_io import read, store
 from tests.users.factories import UserFactory
 
-FIRST_VERSION = VersionPrecondition(must_exist=True, accepted=frozenset({'1'}))
-OTHER_VERSION = VersionPrecondition(must_exist=True, accepted=frozenset({'9'}))
+FIRST_VERSION = Precondition(must_exist=True, accepted=frozenset({'1'}))
+OTHER_VERSION = Precondition(must_exist=True, accepted=frozenset({'9'}))
 
 
 class TestListFiles:

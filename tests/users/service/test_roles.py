@@ -4,7 +4,7 @@ import pytest
 
 from project.core.database.keyset_pagination import PageRequest
 from project.core.security.permissions import default_permissions
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.users import service
 from project.users.errors import (
     LastAdmin,
@@ -43,7 +43,7 @@ def clerk():
 
 def condition_on_role(role):
     """Return the condition that a role has the ETag of `role`."""
-    return VersionPrecondition(must_exist=True, accepted=frozenset([role_etag(role)]))
+    return Precondition(must_exist=True, accepted=frozenset([role_etag(role)]))
 
 
 class TestDefineRole:
@@ -98,7 +98,7 @@ class TestDefineRole:
             define_role('auditor', [], expected=condition_on_role(former))
 
     def test_only_creates_a_role_if_no_role_may_exist(self):
-        only_new = VersionPrecondition(must_not_exist=True)
+        only_new = Precondition(must_not_exist=True)
         assert define_role('auditor', ['users:read'], expected=only_new).version == 1
 
         with pytest.raises(RoleChanged):

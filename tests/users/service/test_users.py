@@ -144,11 +144,10 @@ class TestUpdateUser:
     def test_keeps_one_of_eight_concurrent_changes_of_a_version(self, tmp_path):
         with separate_app(tmp_path) as app:
             user = service.create_user(username='ada', email='ada@example.com')
+            condition = condition_on(user)
 
             def change(number):
-                return service.update_user(
-                    user.id, {'name': f'Ada {number}'}, expected=condition_on(user)
-                )
+                return service.update_user(user.id, {'name': f'Ada {number}'}, expected=condition)
 
             results = run_concurrently(app, *(lambda n=n: change(n) for n in range(8)))
 

@@ -17,9 +17,9 @@ from project.core.web.endpoints.guard import authenticate
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.headers import ETAG
 from project.core.web.responses.etags import add_etag
-from project.core.web.responses.file_responses import LOCAL_FILE_HEADERS, send_local_file
 from project.core.web.responses.headers import security_headers
 from project.core.web.responses.jsend import api_response
+from project.core.web.responses.other_files import LOCAL_FILE_HEADERS, send_local_file
 
 docs = Blueprint('docs', __name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, request
 
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 
 from .conditional_requests import (
     SAFE_METHODS,
@@ -51,13 +51,13 @@ def etag_of(thing: Any, schema: Any) -> str:
     return find(thing) if find else str(thing.version)
 
 
-def version_precondition() -> VersionPrecondition:
+def version_precondition() -> Precondition:
     """Return the condition in `If-Match` and `If-None-Match` of a write.
 
     Weak tags in `If-Match` match no version; in `If-None-Match` they count (RFC 9110 §8.8.3.2).
     """
     accepted, known = (EntityTags.of_request(name) for name in ('If-Match', 'If-None-Match'))
-    return VersionPrecondition(
+    return Precondition(
         must_exist=accepted is not None,
         accepted=None if accepted is None or accepted.is_any else accepted.strong,
         must_not_exist=known is not None and known.is_any,

@@ -1,28 +1,21 @@
-"""Responses with bytes: stored objects and other files, whole or in ranges, with strong ETags.
+"""Responses with the content of stored objects, or ranges of it, with strong ETags (RFC 9110).
 
 The service sends the bytes itself, or nginx or the S3 server sends them after the service has
 authorized the request and decided about its preconditions.
 """
 
-import mimetypes
-import os
 import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from hashlib import sha256 as hash_of
-from io import BytesIO
-from pathlib import Path
+from datetime import datetime
 from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.wsgi import FileWrapper
 
-from project.core.clock import now
-from project.core.errors import ApiError, NotFound
+from project.core.errors import ApiError
 from project.core.storage import StoredObject, storage
-from project.core.storage.local import LocalFile
 from project.core.web.responses.headers import Header
 
 from .conditional_requests import Outcome, evaluate_preconditions, not_modified
@@ -45,12 +38,6 @@ DISPOSITION_HEADERS = {
 CONTENT_HEADERS = {
     **DISPOSITION_HEADERS,
     'Repr-Digest': Header('The SHA-256 hash of the whole content (RFC 9530).'),
-}
-
-# Those of `send_local_file`.
-LOCAL_FILE_HEADERS = {
-    **DISPOSITION_HEADERS,
-    'Last-Modified': Header('When the content was modified, as an HTTP date.'),
 }
 
 # Internal locations in `deploy/nginx.conf`. At the first one, nginx ignores `Range`; at the second
@@ -118,50 +105,6 @@ def send_stored_object(
     if offload != NONE and _offload(response, file, offload, is_whole=not wanted):
         return response
     return _sent(response, file, wanted)
-
-
-def send_local_file(path: Path, *, inline: bool = False) -> Response:
-    """Return a response with a file that is not a stored object, under its own name.
-
-    Its ETag consists of the modification time in nanoseconds and the size, as in web servers.
-
-    :param inline: whether a browser may show the file instead of downloading it.
-    :raises NotFound: if the path is not a file.
-    :raises ApiError: as `send_stored_object` does.
-    """
-    if not path.is_file():
-        raise NotFound
-    try:
-        file = LocalFile(path, path.name)
-    except FileNotFoundError:  # It was deleted in the meantime.
-        raise NotFound from None
-    state = os.fstat(file.fileno())
-    modified = datetime.fromtimestamp(state.st_mtime, UTC)
-    return send_stored_object(
-        file,
-        etag=f'{state.st_mtime_ns:x}-{state.st_size:x}',
-        mimetype=mimetypes.guess_type(path.name)[0] or 'application/octet-stream',
-        name=path.name,
-        inline=inline,
-        # A time in the future must not be sent (RFC 9110 §8.8.2.1).
-        last_modified=modified if modified <= now() else None,
-    )
-
-
-def send_bytes(content: bytes, *, mimetype: str, name: str) -> Response:
-    """Return a response with bytes that were just made. See `send_stored_object`."""
-    digest = hash_of(content).hexdigest()
-    return send_stored_object(
-        _BytesObject(content), etag=digest, mimetype=mimetype, name=name, sha256=digest
-    )
-
-
-class _BytesObject(BytesIO):
-    """Bytes in memory, with the interface of a stored object."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self.key, self.size = '', len(content)
 
 
 def disposition_of(name: str, *, inline: bool = False) -> str:

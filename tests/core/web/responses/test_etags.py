@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from marshmallow import Schema, fields
 
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.core.web.responses.etags import etag_of, version_precondition
 from tests.kit.responses import data, fails_with
 
@@ -83,7 +83,7 @@ class TestVersionPrecondition:
         assert self.condition_of(app) == ANY_VERSION
 
     def test_requires_an_object_for_a_star_in_if_match(self, app):
-        assert self.condition_of(app, If_Match='*') == VersionPrecondition(must_exist=True)
+        assert self.condition_of(app, If_Match='*') == Precondition(must_exist=True)
 
     @pytest.mark.parametrize(
         ('tags', 'accepted'),
@@ -99,14 +99,14 @@ class TestVersionPrecondition:
         ],
     )
     def test_accepts_the_strong_tags_in_if_match(self, app, tags, accepted):
-        assert self.condition_of(app, If_Match=tags) == VersionPrecondition(
+        assert self.condition_of(app, If_Match=tags) == Precondition(
             must_exist=True, accepted=frozenset(accepted)
         )
 
     def test_requires_that_nothing_exists_for_a_star_in_if_none_match(self, app):
-        assert self.condition_of(app, If_None_Match='*') == VersionPrecondition(must_not_exist=True)
+        assert self.condition_of(app, If_None_Match='*') == Precondition(must_not_exist=True)
 
     def test_excludes_the_tags_in_if_none_match(self, app):
-        assert self.condition_of(app, If_None_Match='"1", W/"2"') == VersionPrecondition(
+        assert self.condition_of(app, If_None_Match='"1", W/"2"') == Precondition(
             excluded=frozenset({'1', '2'})
         )

@@ -24,7 +24,7 @@ from project.core.database.cleanup import delete_batch
 from project.core.database.constraints import translate_unique_violations
 from project.core.database.keyset_pagination import Page, PageRequest, iterate_pages
 from project.core.database.session import atomic, db
-from project.core.version_preconditions import ANY_VERSION, VersionPrecondition
+from project.core.version_preconditions import ANY_VERSION, Precondition
 from project.users import service as users
 from project.users.personal_data import ExportFile, json_part
 
@@ -105,7 +105,7 @@ def update_rare_book(
     rare_book_id: UUID,
     changes: Mapping[str, Any],
     *,
-    expected: VersionPrecondition = ANY_VERSION,
+    expected: Precondition = ANY_VERSION,
 ) -> RareBookRow:
     """Change only the given fields; concurrent changes of other fields are kept.
 
@@ -135,7 +135,7 @@ def update_rare_book(
 
 @atomic()
 def delete_rare_book(
-    owner_id: int, rare_book_id: UUID, *, expected: VersionPrecondition = ANY_VERSION
+    owner_id: int, rare_book_id: UUID, *, expected: Precondition = ANY_VERSION
 ) -> None:
     """Delete a rare book.
 

@@ -11,7 +11,7 @@ from project.book_club.errors import (
     RareBookNotFound,
     RareBookShelfMarkTaken,
 )
-from project.core.version_preconditions import VersionPrecondition
+from project.core.version_preconditions import Precondition
 from project.users import service as users
 from tests.book_club.factories import RareBookFactory
 from tests.kit.tasks import run_pending_tasks
@@ -48,7 +48,7 @@ class TestUpdateRareBook:
                 rare_book.owner_id,
                 rare_book.id,
                 {},
-                expected=VersionPrecondition(accepted=frozenset({'9'})),
+                expected=Precondition(accepted=frozenset({'9'})),
             )
 
     def test_raises_if_the_shelf_mark_is_taken(self):
@@ -75,7 +75,7 @@ class TestDeleteRareBook:
             service.delete_rare_book(
                 rare_book.owner_id,
                 rare_book.id,
-                expected=VersionPrecondition(accepted=frozenset({'9'})),
+                expected=Precondition(accepted=frozenset({'9'})),
             )
 
 
