@@ -25,6 +25,7 @@ from project.core.images import (
     resize_to_webp,
 )
 from project.core.images.decoder_process import FORMATS
+from tests.corpus.images import colours_of, inputs
 
 from ..test_processes import in_child, is_dumpable
 from .decoders import disguised
@@ -179,6 +180,23 @@ class TestResizeToWebp:
         finally:
             over.set()
             thread.join()
+
+
+@pytest.mark.servers
+class TestImagesOfTheCorpus:
+    """`tests/servers/test_unprivileged.py` runs this test as the user of the container image."""
+
+    def test_have_the_colours_of_the_table_in_the_sandbox(self):
+        different = []
+        for name, found in inputs().items():
+            try:
+                colours = colours_of(decoded(resized(found.content, edge=120)))
+            except ImageUnreadable:
+                colours = None
+            if colours != (found.colours and found.colours[:2]):
+                different.append((name, colours))
+
+        assert different == []
 
 
 @pytest.fixture
