@@ -140,7 +140,7 @@ def _shared(code: int, reasons: Reasons, spec: EndpointSpec) -> dict[str, str] |
 def _common_reasons() -> dict[int, Reasons]:
     """Return the keys and reasons of the common responses, by status code."""
     without_class = {code: {key: [text]} for code, (key, text) in KEYS_WITHOUT_CLASS.items()}
-    return without_class | {error.http_code: _reasons([error]) for error in COMMON_ERRORS}
+    return {**without_class, **{error.http_code: _reasons([error]) for error in COMMON_ERRORS}}
 
 
 def _fail_response(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> dict[str, Any]:
