@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from flask import current_app
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from project.core.clock import now
 from project.core.database.engines import is_in_memory
@@ -89,9 +89,10 @@ def one_sync() -> Iterator[None]:
     A large world commits 5,500 times and syncs 4,000 files and folders, which takes half of the
     time on a fast disk and nine tenths on a slow one.
     """
-    # A database in memory has no files. Its only connection may be in a transaction, in which
-    # SQLite does not allow the change.
-    listeners = {} if is_in_memory(db.engine) else {'checkout': FAST, 'checkin': DURABLE}
+    # A database in memory has no files. In the tests, the engine is a connection with a
+    # transaction, in which SQLite does not allow the change.
+    is_on_disk = isinstance(db.engine, Engine) and not is_in_memory(db.engine)
+    listeners = {'checkout': FAST, 'checkin': DURABLE} if is_on_disk else {}
     functions = {name: executor(sql[db.engine.dialect.name]) for name, sql in listeners.items()}
     db.session.remove()
     for name, function in functions.items():

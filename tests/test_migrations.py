@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 
 from project.core.database.migrations import features, migrate, tables
 from project.core.database.migrations.checks import find_faults, used_tables
+from project.core.database.migrations.files import written_revision
 from project.core.database.migrations.recording import record
 from project.core.database.session import Base, db
 from project.core.features import find_features
@@ -300,9 +301,9 @@ class TestSplitByFeature:
         assert set(made) == {feature.name for feature in FEATURES}
         for name, path in made.items():
             code = path.read_text()
-            old = ''.join(p.read_text() for p in before if p.parent.name == name)
-            known = re.findall(r"^revision = '(\w+)'", old, re.MULTILINE)
-            [head] = [each for each in known if f"down_revision = '{each}'" not in old]
+            old = [written_revision(p.read_text()) for p in before if p.parent.name == name]
+            parents = {parent for each in old for parent in each.parents}
+            [head] = {each.revision for each in old} - parents
             assert f"down_revision = '{head}'" in code
             assert 'branch_labels = None' in code
             changed = TABLE_PATTERN.search(first_model(copy / 'project' / name).read_text())[1]

@@ -25,11 +25,14 @@ def import_seeding() -> Any:
 
     :raises SeedImpossible: if the tests or their packages are not installed.
     """
-    if not (ROOT / 'tests' / 'seeding.py').is_file() or find_spec('tests') is None:
-        raise SeedImpossible('the package tests is missing: run this command in the repository')
+    if not (ROOT / 'tests' / 'seeding.py').is_file():
+        raise SeedImpossible('the folder tests is missing: run this command in the repository')
     if find_spec('factory') is None:
         raise SeedImpossible('the factories need factory-boy: make tools')
-    return import_module('tests.seeding')
+    try:
+        return import_module('tests.seeding')
+    except ModuleNotFoundError as error:
+        raise SeedImpossible(f'{error}: run this command in the folder {ROOT}') from error
 
 
 def seed_database(number: int, *, is_large: bool) -> str:

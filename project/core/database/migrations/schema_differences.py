@@ -109,8 +109,8 @@ def _postgresql_parts(connection: Connection, metadata: MetaData) -> tuple[Parts
         metadata.create_all(connection)
         wanted = _grouped(connection.execute(FIND_POSTGRESQL_PARTS))
     finally:
-        # This also deletes the schema.
-        transaction.rollback()
+        # Without a commit, this also deletes the schema.
+        transaction.close()
         connection.execution_options(schema_translate_map=None)
     return found, wanted
 
