@@ -28,7 +28,6 @@ from project.files.rows import FileRow, OwnedFileRow, VersionRow
 from .quota import decrease_usage
 from .version_deletion import delete_versions
 
-# Values of columns, by their names.
 Values: TypeAlias = Mapping[str, Any]
 
 find_file = File.find_owned
