@@ -209,7 +209,7 @@ def path_of(rule: str, values: Mapping[str, str]) -> str:
     return URL_ARGUMENT_PATTERN.sub(lambda match: given[match['name']], rule)
 
 
-def send_refused_requests(client: Client, app: Flask, values: Mapping[str, str]) -> None:
+def send_invalid_requests(client: Client, app: Flask, values: Mapping[str, str]) -> None:
     """Send requests to each route that it must reject, and OPTIONS."""
     stranger = Client(client.url, client.report)
     for method in ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'):
@@ -287,7 +287,7 @@ def main() -> int:
             proxied = Client(f'http://127.0.0.1:{port}', report, client.token)
             urls: list[tuple[str, Mapping[str, str]]] = []
             for each in (client, proxied):
-                send_refused_requests(each, app, values)
+                send_invalid_requests(each, app, values)
                 urls += redbot_urls(app, each, values)
             run_redbot(urls, report)
     sys.stdout.write(f'{report.responses} responses\n' + '\n'.join(report.lines()) + '\n')

@@ -15,7 +15,7 @@ from project.core.web.responses.headers import API
 from .request_metrics import REJECTED
 from .request_state import HEAD_END
 
-ORIGIN_PATTERN = re.compile(rb'\r\norigin:[ \t]*([^\r]*)', re.IGNORECASE)
+CORS_PATTERN = re.compile(rb'\r\norigin:[ \t]*([^\r]*)', re.IGNORECASE)
 RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -52,7 +52,7 @@ def cors_headers(received: bytes, origins: Collection[str]) -> dict[str, str]:
     :param received: the bytes of the request that have arrived.
     :param origins: the allowed origins (`CORS_ORIGINS`).
     """
-    match = ORIGIN_PATTERN.search(received, 0, max(0, received.find(HEAD_END)))
+    match = CORS_PATTERN.search(received, 0, max(0, received.find(HEAD_END)))
     origin = match[1].strip().decode('latin-1') if match else ''
     if origin not in origins:
         return {}

@@ -177,7 +177,7 @@ class TestLogRequest:
         )
 
         client.get(
-            '/things/5?q=private',
+            '/things/5?q=private',  # the route has no query
             headers={**bearer('secret-token'), 'X-Request-ID': 'abc', 'User-Agent': 'curl'},
             environ_base={'REMOTE_ADDR': '192.0.2.1'},
         )
@@ -193,7 +193,7 @@ class TestLogRequest:
             'method': 'GET',
             'path': '/things/5',
             'route': '/things/<int:thing_id>',
-            'status': 200,
+            'status': 422,
             'user_id': 7,
             'address': '192.0.2.1',
         }

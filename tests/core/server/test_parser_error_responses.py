@@ -42,7 +42,7 @@ class TestResponseRecorder:
 class TestCorsHeaders:
     HEAD = b'GET / HTTP/1.1\r\nOrigin:  https://a.test \r\n\r\n'
 
-    def test_allow_the_page_of_an_allowed_origin(self) -> None:
+    def test_allow_a_page_that_cors_origins_names(self) -> None:
         headers = cors_headers(self.HEAD, ['https://a.test'])
 
         assert headers['Access-Control-Allow-Origin'] == 'https://a.test'

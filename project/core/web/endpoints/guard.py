@@ -21,7 +21,8 @@ from project.core.errors import (
 )
 from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
-from project.core.web.requests.parsing import CLAIM_BODY, receive_json, reject_content_encoding
+from project.core.web.requests.content_codings import reject_content_coding
+from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
 from .access import (
     Access,
@@ -87,7 +88,7 @@ def guard() -> None:
     if spec.allow.kind != 'public':
         authorize(spec.allow, current_principal())
     if spec.reads_body:
-        reject_content_encoding()
+        reject_content_coding()
     if spec.allow.kind != 'public':
         authorize_transactions(current_principal().user_id, partial(reauthorize, spec.allow))
     if request.method == 'PUT' and 'Content-Range' in request.headers:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage, Headers, ImmutableMultiDict, Mu
 from werkzeug.formparser import MultiPartParser
 from werkzeug.sansio.multipart import File
 
-from project.core.errors import BadRequest, ContentEncodingUnsupported, UnsupportedMediaType
+from project.core.errors import BadRequest, UnsupportedMediaType
 from project.core.storage import translate_os_errors
 
 from .client_text import CLIENT_TEXT
@@ -46,16 +46,6 @@ def receive_json() -> None:
     if request.content_length is None:
         # Werkzeug truncates a chunked body at the limit, and only raises at the next read.
         request.stream.read(1)
-
-
-def reject_content_encoding() -> None:
-    """Reject a body with a content coding, in whatever form the route reads the body.
-
-    :raises ContentEncodingUnsupported: if `Content-Encoding` names a coding other than `identity`.
-    """
-    codings = request.headers.get('Content-Encoding', '').lower().split(',')
-    if {coding.strip() for coding in codings} - {'', 'identity'}:
-        raise ContentEncodingUnsupported
 
 
 def load_json(schema: Schema) -> dict[str, object]:
