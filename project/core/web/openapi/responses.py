@@ -137,7 +137,7 @@ def _shared(code: int, reasons: Reasons, spec: EndpointSpec) -> dict[str, str] |
 
 
 @cache
-def _common_reasons() -> dict[int, Reasons]:
+def _common_reasons() -> Mapping[int, Reasons]:
     """Return the keys and reasons of the common responses, by status code."""
     without_class = {code: {key: [text]} for code, (key, text) in KEYS_WITHOUT_CLASS.items()}
     return {**without_class, **{error.http_code: _reasons([error]) for error in COMMON_ERRORS}}
