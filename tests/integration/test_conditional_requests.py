@@ -39,6 +39,7 @@ def samples(app, as_user, var):
 
 
 class TestReads:
+    @pytest.mark.slow('sends each precondition to each route')
     @pytest.mark.parametrize('feature', FEATURES)
     def test_obey_preconditions(self, app, samples, feature):
         found = []
@@ -59,6 +60,7 @@ class TestReads:
 
 
 class TestWrites:
+    @pytest.mark.slow('sends each precondition to each route')
     @pytest.mark.parametrize('feature', FEATURES)
     def test_obey_preconditions(self, app, samples, feature):
         found = []
