@@ -1,7 +1,7 @@
 """The command `python -m tests.clients`: generate all clients and run them against the service.
 
 The command prints a table of the clients and the steps that each completed. The exit code is 1 if a
-client fails. It needs Node.js, npm and Java.
+client fails. It needs Node.js, npm and Java (Debian: default-jre-headless).
 """
 
 import shutil

@@ -11,7 +11,7 @@ TEST_FOLDERS = ('tests', 'benchmarks')
 # Folders of tests across features, whose helper modules are not needed elsewhere.
 HELPER_FOLDERS = (
     'tests/integration', 'tests/servers', 'tests/journeys', 'tests/reliability', 'tests/asvs',
-    'benchmarks',
+    'tests/clients', 'benchmarks',
 )  # fmt: skip
 
 
