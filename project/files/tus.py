@@ -5,8 +5,7 @@ from binascii import Error
 from dataclasses import dataclass
 
 from project.core.errors import BadRequest
-from project.core.web.requests.client_text import decode_client_text
-from project.core.web.requests.parsing import ensure_valid_text
+from project.core.web.requests.client_text import decode_client_text, ensure_valid_text
 
 from .errors import ChecksumUnknown
 

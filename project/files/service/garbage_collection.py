@@ -32,7 +32,6 @@ from .files import delete_files
 
 # An expired link stays in lists for this time, so that its owner sees why it stopped working.
 EXPIRED_LINK_RETENTION = timedelta(days=30)
-
 # Time limit of one run of the nightly task. The next run continues where it stopped.
 NIGHTLY_BUDGET_SECONDS = 10 * 60
 CONTINUATION_DELAY = timedelta(minutes=1)

@@ -15,6 +15,8 @@ from werkzeug import formparser
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.sansio.multipart import MultipartDecoder
 
+from project.core.errors import BadRequest
+
 # The name of the codec and of its error handler.
 CLIENT_TEXT = 'client_text'
 LEGACY_ENCODING = 'cp1252'
@@ -28,6 +30,17 @@ ENCODED_LINE_BREAK = re.compile('%0[AD]')
 def decode_client_text(data: bytes) -> str:
     """Return a text from bytes of a client: UTF-8, except for bytes that are not UTF-8."""
     return data.decode('utf-8', CLIENT_TEXT)
+
+
+def ensure_valid_text(text: str) -> None:
+    """Ensure that the database can store a text.
+
+    :raises BadRequest: if it contains NUL or a lone surrogate.
+    """
+    if '\0' in text:
+        raise BadRequest('Text must not contain NUL')
+    if not text.isascii() and any('\ud800' <= char <= '\udfff' for char in text):
+        raise BadRequest('Text must not contain a lone surrogate')
 
 
 class ClientRequest(Request):

@@ -17,7 +17,7 @@ from werkzeug.sansio.multipart import File
 from project.core.errors import BadRequest, UnsupportedMediaType
 from project.core.storage import translate_os_errors
 
-from .client_text import CLIENT_TEXT
+from .client_text import CLIENT_TEXT, ensure_valid_text
 from .fields import UploadedFile
 
 READ_CHUNK_BYTES = 64 * 1024
@@ -195,17 +195,6 @@ def _check(value: Any, depth: int) -> None:
             _check(member, depth + 1)
     elif isinstance(value, float) and not isfinite(value):
         raise BadRequest('A number is too large')
-
-
-def ensure_valid_text(text: str) -> None:
-    """Ensure that the database can store a text.
-
-    :raises BadRequest: if it contains NUL or a lone surrogate.
-    """
-    if '\0' in text:
-        raise BadRequest('Text must not contain NUL')
-    if not text.isascii() and any('\ud800' <= char <= '\udfff' for char in text):
-        raise BadRequest('Text must not contain a lone surrogate')
 
 
 def _single(values: MultiDict[str, Any]) -> dict[str, Any]:
