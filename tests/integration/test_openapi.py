@@ -5,6 +5,7 @@ from itertools import combinations
 from uuid import UUID
 
 from project.core.security.permissions import all_permissions
+from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.examples import example_of
 from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
@@ -64,6 +65,39 @@ class TestExamples:
                 # A reason of the schema would be a list of other texts.
                 assert 'Unknown field.' not in str(response.json)
         assert {'createUser', 'updateUser', 'updateCurrentUser', 'replaceRole'} <= set(succeeded)
+
+
+def schemas_in(value):
+    """Yield each JSON Schema in a part of the document."""
+    if isinstance(value, dict):
+        if isinstance(value.get('type'), str | list):
+            yield value
+        for inner in value.values():
+            yield from schemas_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from schemas_in(inner)
+
+
+class TestSchemas:
+    def test_give_each_number_a_format(self, app):
+        numbers = [
+            schema
+            for schema in schemas_in(specification(app))
+            if {'integer', 'number'} & {*([t] if isinstance(t := schema['type'], str) else t)}
+        ]
+
+        assert [schema for schema in numbers if 'format' not in schema] == []
+        assert len(numbers) > 20
+
+    def test_close_requests_and_leave_responses_open(self, app):
+        specs = app.extensions['endpoint_specs'].values()
+        requests = {schema_name(s) for spec in specs for s in (spec.body, spec.form) if s}
+
+        found = specification(app)['components']['schemas']
+
+        closed = {name for name, each in found.items() if each.get('additionalProperties') is False}
+        assert closed == requests
 
 
 class TestPaths:

@@ -15,8 +15,7 @@ from project.core.clock import now
 from project.core.security.permissions import all_permissions
 from project.core.security.principal import Principal
 from project.core.web.endpoints.endpoint_spec import ENDPOINT_SPECS
-from project.core.web.openapi.document import GENERATED, specification
-from project.core.web.openapi.paths import documented_path
+from project.core.web.openapi.document import GENERATED, operations_at
 from project.core.web.responses.headers import EXPOSED_HEADERS
 from project.users.models import User, permissions_of
 from tests.users.factories import UserFactory
@@ -60,9 +59,7 @@ class IsolatedClient(FlaskClient):
         asked = response.request
         urls = self.application.url_map.bind('')
         rule, _ = urls.match(asked.path, asked.method, return_rule=True)
-        operations = specification(self.application)['paths'][
-            documented_path(rule, self.application)
-        ]
+        operations = operations_at(rule, self.application)
         operation = operations.get(asked.method.lower()) or operations['get']
         return set(operation['responses'][str(response.status_code)].get('headers', {}))
 

@@ -94,6 +94,7 @@ class OperationComparison(NamedTuple):
         """Yield the differences of two responses with the same status code."""
         old, new = resolved(old, self.old_document), resolved(new, self.new_document)
         yield from self._compare_content(place, old, new, Direction.RESPONSE)
+        yield from _compare_keys(place, old, new)
         olds = {name.lower(): header for name, header in old.get('headers', {}).items()}
         for name, header in new.get('headers', {}).items():
             before = olds.pop(name.lower(), None)
@@ -136,6 +137,15 @@ def sunset_of(operation: Operation) -> date | None:
     """Return the announced date from which a deprecated operation may be removed."""
     text = operation.get('x-sunset') if operation.get('deprecated') else None
     return None if text is None else date.fromisoformat(text)
+
+
+def _compare_keys(place: str, old: Operation, new: Operation) -> Iterator[Difference]:
+    """Compare the keys of an error response. A removed and an added key may be a renamed one."""
+    before, after = set(old.get('x-keys', ())), set(new.get('x-keys', ()))
+    for name in sorted(before - after):
+        yield Difference(f'{place}: key {name} was removed', bool(after - before))
+    for name in sorted(after - before):
+        yield Difference(f'{place}: key {name} was added', False)
 
 
 def _compare_names(old: Operation, new: Operation) -> Iterator[Difference]:

@@ -41,10 +41,15 @@ INFO = {
 
 
 class Generated(NamedTuple):
-    """The OpenAPI document, and the module that defines each schema in it."""
+    """The OpenAPI document, and the origin of its parts.
+
+    :param schema_modules: the module that defines each schema.
+    :param paths: the path of each URL rule, by the text of the rule.
+    """
 
     document: dict[str, object]
     schema_modules: dict[str, str]
+    paths: dict[str, str]
 
 
 GENERATED: AppValue[Generated] = AppValue('openapi')
@@ -58,6 +63,14 @@ def specification(app: Flask | None = None) -> dict[str, object]:
 def schema_modules(app: Flask | None = None) -> dict[str, str]:
     """Return the module that defines each schema of the document, by the name of the schema."""
     return _generated(app).schema_modules
+
+
+def operations_at(rule: Rule, app: Flask | None = None) -> dict[str, Operation]:
+    """Return the operations of the path of a URL rule, by method."""
+    found = _generated(app)
+    paths: dict[str, Any] = cast(dict[str, Any], found.document['paths'])
+    operations: dict[str, Operation] = paths[found.paths[rule.rule]]
+    return operations
 
 
 def documented_methods(rule: Rule, app: Flask | None = None) -> set[str]:
@@ -97,7 +110,8 @@ def _build(app: Flask) -> Generated:
         api_spec.path(path=path, operations=_operations(app, list(group), envelopes))
     classes = {name: key[0] for key, name in converter.refs.items()}
     modules = {name: kind.__module__ for name, kind in classes.items()} | envelopes.modules
-    return Generated(_completed(app, api_spec, classes), modules)
+    paths = {rule.rule: path.path for rule, path in rules}
+    return Generated(_completed(app, api_spec, classes), modules, paths)
 
 
 def _operations(

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -46,11 +47,8 @@ Reasons = Mapping[str, list[str]]
 
 def add_common_responses(api_spec: APISpec) -> None:
     """Add the error responses that many operations share."""
-    for error in COMMON_ERRORS:
-        code = error.http_code
-        api_spec.components.response(_phrase(code), _fail_response(code, _reasons([error])))
-    for code, (key, reason) in KEYS_WITHOUT_CLASS.items():
-        api_spec.components.response(_phrase(code), _fail_response(code, {key: [reason]}))
+    for code, reasons in _common_reasons().items():
+        api_spec.components.response(_phrase(code), _fail_response(code, reasons))
     for code, text in SERVICE_FAULTS.items():
         content = _error_content('Error')
         headers = header_references(error_headers(code))
@@ -129,12 +127,16 @@ def _reasons(errors: Iterable[type[ApiError]]) -> dict[str, list[str]]:
 
 def _shared(code: int, reasons: Reasons, spec: EndpointSpec) -> dict[str, str] | None:
     """Return a reference to the common response, if the operation has no other key."""
-    common = {error.http_code: _reasons([error]) for error in COMMON_ERRORS}
-    for without_class, (key, reason) in KEYS_WITHOUT_CLASS.items():
-        common[without_class] = {key: [reason]}
-    if common.get(code) != reasons or (code == TooManyRequests.http_code and spec.limit):
+    if _common_reasons().get(code) != reasons or (code == TooManyRequests.http_code and spec.limit):
         return None
     return {'$ref': f'#/components/responses/{_phrase(code)}'}
+
+
+@cache
+def _common_reasons() -> Mapping[int, Reasons]:
+    """Return the keys and reasons of the common responses, by status code."""
+    without_class = {code: {key: [text]} for code, (key, text) in KEYS_WITHOUT_CLASS.items()}
+    return without_class | {error.http_code: _reasons([error]) for error in COMMON_ERRORS}
 
 
 def _fail_response(code: int, reasons: Reasons, spec: EndpointSpec | None = None) -> dict[str, Any]:

@@ -56,7 +56,9 @@ DOCUMENT: dict[str, Any] = {
                         'multipart/form-data': {'schema': {'type': 'object'}},
                     },
                 },
-                'responses': {'201': _success(BOAT), '409': FAIL},
+                'responses': {
+                    '201': _success(BOAT), '409': {'description': 'Conflict', 'x-keys': ['name']},
+                },
             },
         },
         '/api/v1/boats/{boat_id}': {

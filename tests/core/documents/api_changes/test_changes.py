@@ -174,6 +174,10 @@ BREAKING = {
         ),
         f'{SHOW}: response 200: media type application/json was removed',
     ),
+    'renamed key of an error': (
+        lambda s: s.create['responses']['409'].update({'x-keys': ['title']}),
+        f'{POST}: response 409: key name was removed',
+    ),
     'removed header of a response': (
         lambda s: s.list['responses']['200'].pop('headers'),
         f'{GET}: response 200: header Link was removed',
@@ -259,6 +263,10 @@ COMPATIBLE = {
     'not modified': (
         lambda s: s.show['responses'].update({'304': {'description': 'Not modified'}}),
         f'{SHOW}: response 304 was added',
+    ),
+    'key of an error': (
+        lambda s: s.create['responses']['409'].update({'x-keys': ['crew', 'name']}),
+        f'{POST}: response 409: key crew was added',
     ),
     'header of a response': (
         lambda s: s.show['responses']['200'].update(headers={'ETag': {'schema': STRING}}),
