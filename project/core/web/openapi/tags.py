@@ -1,8 +1,8 @@
 """Tags of operations: each feature is a tag, and its description is that of its package."""
 
 import inspect
+import sys
 from collections.abc import Iterator
-from importlib import import_module
 
 from flask import Flask
 from werkzeug.routing import Rule
@@ -37,7 +37,7 @@ def module_of_tag(app: Flask, name: str) -> str:
 
 def _text_of(module: str) -> str:
     """Return the first line of the docstring of a feature, without its name."""
-    [line, *_] = (inspect.getdoc(import_module(module)) or '').splitlines() or ['']
+    [line, *_] = (inspect.getdoc(sys.modules[module]) or '').splitlines() or ['']
     _, separator, rest = line.partition(': ')
     text = rest if separator else line
     return text[:1].upper() + text[1:]
