@@ -13,7 +13,7 @@ from project.core.stored_objects import collect_released_objects
 from project.files import service
 from project.files.errors import LinkPasswordWrong
 from project.files.models import Usage, Version
-from project.files.service.garbage_collection import collect_garbage_nightly
+from project.files.service.storage.garbage_collection import collect_garbage_nightly
 from tests.clamd import EICAR
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, state_of, store

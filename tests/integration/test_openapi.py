@@ -91,7 +91,8 @@ class TestSchemas:
 
     def test_close_requests_and_leave_responses_open(self, app):
         specs = app.extensions['endpoint_specs'].values()
-        requests = {schema_name(s) for spec in specs for s in (spec.body, spec.form) if s}
+        # Forms are open: upload widgets send fields of their own.
+        requests = {schema_name(spec.body) for spec in specs if spec.body}
 
         found = specification(app)['components']['schemas']
 

@@ -11,7 +11,7 @@ import pytest
 from config.base import Config
 from config.settings import declared_settings
 from project.auth.service.cleanup import delete_expired
-from project.files.service.garbage_collection import collect_garbage
+from project.files.service.storage.garbage_collection import collect_garbage
 from tests.auth.conftest import SESSIONS
 from tests.auth.factories import PASSWORD, account
 from tests.files.routes.file_requests import multipart

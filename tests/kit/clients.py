@@ -77,7 +77,8 @@ def _ensure_location(app: Flask, response: TestResponse) -> None:
     rule, _ = urls.match(asked.path, asked.method, return_rule=True)
     spec = ENDPOINT_SPECS.of(app)[rule.endpoint, asked.method]
     if spec.without_location is None:
-        url = response.location or ''
+        # The service may be mounted below a path (`SCRIPT_NAME`).
+        url = (response.location or '').removeprefix(asked.environ['SCRIPT_NAME'])
         assert urls.allowed_methods(url), f'{asked.path}: Location {url!r} is no URL of the service'
 
 

@@ -38,8 +38,7 @@ STREAM_CLIENTS = 4
 LARGE_RESPONSE_CLIENTS = 6
 # A large JSON body is received within `BODY_TIMEOUT`, before the user is known. Few routes need it.
 LARGE_JSON_CLIENTS = 2
-# If the client has not read more than this number of bytes of earlier responses, another response
-# still fits into the send buffer.
+# With at most this number of unread bytes, another response still fits into the send buffer.
 MAX_UNREAD_BYTES = 16 * 1024
 # `/healthz` and `/readyz` have separate threads: all others may wait for a database that fails.
 HEALTH_THREADS = 2
@@ -61,8 +60,7 @@ class ApiWorker(PollingWorker):
     bodies_per_client: int = 6
     #: Seconds that a request that hashes a password waits for a thread. Then it gets 503.
     queue_timeout_seconds: float = 2.0
-    #: Seconds that a large body waits for a thread, or for another large body of its client. Then
-    #: it gets 429.
+    #: Seconds that a large body waits for a thread, or for another one of its client. Then: 429.
     stream_queue_timeout_seconds: float = 10.0
     #: Whether this worker runs tasks instead of serving requests (`pre_fork` decides).
     serves_tasks: bool = False

@@ -20,13 +20,6 @@ from .files import (
     trash_file,
     update_file,
 )
-from .garbage_collection import (
-    collect_garbage,
-    garbage_collection_pause_end,
-    pause_garbage_collection,
-    storage_stats,
-)
-from .integrity import IntegrityIssue, check_integrity
 from .links import (
     count_download,
     create_link,
@@ -48,7 +41,14 @@ from .resumable_uploads import (
     delete_upload,
     get_upload,
 )
-from .storage_migration import move_storage
+from .storage.garbage_collection import (
+    collect_garbage,
+    garbage_collection_pause_end,
+    pause_garbage_collection,
+    storage_stats,
+)
+from .storage.integrity import IntegrityIssue, check_integrity
+from .storage.storage_migration import move_storage
 from .thumbnails import THUMBNAIL_EDGES_PIXELS, open_thumbnail
 from .trash import empty_trash
 from .upload_reservations import ReservedUpload, open_upload

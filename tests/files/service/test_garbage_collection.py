@@ -12,8 +12,8 @@ from project.core.storage import storage
 from project.files import service
 from project.files.blobs import key_of
 from project.files.models import Blob
-from project.files.service import garbage_collection
-from project.files.service.garbage_collection import collect_garbage_nightly
+from project.files.service.storage import garbage_collection
+from project.files.service.storage.garbage_collection import collect_garbage_nightly
 from tests.concurrency import RACE_ROUNDS
 from tests.files.factories import FileFactory
 from tests.files.file_io import hash_of, path_of, read, store

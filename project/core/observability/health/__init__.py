@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from project.core.app_values import AppValue
-from project.core.build_info import code_version_and_revision
+from project.core.observability.build_info import code_version_and_revision
 
 from . import (
     checks,  # noqa: F401 - registers the checks of core

@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
-from project.core.build_info import code_version_and_revision
 from project.core.checks import HealthCheck, checks_of
+from project.core.observability.build_info import code_version_and_revision
 from project.core.process_lifetime import is_stopping
 from project.core.web.endpoints.access import public
 from project.core.web.endpoints.endpoint import endpoint

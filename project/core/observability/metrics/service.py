@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from project.core.build_info import code_revision, code_version
 from project.core.metrics import FOLDER_VARIABLE, SampledGauge, Samples
+from project.core.observability.build_info import code_revision, code_version
 from project.core.observability.health.readiness import BACKGROUND_AGE_SECONDS, READINESS
 from project.core.processes import private_memory_bytes, process_name
 from project.core.storage import storage

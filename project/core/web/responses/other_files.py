@@ -11,6 +11,7 @@ from flask import Response
 
 from project.core.clock import now
 from project.core.errors import NotFound
+from project.core.storage.filesystem import is_file
 from project.core.storage.local import LocalFile
 
 from .file_responses import DISPOSITION_HEADERS, send_stored_object
@@ -32,7 +33,7 @@ def send_local_file(path: Path, *, inline: bool = False) -> Response:
     :raises NotFound: if the path is not a file.
     :raises ApiError: as `send_stored_object` does.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise NotFound
     try:
         file = LocalFile(path, path.name)

@@ -58,7 +58,7 @@ class Fleet:
         self.blueprint.post('/<int:harbor>')(
             endpoint(
                 allow=authenticated(), body=BoatRequest, returns=BoatSchema, code=201,
-                errors=[BoatSunk], idempotent=True,
+                errors=[BoatSunk], idempotent=True, without_location='boats have no URL',
             )(self.boat_create)
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ import os
 import tomllib
 from functools import cache
 
-from .git_repository import ROOT, run_git
+from project.core.git_repository import ROOT, run_git
 
 UNKNOWN = 'unknown'
 

@@ -19,8 +19,8 @@ from project.files.errors import UploadNotFound
 from project.files.models import FAILED, Blob, File, Thumbnail, Upload, Usage, Version
 from project.files.partial_uploads import PartialFile
 
-from .quota import count_thumbnail
-from .upload_reservations import cancel_uploads
+from ..quota import count_thumbnail
+from ..upload_reservations import cancel_uploads
 
 
 @dataclass(frozen=True, slots=True)

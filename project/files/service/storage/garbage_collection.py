@@ -28,7 +28,7 @@ from project.files import blobs, partial_uploads
 from project.files.models import Blob, File, Link, Upload, Version
 from project.files.rows import StorageStats
 
-from .files import delete_files
+from ..files import delete_files
 
 # An expired link stays in lists for this time, so that its owner sees why it stopped working.
 EXPIRED_LINK_RETENTION = timedelta(days=30)

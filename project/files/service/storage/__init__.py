@@ -1,0 +1,1 @@
+"""Maintenance of stored content: garbage collection, the integrity check, and moves."""
