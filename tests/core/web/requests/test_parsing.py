@@ -133,8 +133,8 @@ class TestLoadJson:
             (b'{"b": {"a": 1, "\\u0061": 2}}', 'A key is given more than once'),
             (nested(33), 'Nested more than 32 levels deep'),
             (b'{"a":' * 33 + b'1' + b'}' * 33, 'Nested more than 32 levels deep'),
-            (nested(100_000), 'Nested more than 32 levels deep'),
-            (b'[' * 100_000, 'Nested more than 32 levels deep'),
+            (nested(5_000), 'Nested more than 32 levels deep'),
+            (b'[' * 5_000, 'Nested more than 32 levels deep'),
         ],
         ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else '',
     )
@@ -142,6 +142,30 @@ class TestLoadJson:
         response = post(body)
 
         fails_with(response, 'request', status=400, reason=reason)
+
+    @pytest.mark.parametrize(
+        'body',
+        [
+            json.dumps([0] * 10_000).encode(),
+            json.dumps([{'a': 1}] * 5_000).encode(),
+            b'{"a": [%s]}' % b','.join([b'[]'] * 9_999),
+            b'[' * 100_000,
+        ],
+        ids=['numbers', 'objects', 'arrays', 'open arrays'],
+    )
+    def test_returns_413_for_more_than_10_000_values(self, post, body):
+        fails_with(post(body), 'size', status=413, reason='More than 10,000 values')
+
+    @pytest.mark.parametrize(
+        'body',
+        [
+            json.dumps([0] * 9_999).encode(),
+            json.dumps([[], {}] * 4_999 + ['[,' * 50_000]).encode(),
+        ],
+        ids=['numbers', 'empty containers, and a text with brackets'],
+    )
+    def test_accepts_10_000_values(self, post, body):
+        assert post(body).status_code == 422
 
     @pytest.mark.parametrize(
         'body', [nested(32), b'{"a":' * 32 + b'1' + b'}' * 32, b'{"a": "\\ud83c\\udfa9"}']
