@@ -1,7 +1,7 @@
 """Migrations of the feature `users` that change data."""
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import NullPool, create_engine, select
 
 from project.core.database.migrations.folders import script_directory
 from project.core.database.migrations.recording import run_on_connection
@@ -60,7 +60,9 @@ class TestIds:
     def test_are_never_used_again_after_an_upgrade(self, app):
         with app.app_context():
             module = script_directory().get_revision('5b7e21c9d40a').module
-        with create_engine('sqlite://').connect() as connection:
+        # Without a pool, the engine closes the connection at the end of the block.
+        engine = create_engine('sqlite://', poolclass=NullPool)
+        with engine.connect() as connection:
             execute = connection.exec_driver_sql
             for statement in self.STATEMENTS:
                 execute(statement)
