@@ -35,18 +35,21 @@ def service(folder: Path, url: str) -> Iterator[Flask]:
     """
     statements = Blueprint('statements', __name__)
 
+    class StatementQuery(Schema):
+        sql = fields.Str(required=True)
+
     @statements.post('/atomic')
-    @endpoint(allow=public, limit='1000000/hour')
+    @endpoint(allow=public, query=StatementQuery, limit='1000000/hour')
     @atomic()
-    def in_transaction() -> None:
+    def in_transaction(query: dict[str, str]) -> None:
         """Execute a statement inside `atomic`."""
-        db.session.execute(text(request.args['sql']))
+        db.session.execute(text(query['sql']))
 
     @statements.post('/alone')
-    @endpoint(allow=public, limit='1000000/hour')
-    def alone() -> None:
+    @endpoint(allow=public, query=StatementQuery, limit='1000000/hour')
+    def alone(query: dict[str, str]) -> None:
         """Execute a statement in its own transaction, without `atomic`."""
-        execute_in_own_transaction(text(request.args['sql']))
+        execute_in_own_transaction(text(query['sql']))
 
     with kernel_app(folder, statements, SQLALCHEMY_DATABASE_URI=url, TESTING=False) as app:
         yield app

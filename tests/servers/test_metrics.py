@@ -82,7 +82,7 @@ def test_another_process_takes_over(service: Service) -> None:
         kill(ended, signal.SIGKILL)
         wait_for(is_exported)
     # The gauges of the killed processes are gone: the two workers have 8 threads each.
-    wait_for(lambda: scrape(service)['http_server_threads{kind="ordinary"}'] == 16)
+    wait_for(lambda: scrape(service).get('http_server_threads{kind="ordinary"}') == 16)
 
 
 def test_counts_a_response_that_its_client_leaves(service: Service) -> None:

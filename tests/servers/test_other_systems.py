@@ -73,7 +73,7 @@ def test_service_works_and_logs_missing_protections(service: Service) -> None:
     path = f'{url}/files/{file["id"]}'
     content = requests.get(f'{path}/content', headers=headers, timeout=20)
 
-    assert avatar.status_code == 200
+    assert avatar.status_code == 201
     assert content.content == image
     # A task worker makes the thumbnail.
     wait_for(lambda: requests.get(f'{path}/thumbnail', headers=headers).status_code == 200)

@@ -114,7 +114,7 @@ def test_image_tests_pass(user: UnprivilegedUser) -> None:
 def test_files_are_accessible_to_the_user_only(user: UnprivilegedUser, service: Service) -> None:
     headers = create_user(user, service)
     image = encoded(halves(), 'AVIF').getvalue()
-    assert send(service, headers, 'PUT', '/users/me/avatar', image).status_code == 200
+    assert send(service, headers, 'PUT', '/users/me/avatar', image).status_code == 201
     assert send(service, headers, 'POST', '/files', image).status_code == 201
     mail = {'email': 'ada@example.com'}  # with a PIN
     requests.post(f'{service.url}/api/v1/auth/password-resets', json=mail, timeout=10)
