@@ -138,9 +138,7 @@ class TestHandleError:
             assert reason
 
     @pytest.mark.parametrize('case', ['a long line', 'a long header', 'another major version'])
-    def test_lets_a_page_of_an_allowed_origin_read_the_response(
-        self, client: Client, case: str
-    ) -> None:
+    def test_allows_the_pages_of_cors_origins(self, client: Client, case: str) -> None:
         _, request = self.MALFORMED[case]
 
         answer = client.ask(request.replace(b'\r\n', b'\r\nOrigin: https://a.test\r\n', 1))
