@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from .hosts import normal_host
 from .settings import shortened
 
 PLACEHOLDERS = ('change', 'secret', 'example', 'development', 'password', 'testing')
+# The names of headers in use; RFC 9110, section 5.6.2, allows more characters. `*` allows all.
+HEADER_NAME_PATTERN = re.compile(r'\*|[A-Za-z0-9_.-]+')
 LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 
 
@@ -33,6 +36,12 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
         _is_invalid_origin(o) or not o.isascii() or o != o.lower() for o in config['CORS_ORIGINS']
     ):
         yield 'CORS_ORIGINS must be exact origins such as https://app.example.com'
+    names = config['CORS_ALLOW_HEADERS']
+    if wrong := [name for name in names if not HEADER_NAME_PATTERN.fullmatch(name)]:
+        yield (
+            'CORS_ALLOW_HEADERS must be names of headers, separated by spaces, '
+            f'and not {shortened(wrong[0])}'
+        )
     yield from _public_url_faults(config['PUBLIC_URL'], strict=config['STRICT'])
     if wrong := [host for host in config['TRUSTED_HOSTS'] or () if not _is_host(host)]:
         yield (

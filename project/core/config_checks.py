@@ -17,6 +17,8 @@ from .storage import storage_from_url
 from .task_workers.broker import validate_broker_url
 from .web.endpoints.rate_limits import Limiter
 
+# gunicorn reads the path below which the service is mounted (`SCRIPT_NAME`), and does not check it.
+PREFIX_PATTERN = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 CGROUP_LIMIT = Path('/sys/fs/cgroup/memory.max')
 
 
@@ -35,6 +37,9 @@ def find_faults(config: Mapping[str, Any]) -> Iterator[str]:
     broker_schemes = ('amqp', 'amqps', 'redis', 'rediss')
     yield from _server_faults(config, 'TASKS_BROKER_URL', broker_schemes, validate_broker_url)
     yield from _hashing_faults(config)
+    prefix = os.environ.get('SCRIPT_NAME', '')
+    if prefix and not PREFIX_PATTERN.fullmatch(prefix):
+        yield 'SCRIPT_NAME must be a path that begins, but does not end, with a slash: /backend'
 
 
 def find_warnings(config: Mapping[str, Any]) -> Iterator[str]:

@@ -97,6 +97,19 @@ class TestFindFaults:
         assert fault in found
         assert 'hunter2' not in found
 
+    @pytest.mark.parametrize('prefix', ['/backend', '/a/b-2'])
+    def test_finds_no_fault_in_a_valid_prefix(self, monkeypatch, prefix):
+        monkeypatch.setenv('SCRIPT_NAME', prefix)
+
+        assert faults() == []
+
+    @pytest.mark.parametrize('prefix', ['backend', '/backend/', '/', '//a', '/a b', '/a?b', '/a\n'])
+    def test_finds_a_prefix_with_which_no_url_works(self, monkeypatch, prefix):
+        monkeypatch.setenv('SCRIPT_NAME', prefix)
+
+        [fault] = faults()
+        assert fault.startswith('SCRIPT_NAME must be a path')
+
     def test_finds_s3_options_that_the_library_rejects(self, monkeypatch):
         monkeypatch.setenv('AWS_ACCESS_KEY_ID', 'key')
         monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')

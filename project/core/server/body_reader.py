@@ -209,3 +209,17 @@ def use_direct_body_reader(body: Any, unreader: Any) -> object:
     if type(body.reader) is not LengthReader or not body.reader.length:
         return body
     return io.BufferedReader(ContentLengthReader(unreader, body.reader.length))
+
+
+def close_if_unread(request: Any, response: Any) -> Any:
+    """Return a `start_response` that closes the connection if the body was not read completely.
+
+    The rest of the body may never arrive; to wait for it would occupy a thread.
+    """
+
+    def start(*args: Any) -> Any:
+        if is_body_unread(request.body):
+            response.force_close()
+        return response.start_response(*args)
+
+    return start

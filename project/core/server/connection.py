@@ -1,5 +1,6 @@
 """The type of a connection: gunicorn's `TConn`, with the attributes that these workers add."""
 
+from collections.abc import Mapping
 from socket import socket
 from typing import Any, Protocol
 
@@ -18,7 +19,9 @@ class Connection(Protocol):
     timeout: float
     #: The limiter under which the current request runs.
     limiter: ConcurrencyLimiter
-    #: Whether `100 Continue` was sent for the current request.
+    #: The headers with which a page of another origin may read an error response of the worker.
+    cors_headers: Mapping[str, str]
+    #: Whether `100 Continue` was sent for the current request, or must not be sent.
     has_continued: bool
     #: Whether the body of the current request did not arrive in time.
     is_late: bool

@@ -15,7 +15,7 @@ from project.core.web.responses.headers import API
 from .request_metrics import REJECTED
 from .request_state import HEAD_END
 
-CORS_PATTERN = re.compile(rb'\r\norigin:[ \t]*([^\r]*)', re.IGNORECASE)
+CORS_PATTERN = re.compile(rb'\r\norigin:[ \t]*([^\r]*)\r\n', re.IGNORECASE)
 RETRYABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -52,7 +52,11 @@ def cors_headers(received: bytes, origins: Collection[str]) -> dict[str, str]:
     :param received: the bytes of the request that have arrived.
     :param origins: the allowed origins (`CORS_ORIGINS`).
     """
-    match = CORS_PATTERN.search(received, 0, max(0, received.find(HEAD_END)))
+    if not origins:
+        return {}
+    end = received.find(HEAD_END)
+    # A head that is too long may have no end yet.
+    match = CORS_PATTERN.search(received, 0, end + 2 if end >= 0 else len(received))
     origin = match[1].strip().decode('latin-1') if match else ''
     if origin not in origins:
         return {}

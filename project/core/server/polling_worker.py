@@ -26,7 +26,13 @@ from gunicorn.workers import gthread
 from .body_reader import Unreader, set_receive_timeout
 from .connection import Connection
 from .parser_error_responses import cors_headers, error_response
-from .request_state import RequestState, body_bytes, expects_continue, request_state
+from .request_state import (
+    RequestState,
+    body_bytes,
+    expects_continue,
+    has_unknown_coding,
+    request_state,
+)
 from .stopping_worker import StoppingWorker
 
 READ_CHUNK_BYTES = 64 * 1024
@@ -103,9 +109,8 @@ class PollingWorker(StoppingWorker):
         """Send an error response without running the request, and close the connection."""
         request_id = uuid4().hex
         self.log.warning('%s, request id %s', reason, request_id)
-        headers = cors_headers(conn.parser.unreader.take_buffered(), self.cors_origins)
         with suppress(OSError):
-            conn.sock.sendall(error_response(status, request_id, headers))
+            conn.sock.sendall(error_response(status, request_id, conn.cors_headers))
         self.lingering_close(conn)
 
     def lingering_close(self, conn: Connection) -> None:
@@ -122,6 +127,10 @@ class PollingWorker(StoppingWorker):
         else:
             self._wait(conn, RequestState.PARTIAL_HEAD, self._drain)
 
+    def is_too_large(self, received: bytes) -> bool:
+        """Return whether the application will not read the body, because it is too large."""
+        return False
+
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
         for conn in chain(*self.partial.values()):
@@ -131,6 +140,7 @@ class PollingWorker(StoppingWorker):
         conn.init()
         conn.parser.unreader = Unreader(conn.sock)
         conn.has_continued = conn.is_late = False
+        conn.cors_headers = {}
         # A Unix socket has no TCP options, and some kernels do not support this option.
         with suppress(OSError, AttributeError):
             set_receive_timeout(conn.sock, self.rate_window_seconds)
@@ -155,6 +165,11 @@ class PollingWorker(StoppingWorker):
         return state, received
 
     def _proceed(self, conn: Connection, state: RequestState, received: bytes) -> None:
+        if state is not RequestState.PARTIAL_HEAD:
+            conn.cors_headers = cors_headers(received, self.cors_origins)
+            if state in self.partial and self.is_too_large(received):
+                # The application rejects it at once (RFC 9110, section 10.1.1).
+                conn.has_continued, state = True, RequestState.STREAM
         if state in self.partial:
             if state is not RequestState.PARTIAL_HEAD and expects_continue(received):
                 self._send_continue(conn)
@@ -164,6 +179,9 @@ class PollingWorker(StoppingWorker):
         elif state is RequestState.LONG_HEAD:
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self.reject(conn, status, 'The head of a request was too long')
+        elif state is RequestState.STREAM and has_unknown_coding(received):
+            # RFC 9112, section 6.1. gunicorn accepts some codings, and does not decode them.
+            self.reject(conn, HTTPStatus.NOT_IMPLEMENTED, 'A body has an unknown transfer coding')
         else:
             self.run_request(conn, state, received)
 

@@ -75,11 +75,27 @@ def _arrived_state(received: bytes) -> RequestState:
             return RequestState.STREAM
         if encodings:
             return _chunked_state(received, start)
-    measure = CONTENT_LENGTH_PATTERN.search(received, 0, end)
-    length = measure[1].strip() if measure else b'0'
-    if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
+    length = content_length(received)
+    if length is None:
         return RequestState.STREAM
-    return _sized_state(int(length), len(received) - start)
+    return _sized_state(length, len(received) - start)
+
+
+def content_length(received: bytes) -> int | None:
+    """Return the `Content-Length` of a request, or 0; None if it is not a number."""
+    measure = CONTENT_LENGTH_PATTERN.search(received, 0, received.find(HEAD_END))
+    length = measure[1].strip() if measure else b'0'
+    return int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else None
+
+
+def has_unknown_coding(received: bytes) -> bool:
+    """Return whether `Transfer-Encoding` has another coding than `chunked`.
+
+    The server does not decode it, so the application would take the coded bytes for the content.
+    """
+    found = TRANSFER_ENCODING_PATTERN.findall(received, 0, max(0, received.find(HEAD_END)))
+    codings = [coding.strip(b' \t').lower() for coding in b','.join(found).split(b',')]
+    return any(coding not in (b'', b'chunked') for coding in codings)
 
 
 def expects_continue(received: bytes) -> bool:

@@ -20,7 +20,8 @@ from uuid import uuid4
 from project.core.web.endpoints.large_responses import CLAIM_RESPONSE
 from project.core.web.requests.parsing import CLAIM_BODY, START_BODY_TIMEOUT
 
-from .body_reader import BodyRate, is_body_unread, use_direct_body_reader
+from .body_limits import BodyLimits
+from .body_reader import BodyRate, close_if_unread, use_direct_body_reader
 from .client_keys import AddressKey, address_key, credential_key
 from .concurrency_limits import ClientLimiter, ConcurrencyLimiter
 from .connection import Connection
@@ -123,6 +124,7 @@ class ApiWorker(PollingWorker):
         super().load_wsgi()
         application = self.wsgi
         self.password_requests = PasswordRequests(application)
+        self.body_limits = BodyLimits(application)
         settings = getattr(application, 'config', {})
         self.trusted_proxies = settings.get('TRUSTED_PROXIES', 0)
         self.cors_origins = settings.get('CORS_ORIGINS', ())
@@ -133,7 +135,7 @@ class ApiWorker(PollingWorker):
             environ[CLAIM_RESPONSE] = partial(self._claim_response, conn)
             if self._has_large_body(conn):
                 environ[CLAIM_BODY] = partial(self._claim_body, conn)
-                start_response = _close_if_unread(request, start_response.__self__)
+                start_response = close_if_unread(request, start_response.__self__)
             answer: Iterable[bytes] = application(environ, start_response)
             return answer
 
@@ -184,10 +186,19 @@ class ApiWorker(PollingWorker):
         if conn.limiter.acquire(conn, keys):
             super().run_request(conn, state, received)
 
+    def is_too_large(self, received: bytes) -> bool:
+        """Return whether the application will not read the body, because it is too large."""
+        return self.body_limits.are_exceeded(received)
+
+    def handle(self, conn: Connection) -> Any:
+        """Handle the next request of a connection in a thread."""
+        self.current.conn = conn
+        return super().handle(conn)
+
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Handle a request in a thread, with a reader that reads its body in large blocks."""
         req.body = use_direct_body_reader(req.body, req.unreader)
-        self.current.request, self.current.conn = req, conn
+        self.current.request = req
         if conn.has_continued:
             # gunicorn would send `100 Continue` a second time.
             req._expected_100_continue = conn.has_continued = False
@@ -211,7 +222,7 @@ class ApiWorker(PollingWorker):
         self.log.warning('The response has status %d, request id %s', status, request_id)
         with suppress(OSError):
             client.settimeout(1)
-            client.sendall(error_response(status, request_id))
+            client.sendall(error_response(status, request_id, self.current.conn.cors_headers))
 
     def finish_request(self, conn: Connection, future: Future[Any]) -> None:
         """Run the requests that waited for this one; keep the connection or close it."""
@@ -284,17 +295,3 @@ class ApiWorker(PollingWorker):
         before, conn.limiter = conn.limiter, self.large_responses
         conn.limiter.acquire(conn)
         self._submit(before.release(conn))
-
-
-def _close_if_unread(request: Any, response: Any) -> Any:
-    """Return a `start_response` that closes the connection if the body was not read completely.
-
-    The rest of the body may never arrive; to wait for it would occupy a thread.
-    """
-
-    def start(*args: Any) -> Any:
-        if is_body_unread(request.body):
-            response.force_close()
-        return response.start_response(*args)
-
-    return start

@@ -5,7 +5,7 @@ from typing import cast
 from werkzeug.datastructures import FileStorage
 
 from project.core.web.endpoints.access import current_principal
-from project.core.web.endpoints.guard import FORM_OVERHEAD_BYTES
+from project.core.web.endpoints.endpoint_spec import FORM_OVERHEAD_BYTES
 from project.files import service
 
 

@@ -16,6 +16,8 @@ from gunicorn.workers import gthread
 from project.core.errors import ApiError, RequestTimeout, TooManyRequests
 from project.core.server.worker import ApiWorker
 from project.core.web.endpoints import large_responses
+from project.core.web.endpoints.access import public
+from project.core.web.endpoints.endpoint_spec import EndpointSpec, max_body_bytes
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
 
 # gunicorn waits at most two seconds for open connections when a worker ends.
@@ -52,6 +54,7 @@ def create_app() -> Flask:
     """Return the small application."""
     app = Flask(__name__, static_folder=None)
     app.config['MAX_CONTENT_LENGTH'] = 1 << 40
+    app.config['UPLOAD_MAX_SIZE'] = 1_000_000
     app.config['CORS_ORIGINS'] = ['https://a.test']
     for kind in (RequestTimeout, TooManyRequests):
         app.register_error_handler(kind, fail)
@@ -63,6 +66,9 @@ def create_app() -> Flask:
     def identify() -> None:
         if 'User' in request.headers:
             g.principal = SimpleNamespace(user_id=int(request.headers['User']))
+        spec = app.extensions['endpoint_specs'].get((request.endpoint, request.method))
+        if spec:
+            request.max_content_length = max_body_bytes(spec, app.config)
 
     @app.get('/answered')
     def answered() -> tuple[str, dict[str, str]]:
@@ -94,6 +100,8 @@ def create_app() -> Flask:
     def json() -> dict[str, int]:
         receive_json()
         return {'size': len(request.get_data())}
+
+    app.post('/limited', endpoint='limited')(echo)
 
     @app.post('/ignore')
     def ignore() -> str:
@@ -135,7 +143,10 @@ def create_app() -> Flask:
         response.headers['X-Content-Type-Options'] = 'nosniff'
         return response
 
-    app.extensions['endpoint_specs'] = {('slow', 'GET'): SimpleNamespace(hashes_password=True)}
+    app.extensions['endpoint_specs'] = {
+        ('slow', 'GET'): EndpointSpec(allow=public, hashes_password=True),
+        ('limited', 'POST'): EndpointSpec(allow=public, max_body_setting='UPLOAD_MAX_SIZE'),
+    }
     return app
 
 

@@ -48,8 +48,17 @@ class TestCorsHeaders:
         assert headers['Access-Control-Allow-Origin'] == 'https://a.test'
         assert 'Retry-After' in headers['Access-Control-Expose-Headers']
 
+    def test_allow_it_before_the_head_has_ended(self) -> None:
+        assert cors_headers(self.HEAD[:-2] + b'X-Many: 1', ['https://a.test'])
+
     @pytest.mark.parametrize(
-        'received', [HEAD.replace(b'a.test', b'b.test'), b'GET / HTTP/1.1\r\n\r\n' + HEAD, b'']
+        'received',
+        [
+            HEAD.replace(b'a.test', b'b.test'),
+            b'GET / HTTP/1.1\r\n\r\n' + HEAD,
+            b'GET / HTTP/1.1\r\nOrigin: https://a.test',
+            b'',
+        ],
     )
     def test_are_missing_for_all_others(self, received: bytes) -> None:
         assert cors_headers(received, ['https://a.test']) == {}

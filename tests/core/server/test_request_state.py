@@ -14,6 +14,7 @@ from project.core.server.request_state import (
     RequestState,
     body_bytes,
     expects_continue,
+    has_unknown_coding,
     request_state,
 )
 
@@ -141,6 +142,27 @@ class TestRequestState:
         body = b'a\r\nTransfer-Encoding: chunked\r\nContent-Length: 999999\r\n\r\n'
 
         assert request_state(post(len(body)) + body) is RequestState.WHOLE
+
+
+class TestHasUnknownCoding:
+    @pytest.mark.parametrize(
+        'value',
+        [
+            'gzip, chunked', 'x-gzip,chunked', 'chunked, gzip', 'deflate', 'compress', 'identity',
+            'chunked\r\nTransfer-Encoding: GZIP', 'chunked;q=1',
+        ],
+    )  # fmt: skip
+    def test_returns_true_for_any_coding_but_chunked(self, value: str) -> None:
+        head = get('/', f'Transfer-Encoding: {value}')
+
+        assert has_unknown_coding(head)
+        assert request_state(head) is RequestState.STREAM
+
+    @pytest.mark.parametrize(
+        'head', [CHUNKED, CHUNKED.upper(), get(), CHUNKED + b'\r\nTransfer-Encoding: gzip', b'']
+    )
+    def test_returns_false_for_all_others(self, head: bytes) -> None:
+        assert not has_unknown_coding(head)
 
 
 class TestExpectsContinue:

@@ -137,6 +137,22 @@ class TestHandleError:
             [reason] = answer.json['data']['request']
             assert reason
 
+    @pytest.mark.parametrize('case', ['a long line', 'a long header', 'another major version'])
+    def test_allows_the_pages_of_cors_origins(self, client: Client, case: str) -> None:
+        _, request = self.MALFORMED[case]
+
+        answer = client.ask(request.replace(b'\r\n', b'\r\nOrigin: https://a.test\r\n', 1))
+
+        assert answer.headers['access-control-allow-origin'] == 'https://a.test'
+
+    def test_returns_501_for_a_coded_body(self, client: Client) -> None:
+        coded = CHUNKED.replace(b'chunked', b'gzip, chunked') + b'3\r\nabc\r\n0\r\n\r\n'
+        answer = client.ask(coded)
+
+        assert (answer.status, answer.headers['connection']) == (501, 'close')
+        assert answer.json['code'] == 501
+        assert client.is_closed()
+
     def test_returns_the_headers_of_every_response(self, client: Client) -> None:
         headers = client.ask(b'garbage\r\n\r\n').headers
 
@@ -202,6 +218,15 @@ class TestEnqueueReq:
 
         assert client.ask(post(len(body), 'Expect: 100-continue')).status == 100
         assert client.ask(body).json['size'] == len(body)
+
+    @pytest.mark.parametrize('headers', [[], ['Expect: 100-continue']], ids=['sent', 'expected'])
+    def test_rejects_a_body_that_is_too_large_before_it_arrives(
+        self, client: Client, headers: list[str]
+    ) -> None:
+        answer = client.ask(post(5_000_000, *headers, path='/limited'))
+
+        assert (answer.status, answer.headers['connection']) == (413, 'close')
+        assert client.is_closed()
 
     def test_rejects_an_endless_head_at_once(self, client: Client) -> None:
         answer = client.ask(get('/', *['X-Many: 1'] * 4000)[:-2])

@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -55,7 +56,11 @@ class MetricsExporter:
         self._folder: Path | None = None
 
     def start(self) -> None:
-        """Store the values of this process, and of those that it forks, from now on."""
+        """Store the values of this process, and of those that it forks, from now on.
+
+        Log one warning if another program occupies the address, and continue.
+        """
+        self._warn_if_occupied()
         self._folder = Path(tempfile.mkdtemp(prefix='metrics-'))
         atexit.register(_delete_folder, self._folder, os.getpid())
         enable_metrics(self._folder)
@@ -83,6 +88,19 @@ class MetricsExporter:
         yield from stored.collect()  # type: ignore[no-untyped-call]
         yield from self._samples()
 
+    def _warn_if_occupied(self) -> None:
+        """Bind the address once, before the processes of this service compete for it."""
+        try:
+            family, kind, protocol, _, target = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            with socket.socket(family, kind, protocol) as trial:
+                # As the HTTP server does: closed connections of an earlier process are no obstacle.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(target)
+        except OSError as error:
+            log.warning('METRICS_ADDRESS %s is not usable: %s', self.address, error)
+
     def _serve(self) -> None:
         is_exporting = False
         while True:
@@ -101,7 +119,8 @@ class MetricsExporter:
         try:
             start_http_server(self._port, self._host, registry)
         except OSError as error:
-            # Usually the address is in use by another process of this service.
+            # Usually the address is in use by another process of this service. For another program,
+            # `start` has logged a warning.
             level = logging.DEBUG if error.errno == EADDRINUSE else logging.WARNING
             log.log(level, 'METRICS_ADDRESS %s: %s', self.address, error)
             return False

@@ -38,6 +38,9 @@ from .idempotency import IDEMPOTENCY_RULE, can_be_idempotent
 # A Flask endpoint and a method: (`api_v1.users.user`, `PATCH`).
 Route: TypeAlias = tuple[str, str]
 
+# The maximum size of a multipart form, not counting the content of its file.
+FORM_OVERHEAD_BYTES = 64 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSpec:
@@ -194,6 +197,13 @@ def spec_of(app: Flask, endpoint: str, method: str) -> EndpointSpec | None:
     handler = handler_of(app.view_functions[endpoint], method)
     spec: EndpointSpec | None = getattr(handler, 'endpoint_spec', None)
     return spec
+
+
+def max_body_bytes(spec: EndpointSpec, config: Mapping[str, Any]) -> int:
+    """Return the maximum size of a request body for an endpoint."""
+    if spec.max_body_setting is None:
+        return int(config['MAX_CONTENT_LENGTH'])
+    return int(config[spec.max_body_setting]) + FORM_OVERHEAD_BYTES
 
 
 def handler_of(view: Any, method: str) -> Callable[..., object] | None:

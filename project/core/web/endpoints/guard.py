@@ -32,11 +32,13 @@ from .access import (
     current_principal,
     set_current,
 )
-from .endpoint_spec import ENDPOINT_SPECS, EndpointSpec, collect_endpoint_specs
+from .endpoint_spec import (
+    ENDPOINT_SPECS,
+    EndpointSpec,
+    collect_endpoint_specs,
+    max_body_bytes,
+)
 from .rate_limits import enforce_rate_limit
-
-# The maximum size of a multipart form, not counting the content of its file.
-FORM_OVERHEAD_BYTES = 64 * 1024
 
 IDENTIFY: AppValue[Callable[[str], Principal | None]] = AppValue('identify')
 RELOAD_PRINCIPAL: AppValue[Callable[[Principal], Principal | None]] = AppValue('reload_principal')
@@ -75,8 +77,7 @@ def guard() -> None:
     if spec is None:
         return
     g.endpoint_spec = spec
-    if spec.max_body_setting:
-        request.max_content_length = current_app.config[spec.max_body_setting] + FORM_OVERHEAD_BYTES
+    request.max_content_length = max_body_bytes(spec, current_app.config)
     if spec.body:
         receive_json()
     if spec.allow.kind != 'public':
