@@ -135,6 +135,24 @@ class EndpointSpec:
         return self.has_ranges or bool(self.returns) or 'ETag' in self.extra_response_headers
 
     @property
+    def compares_etag(self) -> bool:
+        """Return whether the service compares `If-Match` in a write."""
+        # Other preconditions, such as the version of tus, have other keys.
+        return any(
+            error.http_code == PreconditionFailed.http_code
+            and error.field == PreconditionFailed.field
+            for error in self.errors
+        )
+
+    def rejects_if_match(self, method: str) -> bool:
+        """Return whether the route writes, and the URL has no `ETag` that the write compares.
+
+        Then no tag in `If-Match` can be the current one (RFC 9110 §13.1.1). A POST creates another
+        object.
+        """
+        return method in ('PUT', 'PATCH', 'DELETE') and not self.compares_etag
+
+    @property
     def _may_stream(self) -> bool:
         """Return whether users may send bodies. Their concurrent number is limited per user."""
         return self.reads_body and self.allow.kind != 'public'
@@ -173,7 +191,7 @@ class EndpointSpec:
             yield ContentEncodingUnsupported
         # All routes reject undeclared parameters of the query.
         yield UnprocessableContent
-        if self.has_etag and method in SAFE_METHODS:
+        if (self.has_etag and method in SAFE_METHODS) or self.rejects_if_match(method):
             yield PreconditionFailed
         if self.idempotent:
             yield from IDEMPOTENCY_ERRORS
