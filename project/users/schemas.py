@@ -43,7 +43,7 @@ class UserSchema(Schema):
     version = fields.Int(
         metadata={
             'description': 'A number that grows with each change, except the deletion of a role. '
-            'Compare the `ETag` instead.'
+            '`If-Match` compares the `ETag`, not this number.'
         }
     )
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
@@ -112,7 +112,10 @@ class RoleSchema(Schema):
         },
     )
     version = fields.Int(
-        metadata={'description': 'A number that grows with each change. Compare the `ETag` instead.'}
+        metadata={
+            'description': 'A number that grows with each change. `If-Match` compares the `ETag`, '
+            'not this number.'
+        }
     )
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
     updated_at = Timestamp(metadata={'description': 'The time of the last change.'})

@@ -3,11 +3,13 @@
 import re
 from itertools import combinations
 
+from project.core.security.tokens import new_token, token_kinds
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.examples import example_of
 from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
 from project.core.web.openapi.paths import documented_rules
+from project.core.web.requests.fields import Token
 from project.core.web.routing import URL_ARGUMENT_PATTERN
 from tests.auth.factories import CredentialFactory, SessionFactory
 from tests.files.file_io import store
@@ -52,6 +54,19 @@ class TestExamples:
             schema().load(example_of(schema))
         assert len(bodies) > 3
 
+    def test_have_tokens_of_a_kind_that_exists(self, app):
+        bodies = {spec.body for spec in app.extensions['endpoint_specs'].values() if spec.body}
+
+        tokens = [
+            field.metadata['example']
+            for schema in bodies
+            for field in schema._declared_fields.values()
+            if isinstance(field, Token) and 'example' in field.metadata
+        ]
+
+        assert {token[:3] for token in tokens} <= token_kinds().keys()
+        assert tokens
+
     def test_succeed_except_those_that_lack_a_secret_or_an_id(self, app):
         # The user whom `flask db seed` creates.
         ada = AdminFactory(username='ada', email='ada@example.com')
@@ -65,7 +80,9 @@ class TestExamples:
             if (example := example_in(operation)) is None:
                 continue
             # Some requests end other sessions.
-            client = bearer_client(app, SessionFactory(user=ada).token)
+            token = new_token('pst')
+            SessionFactory(user=ada, token=token)
+            client = bearer_client(app, token)
             url = re.sub(r'{(\w+)}', lambda match: str(values[match[1]]), path)
 
             response = client.open(url, method=method.upper(), json=example)

@@ -89,7 +89,7 @@ class SessionRefreshRequest(Schema):
         required=True,
         metadata={
             'description': 'The `refresh_token` of the session.',
-            'example': f'{REFRESH_TOKEN}_0123456789',
+            'example': 'prt_0123456789',
         },
     )
 
