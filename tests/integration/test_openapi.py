@@ -34,7 +34,7 @@ def keys_of(document, response):
     return (document['components']['responses'][name] if name else response)['x-keys']
 
 
-# The operations whose examples cannot succeed, and what is missing.
+# The operations with an example that fails, and the missing value.
 INCOMPLETE = {
     'acceptInvitation': 'the code of a mail',
     'confirmEmailChange': 'the PIN of a mail',

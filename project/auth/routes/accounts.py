@@ -16,7 +16,6 @@ from project.users.schemas import Username, UserSchema
 
 from . import blueprint
 
-
 # The example of an email address that no user has.
 NEW_EMAIL = 'sofia@example.com'
 

@@ -22,7 +22,6 @@ from project.users.schemas import Username, UserSchema
 
 from . import blueprint
 
-
 # The example of an email address that no user has.
 INVITED_EMAIL = 'chien-shiung@example.com'
 

@@ -56,7 +56,8 @@ class EndpointSpec:
         request header, only requests with this header hash a password.
     :param versioned: whether the `ETag` of the response is the version of the object. On other
         JSON routes, `GET` has a hash as its `ETag`. A write that compares `If-Match` declares the
-        error of its service, a subclass of `PreconditionFailed`.
+        error of its service, a subclass of `PreconditionFailed`. If another PUT, PATCH or DELETE
+        gets a tag in `If-Match`, the guard returns 412.
     :param security_headers: the security headers; by default those of the API, the strictest.
     :param produces, consumes: the media type of the response and of the request, if it is not JSON;
         `produces=''` for a response without a body.
