@@ -3,7 +3,7 @@
 import re
 from itertools import combinations
 
-from project.core.security.tokens import new_token, token_kinds
+from project.core.security.tokens import token_kinds
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.examples import example_of
@@ -11,39 +11,6 @@ from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
 from project.core.web.openapi.paths import documented_rules
 from project.core.web.requests.fields import Token
 from project.core.web.routing import URL_ARGUMENT_PATTERN
-from tests.auth.factories import CredentialFactory, SessionFactory
-from tests.files.file_io import store
-from tests.kit.clients import bearer_client
-from tests.kit.responses import reasons
-from tests.users.factories import AdminFactory, UserFactory
-
-
-def operations_of(app):
-    for path, methods in specification(app)['paths'].items():
-        for method, operation in methods.items():
-            yield path, method, operation
-
-
-def example_in(operation):
-    content = operation.get('requestBody', {}).get('content', {})
-    return content.get('application/json', {}).get('example')
-
-
-def keys_of(document, response):
-    name = response.get('$ref', '').rpartition('/')[2]
-    return (document['components']['responses'][name] if name else response)['x-keys']
-
-
-# The operations with an example that fails, and the missing value.
-INCOMPLETE = {
-    'acceptInvitation': 'the code of a mail',
-    'confirmEmailChange': 'the PIN of a mail',
-    'confirmTotp': 'a code of an authenticator',
-    'createArchive': 'the ids of files',
-    'refreshSession': 'the refresh token of a session',
-    'resetPassword': 'the PIN of a mail',
-    'verifyAccount': 'the PIN of a mail',
-}
 
 
 class TestExamples:
@@ -66,33 +33,6 @@ class TestExamples:
 
         assert {token[:3] for token in tokens} <= token_kinds().keys()
         assert tokens
-
-    def test_succeed_except_those_that_lack_a_secret_or_an_id(self, app):
-        # The user whom `flask db seed` creates.
-        ada = AdminFactory(username='ada', email='ada@example.com')
-        CredentialFactory(user=ada)
-        values = {
-            'user': UserFactory().id, 'user_id': UserFactory().id, 'name': 'editor',
-            'file_id': store(ada.id).id,
-        }  # fmt: skip
-        failed = {}
-        for path, method, operation in operations_of(app):
-            if (example := example_in(operation)) is None:
-                continue
-            # Some requests end other sessions.
-            token = new_token('pst')
-            SessionFactory(user=ada, token=token)
-            client = bearer_client(app, token)
-            url = re.sub(r'{(\w+)}', lambda match: str(values[match[1]]), path)
-
-            response = client.open(url, method=method.upper(), json=example)
-
-            declared = operation['responses'].get(str(response.status_code))
-            assert declared, (path, response.text)
-            if response.status_code >= 300:
-                failed[operation['operationId']] = response.text
-                assert reasons(response).keys() <= set(keys_of(specification(app), declared))
-        assert failed.keys() == INCOMPLETE.keys(), failed
 
 
 def schemas_in(value):
