@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.auth.factories import CredentialFactory
 
-# The requests whose examples fail, and what the example lacks.
+# The requests with an example that fails, and the missing value.
 INCOMPLETE_EXAMPLES = {
     'PUT email_change_replace': 'the PIN of a mail',
     'PUT invitation_replace': 'the code of a mail',

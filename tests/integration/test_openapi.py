@@ -3,13 +3,11 @@
 import re
 from itertools import combinations
 
-from project.core.security.tokens import token_kinds
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.examples import example_of
 from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
 from project.core.web.openapi.paths import documented_rules
-from project.core.web.requests.fields import Token
 from project.core.web.routing import URL_ARGUMENT_PATTERN
 
 
@@ -20,19 +18,6 @@ class TestExamples:
         for schema in bodies:
             schema().load(example_of(schema))
         assert len(bodies) > 3
-
-    def test_have_tokens_of_a_kind_that_exists(self, app):
-        bodies = {spec.body for spec in app.extensions['endpoint_specs'].values() if spec.body}
-
-        tokens = [
-            field.metadata['example']
-            for schema in bodies
-            for field in schema._declared_fields.values()
-            if isinstance(field, Token) and 'example' in field.metadata
-        ]
-
-        assert {token[:3] for token in tokens} <= token_kinds().keys()
-        assert tokens
 
 
 def schemas_in(value):
