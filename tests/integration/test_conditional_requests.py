@@ -20,6 +20,7 @@ from tests.conditional_routes import (
     unconditional_writes,
 )
 from tests.core.images.decoders import decode_in_process
+from tests.kit.responses import reasons
 from tests.users.factories import AdminFactory
 
 FEATURES = [CORE, *(feature.name for feature in find_features())]
@@ -99,8 +100,9 @@ class TestWrites:
 
                 response = samples.client.open(url, method=method, headers=headers, json={})
 
-                has_key = 'etag' in (response.json['data'] or {})
-                if (response.status_code == 412 and has_key) != is_rejected:
+                # Without the version of tus, 412 has another key.
+                got = response.status_code == 412 and 'etag' in reasons(response)
+                if got != is_rejected:
                     wrong.append(f'{method} {rule.rule} {value}: {response.status}')
 
         assert wrong == []
