@@ -82,6 +82,15 @@ def conditional_routes(app: Flask, methods: tuple[str, ...]) -> Iterator[Conditi
                 yield ConditionalRoute(rule, method, spec, CORE if is_core else parts[1])
 
 
+def unconditional_writes(app: Flask) -> Iterator[tuple[Rule, str]]:
+    """Yield the routes that write an object without comparing an ETag, and their methods."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted({'PUT', 'PATCH', 'DELETE'} & {*(rule.methods or ())}):
+            spec = ENDPOINT_SPECS.of(app).get((rule.endpoint, method))
+            if spec and not compares_etag(spec):
+                yield rule, method
+
+
 def compares_etag(spec: EndpointSpec) -> bool:
     """Return whether a write declares that it compares `If-Match`."""
     key = PreconditionFailed.field

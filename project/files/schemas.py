@@ -39,7 +39,10 @@ class StoredFileSchema(Schema):
         metadata={'description': 'The SHA-256 hash of the content in hexadecimal digits.'}
     )
     version = fields.Int(
-        metadata={'description': 'A number that grows with each change; also the `ETag`.'}
+        metadata={
+            'description': 'A number that grows with each change. `If-Match` compares the `ETag`, '
+            'not this number.'
+        }
     )
     tags = fields.List(fields.Str(), metadata={'description': 'The tags of the file.'})
     created_at = Timestamp(metadata={'description': 'The time of the upload.'})

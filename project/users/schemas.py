@@ -41,7 +41,10 @@ class UserSchema(Schema):
         metadata={'description': 'Whether the user can log in.'},
     )
     version = fields.Int(
-        metadata={'description': 'A number that grows with each change; also the `ETag`.'}
+        metadata={
+            'description': 'A number that grows with each change, except the deletion of a role. '
+            '`If-Match` compares the `ETag`, not this number.'
+        }
     )
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
     updated_at = Timestamp(metadata={'description': 'The time of the last change.'})
@@ -109,7 +112,10 @@ class RoleSchema(Schema):
         },
     )
     version = fields.Int(
-        metadata={'description': 'A number that grows with each change; also the `ETag`.'}
+        metadata={
+            'description': 'A number that grows with each change. `If-Match` compares the `ETag`, '
+            'not this number.'
+        }
     )
     created_at = Timestamp(metadata={'description': 'The time of the creation.'})
     updated_at = Timestamp(metadata={'description': 'The time of the last change.'})

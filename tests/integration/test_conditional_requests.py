@@ -1,5 +1,7 @@
 """HTTP: every route with an ETag obeys every precondition (RFC 9110 §13)."""
 
+from uuid import UUID
+
 import pytest
 
 from project.core.database.session import db
@@ -15,8 +17,10 @@ from tests.conditional_routes import (
     conditional_routes,
     contradictions,
     etag_before_write,
+    unconditional_writes,
 )
 from tests.core.images.decoders import decode_in_process
+from tests.kit.responses import reasons
 from tests.users.factories import AdminFactory
 
 FEATURES = [CORE, *(feature.name for feature in find_features())]
@@ -83,6 +87,26 @@ class TestWrites:
                 found += contradictions(WRITE_CELLS, send, route, shown)
 
         assert found == []
+
+    def test_reject_each_tag_where_no_etag_is_compared(self, app, samples):
+        kinds = {'"1"': True, 'W/"1"': True, 'garbage': True, '*': False}
+        routes = list(unconditional_writes(app))
+        wrong = []
+        for rule, method in routes:
+            values = dict.fromkeys(rule.arguments, UUID(int=7))
+            url = app.url_map.bind('localhost').build(rule.endpoint, values, method)
+            for value, is_rejected in kinds.items():
+                headers = {'If-Match': value}
+
+                response = samples.client.open(url, method=method, headers=headers, json={})
+
+                # Without the version of tus, 412 has another key.
+                got = response.status_code == 412 and 'etag' in reasons(response)
+                if got != is_rejected:
+                    wrong.append(f'{method} {rule.rule} {value}: {response.status}')
+
+        assert wrong == []
+        assert routes
 
     def test_compare_the_etag_of_every_object_with_versions(self, app):
         """Without it, a client that sends `If-Match` would overwrite another change."""

@@ -2,39 +2,13 @@
 
 import re
 from itertools import combinations
-from uuid import UUID
 
-from project.core.security.permissions import all_permissions
 from project.core.web.endpoints.schema_names import schema_name
 from project.core.web.openapi.document import specification
 from project.core.web.openapi.examples import example_of
 from project.core.web.openapi.operations import URL_ARGUMENT_SCHEMAS
 from project.core.web.openapi.paths import documented_rules
 from project.core.web.routing import URL_ARGUMENT_PATTERN
-from tests.kit.responses import reasons
-from tests.users.factories import UserFactory
-
-
-def operations_of(app):
-    for path, methods in specification(app)['paths'].items():
-        for method, operation in methods.items():
-            yield path, method, operation
-
-
-def example_in(operation):
-    content = operation.get('requestBody', {}).get('content', {})
-    return content.get('application/json', {}).get('example')
-
-
-def keys_of(document, response):
-    name = response.get('$ref', '').rpartition('/')[2]
-    return (document['components']['responses'][name] if name else response)['x-keys']
-
-
-def sent_path(path, user):
-    """Return a path with values for its arguments: a user, and objects that do not exist."""
-    values = {'user': user.id, 'user_id': user.id, 'name': 'editor', 'number': 1}
-    return re.sub(r'{(\w+)}', lambda match: str(values.get(match[1], UUID(int=7))), path)
 
 
 class TestExamples:
@@ -44,26 +18,6 @@ class TestExamples:
         for schema in bodies:
             schema().load(example_of(schema))
         assert len(bodies) > 3
-
-    def test_return_success_or_a_declared_key(self, app, as_user):
-        succeeded = []
-        for path, method, operation in operations_of(app):
-            if (example := example_in(operation)) is None:
-                continue
-            # An example may change the user.
-            user = UserFactory(roles=['admin'])
-            client = as_user(user, permissions=all_permissions())
-            sent = {'method': method.upper(), 'json': example}
-
-            response = client.open(sent_path(path, user), **sent)
-
-            assert str(response.status_code) in operation['responses'], (path, response.text)
-            if response.status_code < 300:
-                succeeded.append(operation['operationId'])
-            else:
-                found = operation['responses'][str(response.status_code)]
-                assert reasons(response).keys() <= set(keys_of(specification(app), found))
-        assert {'createUser', 'updateUser', 'updateCurrentUser', 'replaceRole'} <= set(succeeded)
 
 
 def schemas_in(value):

@@ -13,6 +13,7 @@ from project.core.database.session import db
 from project.core.errors import ApiError
 from project.core.observability.logging import FORMATTERS
 from project.core.security.tokens import TOKEN_PATTERN, new_family, new_token, token_kinds
+from project.core.web.requests.fields import Token
 from tests.auth.factories import account
 from tests.feature_modules import feature_modules
 
@@ -96,3 +97,18 @@ class TestTokenPattern:
         configuration = (ROOT / 'deploy' / 'nginx.conf').read_text(encoding='utf-8')
 
         assert TOKEN_PATTERN.pattern.replace('(', '(?<kind>', 1) in configuration
+
+
+class TestExamples:
+    def test_begin_with_a_registered_prefix(self, app):
+        bodies = {spec.body for spec in app.extensions['endpoint_specs'].values() if spec.body}
+
+        tokens = [
+            field.metadata['example']
+            for schema in bodies
+            for field in schema._declared_fields.values()
+            if isinstance(field, Token) and 'example' in field.metadata
+        ]
+
+        assert {token.partition('_')[0] for token in tokens} <= set(KINDS)
+        assert tokens

@@ -16,17 +16,20 @@ from project.users.schemas import Username, UserSchema
 
 from . import blueprint
 
+# The example of an email address that no user has.
+NEW_EMAIL = 'sofia@example.com'
+
 
 class AccountCreateRequest(Schema):
     """A registration."""
 
-    username = Username(required=True)
-    email = EmailAddress(required=True)
+    username = Username(required=True, metadata={'example': 'sofia'})
+    email = EmailAddress(required=True, metadata={'example': NEW_EMAIL})
     password = Password(required=True, min=8)
     name = Text(
         max=80,
         load_default='',
-        metadata={'description': 'The name that others see.', 'example': 'Ada Lovelace'},
+        metadata={'description': 'The name that others see.', 'example': 'Sofia Kovalevskaya'},
     )
 
 
@@ -58,7 +61,7 @@ def account_create(body: AccountCreateBody) -> None:
 class VerificationCreateRequest(Schema):
     """The email address of a pending registration."""
 
-    email = EmailAddress(required=True)
+    email = EmailAddress(required=True, metadata={'example': NEW_EMAIL})
 
 
 class VerificationCreateBody(TypedDict):
@@ -87,7 +90,7 @@ def verification_create(body: VerificationCreateBody) -> None:
 class VerificationReplaceRequest(Schema):
     """The confirmation of a registration: email address, PIN and password."""
 
-    email = EmailAddress(required=True)
+    email = EmailAddress(required=True, metadata={'example': NEW_EMAIL})
     pin = PinCode(required=True)
     password = Password(required=True)
 

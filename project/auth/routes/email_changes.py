@@ -20,7 +20,7 @@ from . import blueprint
 class EmailChangeCreateRequest(Schema):
     """The new email address."""
 
-    new_email = EmailAddress(required=True)
+    new_email = EmailAddress(required=True, metadata={'example': 'lovelace@example.com'})
 
 
 class EmailChangeCreateBody(TypedDict):

@@ -22,11 +22,14 @@ from project.users.schemas import Username, UserSchema
 
 from . import blueprint
 
+# The example of an email address that no user has.
+INVITED_EMAIL = 'chien-shiung@example.com'
+
 
 class InvitationCreateRequest(Schema):
     """The email address to invite, and the roles of the new user."""
 
-    email = EmailAddress(required=True)
+    email = EmailAddress(required=True, metadata={'example': INVITED_EMAIL})
     roles = fields.List(
         fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],
@@ -61,7 +64,7 @@ def invitation_create(body: InvitationCreateBody) -> None:
 class InvitationReplaceRequest(Schema):
     """The acceptance of an invitation: code, password, and username if the user is new."""
 
-    email = EmailAddress(required=True)
+    email = EmailAddress(required=True, metadata={'example': INVITED_EMAIL})
     code = Text(
         required=True,
         min=1,

@@ -89,7 +89,7 @@ class SessionRefreshRequest(Schema):
         required=True,
         metadata={
             'description': 'The `refresh_token` of the session.',
-            'example': 'ref_0123456789',
+            'example': 'prt_0123456789',
         },
     )
 
@@ -135,7 +135,7 @@ class SessionReauthenticateBody(TypedDict):
 @endpoint(
     allow=authenticated(), body=SessionReauthenticateRequest, returns=LoginSchema, code=201,
     limit='60/minute', hashes_password=True,
-    without_location='The session exists already, and its tokens have no URL.',
+    location=('.session_delete', 'session_id', 'session.id'),
     errors=[*FACTOR_ERRORS, WrongCredentials, SessionNotFound, TooManyAttempts],
 )  # fmt: skip
 def session_reauthenticate(body: SessionReauthenticateBody) -> service.Login:

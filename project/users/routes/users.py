@@ -74,9 +74,9 @@ class UserListQuery(ListQuery):
 class UserReplaceRequest(Schema):
     """The replaceable fields of a user."""
 
-    username = Username(required=True)
-    email = EmailAddress(required=True)
-    name = Text(max=80, load_default='', metadata={'example': 'Ada Lovelace'})
+    username = Username(required=True, metadata={'example': 'emmy'})
+    email = EmailAddress(required=True, metadata={'example': 'emmy@example.com'})
+    name = Text(max=80, load_default='', metadata={'example': 'Emmy Noether'})
     bio = Text(max=1000, lines=True, load_default='')
 
 
@@ -92,6 +92,10 @@ class UserReplaceBody(TypedDict):
 class UserCreateRequest(UserReplaceRequest):
     """A new user."""
 
+    # The examples differ from those for PUT, so that both requests succeed.
+    username = Username(required=True, metadata={'example': 'rosalind'})
+    email = EmailAddress(required=True, metadata={'example': 'rosalind@example.com'})
+    name = Text(max=80, load_default='', metadata={'example': 'Rosalind Franklin'})
     roles = fields.List(
         fields.Str(validate=validate.Length(1, 32)),
         load_default=lambda: [MEMBER],

@@ -39,13 +39,6 @@ def by_query(client, name):
     return client.post(f'{URL}?name={quote(name)}', data=b'x')
 
 
-def by_raw_query(client, name):
-    """Upload bytes; the query names the file, without percent-encoding of bytes above 127."""
-    query = ''.join(chr(byte) if byte > 127 else quote(bytes([byte])) for byte in name)
-    environ = {'QUERY_STRING': f'name={query}'}
-    return client.post(URL, data=b'x', environ_overrides=environ)
-
-
 def by_tus(client, name):
     """Upload bytes with the tus protocol, and return the metadata of the file."""
     header = f'filename {b64encode(name).decode()}'
@@ -60,8 +53,6 @@ def ways_of(name, other):
     :param other: the URL of a file that can be renamed.
     """
     ways = [form, by_field, by_query, by_tus]
-    if not name.isascii():
-        ways.append(by_raw_query)
     # Bytes that are not UTF-8 cannot be in a JSON document.
     with suppress(UnicodeDecodeError):
         text = name.decode()

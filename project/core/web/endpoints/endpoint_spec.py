@@ -59,7 +59,8 @@ class EndpointSpec:
         request header, only requests with this header hash a password.
     :param versioned: whether the `ETag` of the response is the version of the object. On other
         JSON routes, `GET` has a hash as its `ETag`. A write that compares `If-Match` declares the
-        error of its service, a subclass of `PreconditionFailed`.
+        error of its service, a subclass of `PreconditionFailed`. If another PUT, PATCH or DELETE
+        gets a tag in `If-Match`, the guard returns 412.
     :param security_headers: the security headers; by default those of the API, the strictest.
     :param produces, consumes: the media type of the response and of the request, if it is not JSON;
         `produces=''` for a response without a body.
@@ -138,6 +139,24 @@ class EndpointSpec:
         return self.has_ranges or bool(self.returns) or 'ETag' in self.extra_response_headers
 
     @property
+    def compares_etag(self) -> bool:
+        """Return whether the service compares `If-Match` in a write."""
+        # Other preconditions, such as the version of tus, have other keys.
+        return any(
+            error.http_code == PreconditionFailed.http_code
+            and error.field == PreconditionFailed.field
+            for error in self.errors
+        )
+
+    def rejects_if_match(self, method: str) -> bool:
+        """Return whether the route writes, and the URL has no `ETag` that the write compares.
+
+        Then no tag in `If-Match` can be the current one (RFC 9110 §13.1.1). A POST creates another
+        object.
+        """
+        return method in ('PUT', 'PATCH', 'DELETE') and not self.compares_etag
+
+    @property
     def _may_stream(self) -> bool:
         """Return whether users may send bodies. Their concurrent number is limited per user."""
         return self.reads_body and self.allow.kind != 'public'
@@ -176,7 +195,7 @@ class EndpointSpec:
             yield ContentEncodingUnsupported
         # All routes reject undeclared parameters of the query.
         yield UnprocessableContent
-        if self.has_etag and method in SAFE_METHODS:
+        if (self.has_etag and method in SAFE_METHODS) or self.rejects_if_match(method):
             yield PreconditionFailed
         if self.idempotent:
             yield from IDEMPOTENCY_ERRORS

@@ -23,6 +23,7 @@ from project.core.security.authentication import Authentication
 from project.core.security.principal import Principal
 from project.core.web.requests.content_codings import reject_content_coding
 from project.core.web.requests.parsing import CLAIM_BODY, receive_json
+from project.core.web.responses.etags import reject_if_match
 
 from .access import (
     Access,
@@ -67,7 +68,8 @@ def guard() -> None:
     cannot use permissions that it loses in the meantime. A body that the handler reads as a stream
     is not received first; the check in each transaction protects such a request.
 
-    :raises ApiError: if the caller may not call this route, or a PUT has only a part of its body.
+    :raises ApiError: if the caller may not call this route, if a PUT has only a part of its body,
+        or if a write has a precondition that cannot be true.
     """
     if request.url_rule is None:  # An error handler returns 404 or 405.
         return
@@ -95,6 +97,8 @@ def guard() -> None:
     if request.method == 'PUT' and 'Content-Range' in request.headers:
         # The body is only a part: the service would store it as the whole (RFC 9110 §14.5).
         raise BadRequest('PUT with Content-Range is not supported: send the whole content')
+    if spec.rejects_if_match(request.method):
+        reject_if_match()
 
 
 def authenticate() -> Principal:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from apispec import APISpec
 from werkzeug.routing import Rule
 
-from project.core.errors import PreconditionFailed, TooManyRequests
+from project.core.errors import TooManyRequests
 from project.core.web.endpoints.endpoint_spec import EndpointSpec
 from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import Header
@@ -69,7 +69,7 @@ RATE_LIMIT_HEADERS = ('RateLimit', 'RateLimit-Policy')
 
 def header_parameters(rule: Rule, method: str, spec: EndpointSpec) -> list[dict[str, object]]:
     """Return the request headers that a route reads, as OpenAPI parameters."""
-    headers = (*spec.extra_request_headers.items(), *_request_headers(rule, method, spec))
+    headers = (*spec.extra_request_headers.items(), *_request_headers(method, spec))
     return [
         {
             'name': name, 'in': 'header', 'required': header.required,
@@ -116,13 +116,11 @@ def _shown(header: Header) -> dict[str, Any]:
     return {'description': header.description, 'schema': dict(header.schema)}
 
 
-def _request_headers(rule: Rule, method: str, spec: EndpointSpec) -> Iterator[Named]:
+def _request_headers(method: str, spec: EndpointSpec) -> Iterator[Named]:
     if spec.idempotent:
         yield 'Idempotency-Key', IDEMPOTENCY_KEY
-    errors = (*spec.errors, *spec.implied_errors(rule, method))
     is_read = method in SAFE_METHODS
-    # Other preconditions, such as the version of tus, have other keys.
-    if any(error.http_code == 412 and error.field == PreconditionFailed.field for error in errors):
+    if spec.compares_etag or (is_read and spec.has_etag):
         yield 'If-Match', IF_MATCH
         yield 'If-None-Match', IF_NONE_MATCH if is_read else IF_NONE_MATCH_TO_WRITE
     if is_read and 'Last-Modified' in spec.extra_response_headers:

@@ -8,7 +8,7 @@ import codecs
 import re
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, quote_from_bytes
+from urllib.parse import parse_qsl
 
 from flask import Flask, Request
 from werkzeug import formparser
@@ -44,7 +44,7 @@ def ensure_valid_text(text: str) -> None:
 
 
 class ClientRequest(Request):
-    """A request whose query may contain bytes that are not UTF-8."""
+    """A request whose query may contain percent-encoded bytes that are not UTF-8."""
 
     # Werkzeug declares a settable property: its `cached_property` inherits from `property`.
     @cached_property
@@ -52,9 +52,9 @@ class ClientRequest(Request):
         self,
     ) -> ImmutableMultiDict[str, str]:
         """The parameters in the query string."""
-        # Some clients send bytes above 127 without percent-encoding.
-        encoded = quote_from_bytes(self.query_string, safe='!#$%&\'()*+,/:;<=>?@[]^`{|}~\\"')
-        return ImmutableMultiDict(parse_qsl(encoded, keep_blank_values=True, errors=CLIENT_TEXT))
+        # The server rejects bytes above 127 that are not percent-encoded.
+        query = decode_client_text(self.query_string)
+        return ImmutableMultiDict(parse_qsl(query, keep_blank_values=True, errors=CLIENT_TEXT))
 
 
 class FormHeaderDecoder(MultipartDecoder):

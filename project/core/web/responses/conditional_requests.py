@@ -1,4 +1,7 @@
-"""Evaluation of preconditions (RFC 9110 §13), for all responses with an ETag or a date."""
+"""Preconditions of reads (RFC 9110 §13): one function for all responses with an ETag or a date.
+
+Those of writes are a value, `Precondition`, which the statement that writes compares.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -56,16 +59,14 @@ class EntityTags(NamedTuple):
 
 
 def evaluate_preconditions(etag: str, last_modified: datetime | None = None) -> Outcome:
-    """Decide how to respond to a request, in the order of RFC 9110 §13.2.2.
+    """Decide how to respond to a GET or HEAD, in the order of RFC 9110 §13.2.2.
 
     Call it for a request that would succeed without preconditions, before anything is sent.
 
     :param etag: the strong ETag of the current content, without quotation marks.
     :param last_modified: when the content was modified; without it, dates are ignored.
-    :raises PreconditionFailed: if a condition is false, except for those of `GET` and `HEAD` that
-        return 304.
+    :raises PreconditionFailed: if `If-Match` or `If-Unmodified-Since` is false.
     """
-    is_read = request.method in SAFE_METHODS
     modified = last_modified and last_modified.replace(microsecond=0)
     if (accepted := EntityTags.of_request('If-Match')) is not None:
         # The comparison is strong, so weak tags match nothing.
@@ -76,10 +77,8 @@ def evaluate_preconditions(etag: str, last_modified: datetime | None = None) -> 
     if (known := EntityTags.of_request('If-None-Match')) is not None:
         # The comparison is weak, because a proxy that compresses responses makes the tag weak.
         if known.is_any or etag in known.strong | known.weak:
-            if is_read:
-                return Outcome.NOT_MODIFIED
-            raise PreconditionFailed
-    elif is_read and modified and (since := _date('If-Modified-Since')) and modified <= since:
+            return Outcome.NOT_MODIFIED
+    elif modified and (since := _date('If-Modified-Since')) and modified <= since:
         return Outcome.NOT_MODIFIED
     return Outcome.SEND if _allows_ranges(etag) else Outcome.SEND_WHOLE
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, request
 
+from project.core.errors import PreconditionFailed
 from project.core.version_preconditions import Precondition
 
 from .conditional_requests import (
@@ -49,6 +50,18 @@ def etag_of(thing: Any, schema: Any) -> str:
     """
     find = getattr(schema, 'etag', None)
     return find(thing) if find else str(thing.version)
+
+
+def reject_if_match() -> None:
+    """Ensure that a write on a URL without an ETag to compare has no tag in `If-Match`.
+
+    No tag can be the current one. `*` is true: the handler returns 404 if there is no object.
+
+    :raises PreconditionFailed: if the request has a tag, or an invalid value.
+    """
+    accepted = EntityTags.of_request('If-Match')
+    if accepted is not None and not accepted.is_any:
+        raise PreconditionFailed
 
 
 def version_precondition() -> Precondition:

@@ -4,7 +4,6 @@ The service sends the bytes itself, or nginx or the S3 server sends them after t
 authorized the request and decided about its preconditions.
 """
 
-import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Sequence
@@ -51,9 +50,6 @@ PRECONDITIONS_OF_OTHER_SERVERS = {
     X_ACCEL: ('If-Match', 'If-Unmodified-Since'),
     REDIRECT: ('If-Match', 'If-Modified-Since', 'If-Unmodified-Since'),
 }
-
-# nginx returns 416 for a satisfiable range with a number of more than 64 bits.
-UNSUPPORTED_NUMBER = re.compile(r'\d{19}')
 
 
 def send_stored_object(
@@ -160,8 +156,6 @@ def _offload(response: Response, file: StoredObject, to: str, *, is_whole: bool)
     """
     is_judged_again = any(name in request.headers for name in PRECONDITIONS_OF_OTHER_SERVERS[to])
     if request.method != 'GET' or is_judged_again or not (is_whole or has_simple_range()):
-        return False
-    if UNSUPPORTED_NUMBER.search(request.headers.get('Range', '')):
         return False
     hand = {X_ACCEL: _to_proxy, REDIRECT: _to_storage}[to]
     if not hand(response, file, is_whole):

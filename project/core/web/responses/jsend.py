@@ -91,8 +91,8 @@ def api_error(
 def _wants_problem() -> bool:
     """Return whether `Accept` prefers `application/problem+json` (RFC 9110, section 12.5.1).
 
-    If it gives both formats the same quality, the client gets JSend, unless it names only the
-    other one.
+    If both formats have the same quality, the client gets `application/problem+json` if it names
+    it; otherwise, for example for `*/*`, it gets JSend.
     """
     ranges: dict[str, float] = {}
     for value, quality in request.accept_mimetypes:

@@ -25,8 +25,8 @@ MAX_RANGES = 16
 # A range: the position of its first byte, and the position after its last byte.
 Range: TypeAlias = tuple[int, int]
 
-# Ranges that all servers read alike. nginx returns 416 for numbers of more than 19 digits, and the
-# whole content if there are spaces around the equals sign.
+# Ranges that all servers read alike. nginx returns 416 for some numbers of 19 and more
+# digits (more than 64 bits), and the whole content if there are spaces around the equals sign.
 SIMPLE_RANGE_PATTERN = re.compile(
     r'bytes=(?:(?:[0-9]{1,18}-(?:[0-9]{1,18})?|-[0-9]{1,18})(?:, ?|$))+', re.IGNORECASE | re.ASCII
 )
