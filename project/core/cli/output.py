@@ -20,7 +20,7 @@ NOT_UTF8 = re.compile('[\udc80-\udcff]')
 def watch_output() -> None:
     """Report errors in writing the output of the running command line in one line on stderr.
 
-    The context of `flask` ends after that of each command, also of those of Flask and of its
+    The context of `flask` ends after that of each command, including the commands of Flask and its
     extensions. Does nothing in a process without a command line.
     """
     if context := click.get_current_context(silent=True):
