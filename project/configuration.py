@@ -15,6 +15,7 @@ from .core.checks import (
 )
 from .core.cli.configuration import config_commands
 from .core.cli.doctor import doctor_command
+from .core.cli.output import watch_output
 
 if TYPE_CHECKING:
     from config.loading import LoadedConfig
@@ -145,6 +146,9 @@ register_check(
     ),
     owner=__name__,
 )
+
+# `flask` imports this module before it runs a command: see the entry points in `pyproject.toml`.
+watch_output()
 
 config_cli = config_commands(load_configuration)
 doctor_cli = doctor_command(load_configuration, situation_of)

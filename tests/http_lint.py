@@ -46,7 +46,7 @@ EXPECTED = {
         'RFC 9110, section 12.5.3, defines it for the response 415 to a coded body'
     ),
     "This status code doesn't define any meaning for the Location header.": (
-        'RFC 9110, section 15.3.3: a response 202 should point to a status monitor'
+        'RFC 9110, section 15.3.3: a response 202 ought to point to a status monitor'
     ),
 }
 

@@ -47,6 +47,13 @@ CSV_FILES = {
     'UTF-16 without a mark': CsvFile(
         _text(PLAIN, 'utf-16-le'), (), 'UTF-16 without a byte order mark. Save the file as UTF-8'
     ),
+    'UTF-32 with a mark': CsvFile(_text(PLAIN, 'utf-32'), (), 'cannot be read: UTF-32. Save'),
+    'UTF-32 of big-endian systems': CsvFile(
+        codecs.BOM_UTF32_BE + _text(PLAIN, 'utf-32-be'), (), 'cannot be read: UTF-32. Save'
+    ),
+    'UTF-32 without a mark': CsvFile(
+        _text(PLAIN, 'utf-32-le'), (), 'cannot be read: UTF-32. Save'
+    ),
     'half a character of UTF-16': CsvFile(_text(PLAIN, 'utf-16')[:-1], (), 'not UTF-16'),
     'Windows-1252': CsvFile(
         _text(PLAIN.replace('Ada', 'Ädä'), 'cp1252'), (), 'not UTF-8. In Excel, save the file as'

@@ -7,6 +7,7 @@ import click
 from project.core.documents.clients import GENERATORS, ClientError, generate_client
 
 from .api_documents import api_cli
+from .toolkit import printable
 
 
 @api_cli.command('client')
@@ -21,5 +22,5 @@ def api_client(language: str, out: Path) -> None:
     try:
         generate_client(language, out)
     except ClientError as fault:
-        raise click.ClickException(str(fault)) from fault
-    click.echo(f'Wrote a client to {out}.')
+        raise click.ClickException(printable(str(fault))) from fault
+    click.echo(printable(f'Wrote a client to {out}.'))

@@ -147,7 +147,8 @@ def _configuration_findings(loaded: LoadedConfig) -> Iterator[tuple[str, Finding
 
 
 def _print(rows: 'Sequence[Row]', *, as_json: bool) -> None:
-    from .toolkit import print_any_character, print_rows, printable
+    from .output import print_any_character
+    from .toolkit import print_rows, printable
 
     print_any_character()
     if as_json:

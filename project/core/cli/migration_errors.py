@@ -10,15 +10,17 @@ from traceback import walk_tb
 from typing import Any
 
 import click
+from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from flask import current_app
 from flask_migrate.cli import db as db_commands
 
 from project.core.database.migrations.commands import function_with_errors
-from project.core.database.migrations.folders import revisions_below_merge
+from project.core.database.migrations.folders import migrate, revisions_below_merge
 from project.core.development import unknown_revisions
 
+from .output import WatchedOutput
 from .toolkit import one_line_errors
 
 # The functions of Flask-Migrate that its commands call, with the prefix `_`.
@@ -36,6 +38,12 @@ def init_errors() -> None:
     for command in db_commands.commands.values():
         if command.callback and not hasattr(command.callback, 'has_one_line_errors'):
             command.callback = _with_one_line_errors(command.callback)
+
+
+@migrate.configure  # type: ignore[untyped-decorator]
+def _watch_output(config: Config) -> Config:
+    config.stdout = WatchedOutput()  # type: ignore[assignment]
+    return config
 
 
 def _with_one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,5 @@
 """Toolkit for commands: option types, one-line errors, tables, JSON and progress bars."""
 
-import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,8 @@ from project.core.ip_addresses import normalize_ip
 from project.core.request_context import RequestContext, set_request_context
 from project.core.value_codec import display, encode
 from project.core.web.responses.jsend import to_json
+
+from .output import escape_bytes, print_any_character
 
 T = TypeVar('T')
 
@@ -178,16 +179,6 @@ def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> N
     Console(file=sys.stdout, width=width, markup=False, highlight=False).print(table)
 
 
-def print_any_character() -> None:
-    """Let stdout print characters that its encoding lacks as escape sequences (`\\xe4`).
-
-    Otherwise a name would end a command with a traceback, for example in a cron job with `LANG=C`.
-    Python opens stderr in this way.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='backslashreplace')
-
-
 def with_progress(label: str, things: Iterable[T]) -> Iterator[T]:
     """Yield all `things`, and show the number of yielded ones on stderr if it is a terminal."""
     from rich.console import Console
@@ -235,7 +226,8 @@ def _reason(error: OSError) -> str:
 
 def printable(text: str) -> str:
     """Return a text without control sequences for terminals, which values of users may contain."""
-    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in text)
+    shown = escape_bytes(text)
+    return ''.join(char if char.isprintable() else '\N{REPLACEMENT CHARACTER}' for char in shown)
 
 
 def _cell(value: Any) -> str:

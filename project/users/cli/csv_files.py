@@ -18,6 +18,7 @@ SEPARATORS = ',;\t'
 # Excel's first line that names the separator.
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?[\r\n]*', re.IGNORECASE)
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 PEEKED_BYTES = 4096
 
 # If a cell begins with one of these characters, spreadsheet programs execute it as a formula. With
@@ -105,8 +106,11 @@ class _CountedLines(Iterator[str]):
 def _encoding_of(head: bytes) -> str:
     """Return the encoding of a file that begins with these bytes.
 
-    :raises ClickException: if it is UTF-16 without a byte order mark.
+    :raises ClickException: if it is UTF-32, or UTF-16 without a byte order mark.
     """
+    # Before UTF-16: the mark of UTF-32 in little-endian order begins with that of UTF-16.
+    if head.startswith(UTF32_MARKS) or head[:4].count(0) == 3:
+        raise click.ClickException('cannot be read: UTF-32. Save the file as UTF-8')
     if head.startswith(UTF16_MARKS):
         return 'utf-16'
     if b'\0' in head[:2]:

@@ -86,3 +86,22 @@ class TestApiClient:
         assert result.exit_code == 1
         assert result.output == 'Error: openapi-python-client failed: second / third / fourth\n'
         assert not (tmp_path / 'out').exists()
+
+    @pytest.mark.parametrize(
+        ('name', 'shown'),
+        [
+            ('x-y z', 'x-y z'), ('Client', 'Client'), ('2nd', '2nd'), ('class', 'class'),
+            ('a\n', 'a\ufffd'), ('b\udcff', r'b\xff'),
+        ],
+    )  # fmt: skip
+    def test_rejects_a_folder_that_python_cannot_import(self, cli, programs, tmp_path, name, shown):
+        add_generator(programs)
+
+        result = cli.invoke(args=['api', 'client', 'python', str(tmp_path / name)])
+
+        assert result.exit_code == 1
+        assert result.output == (
+            f'Error: {shown} is not the name of a Python package: choose lower-case letters, digits'
+            ' and underscores for the folder, such as acme_api\n'
+        )
+        assert not (tmp_path / name).exists()

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -34,3 +35,15 @@ class TestSecretKey:
         assert (done.returncode, done.stderr.splitlines()) == (0, imports)
         assert {line.split()[-1] for line in imports} & {'flask', 'sqlalchemy'} == {'flask'}
         assert re.fullmatch(r'[0-9a-f]{64}\n', done.stdout)
+
+    def test_prints_one_line_if_the_disk_is_full(self):
+        with Path('/dev/full').open('w') as full:
+            done = subprocess.run(
+                [sys.executable, '-m', 'flask', 'secret-key'],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+        assert (done.returncode, done.stderr) == (1, 'Error: No space left on device\n')

@@ -5,6 +5,7 @@ npm packages of their own, `.clients`. Programs on `PATH` are used if the folder
 """
 
 import json
+import keyword
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ TEMPLATES = Path(__file__).parent / 'templates'
 # Content types that openapi-python-client knows.
 KNOWN_TYPES = re.compile(r'application/(json|octet-stream|.+\+json)|multipart/form-data|text/.+')
 
+PACKAGE_NAME = re.compile(r'[a-z_][a-z0-9_]*')
+
 # The last lines of the output of a program that failed, which the error message contains.
 SHOWN_LINES = 3
 
@@ -33,8 +36,11 @@ def generate_client(language: str, out: Path) -> None:
 
     :param language: a key of `GENERATORS`.
     :param out: a folder that is empty or does not exist; its name is the name of the package.
-    :raises ClientError: if the folder has files, or if a program is missing or fails.
+    :raises ClientError: if the folder has files, if Python cannot import a package of its name, or
+        if a program is missing or fails.
     """
+    if language == 'python':
+        _require_package_name(out.resolve().name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ClientError(f'{out} exists and is not an empty folder; choose another one')
     with tempfile.TemporaryDirectory() as temporary:
@@ -43,6 +49,18 @@ def generate_client(language: str, out: Path) -> None:
         GENERATORS[language](work)
         # A generator that fails must not leave half a client.
         shutil.copytree(work / 'client', out, dirs_exist_ok=True)
+
+
+def _require_package_name(name: str) -> None:
+    """Ensure that `import NAME` finds a folder of this name on every file system.
+
+    :raises ClientError: if it does not.
+    """
+    if not PACKAGE_NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ClientError(
+            f'{name} is not the name of a Python package: choose lower-case letters, digits and'
+            ' underscores for the folder, such as acme_api'
+        )
 
 
 def tools_folder() -> Path:
