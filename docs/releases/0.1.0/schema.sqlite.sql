@@ -191,6 +191,8 @@ CREATE TABLE users (
 
 CREATE INDEX ix_users_created_at_id ON users (created_at, id);
 
+CREATE INDEX ix_users_status_id ON users (status, id);
+
 CREATE TABLE users_role_permissions (
     name VARCHAR(32) NOT NULL,
     permissions TEXT NOT NULL,
@@ -315,6 +317,8 @@ CREATE INDEX ix_files_owner_id_created_at_id ON files (owner_id, created_at, id)
 CREATE INDEX ix_files_owner_id_name_id ON files (owner_id, name, id);
 
 CREATE INDEX ix_files_owner_id_size_id ON files (owner_id, size, id);
+
+CREATE INDEX ix_files_owner_id_type_created_at_id ON files (owner_id, type, created_at, id);
 
 CREATE INDEX ix_files_sha256 ON files (sha256);
 

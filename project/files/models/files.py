@@ -61,6 +61,9 @@ class File(Base):
         Index(None, 'owner_id', 'created_at', 'id'),
         Index(None, 'owner_id', 'name', 'id'),
         Index(None, 'owner_id', 'size', 'id'),
+        # For the filter `type` with the default order. With other orders, the matching rows are
+        # sorted.
+        Index(None, 'owner_id', 'type', 'created_at', 'id'),
         Index(None, 'trashed_at'),
         # A partial index, because a user's trash is small compared to all files of the user.
         Index(

@@ -69,11 +69,23 @@ def file_content(file_id: UUID, query: ContentParameters) -> Response:
     return send(stream, file.name, file, inline=query['inline'])
 
 
+def open_new_content(form_length: int | None) -> service.ReservedUpload:
+    """Return the writer for the file of a form, as `open_upload` does, if it may be stored.
+
+    :raises FileNotFound, FileChanged: as `service.replace_content` does.
+    """
+    file_id = (request.view_args or {})['file_id']
+    service.ensure_replaceable(current_principal().user_id, file_id, version_precondition())
+    return open_upload(form_length)
+
+
 class ContentForm(Schema):
     """The new content of a file, as a multipart form."""
 
     file = UploadedFile(
-        required=True, stream_factory=open_upload, metadata={'type': 'string', 'format': 'binary'}
+        required=True,
+        stream_factory=open_new_content,
+        metadata={'type': 'string', 'format': 'binary'},
     )
 
 

@@ -2,6 +2,7 @@
 
 from .archives import MAX_FILES_PER_ARCHIVE, open_archive
 from .content import (
+    ensure_replaceable,
     open_content,
     open_version,
     replace_content,
@@ -70,6 +71,7 @@ __all__ = [
     'delete_link',
     'delete_upload',
     'empty_trash',
+    'ensure_replaceable',
     'erase_file_data',
     'file_stats',
     'find_file',

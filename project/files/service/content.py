@@ -77,6 +77,15 @@ def store_upload(
     return _create_file(owner_id, upload, shown, frozenset(tags), declared_type)
 
 
+def ensure_replaceable(owner_id: int, file_id: UUID, expected: Precondition) -> None:
+    """Reject a new content before it is read. The transaction that stores it checks this again.
+
+    :raises FileNotFound, FileChanged: as `replace_content` does.
+    """
+    if not expected.allows(get_untrashed(owner_id, file_id).sha256):
+        raise FileChanged
+
+
 def replace_content(
     owner_id: int,
     file_id: UUID,
@@ -96,9 +105,7 @@ def replace_content(
     :raises QuotaExceeded: if there are more bytes than the quota allows.
     :raises BadRequest: if the stream ends before `length`.
     """
-    if not expected.allows(get_untrashed(owner_id, file_id).sha256):
-        # Reject the request before it is read. The transaction checks the condition again.
-        raise FileChanged
+    ensure_replaceable(owner_id, file_id, expected)
     with _write_to_upload(owner_id, stream, length) as upload:
         return replace_with_upload(
             owner_id, file_id, upload, declared_type=declared_type, expected=expected
@@ -113,7 +120,10 @@ def replace_with_upload(
     declared_type: str | None = None,
     expected: Precondition = ANY_VERSION,
 ) -> OwnedFileRow:
-    """Store the bytes of an upload as the newest version of a file. See `replace_content`."""
+    """Store the bytes of an upload as the newest version of a file. See `replace_content`.
+
+    Call `ensure_replaceable` before the upload is written.
+    """
     upload.prepare_blob()
     return _add_uploaded_version(owner_id, file_id, upload, declared_type, expected)
 

@@ -41,8 +41,13 @@ class User(Base):
     """A user. The credentials are in the feature `auth`."""
 
     __tablename__ = 'users'
-    # An id is never used again, not even that of the newest user after its deletion.
-    __table_args__ = (Index(None, 'created_at', 'id'), {'sqlite_autoincrement': True})
+    __table_args__ = (
+        Index(None, 'created_at', 'id'),
+        # For the filter `status` with the default order: few users are disabled.
+        Index(None, 'status', 'id'),
+        # An id is never used again, not even that of the newest user after its deletion.
+        {'sqlite_autoincrement': True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)

@@ -20,7 +20,7 @@ from project.users.errors import (
     UserNotFound,
 )
 from project.users.models import ACTIVE, DELETED, RoleDefinition, User, UserRole, permissions_of
-from project.users.permissions import ADMIN, WRITE
+from project.users.permissions import ADMIN, BUILT_IN, WRITE
 from project.users.rows import etag_parts
 
 # The fields that users may change in their own row. Changes of other fields need `users:write`.
@@ -157,13 +157,19 @@ def update_user_row(
 ) -> None:
     """Change the row of a user, in one statement that also compares the version.
 
+    Call it with the user locked. With a condition, it also locks the roles of the user until the
+    transaction ends: the deletion of a role changes the ETag, but not the version.
+
     :param expected: the condition on the ETag (`If-Match`).
     :raises UserNotFound: if the user does not exist.
     :raises UserChanged: if the user does not meet the condition.
     """
     change = update(User).where(User.id == user_id, User.status != DELETED)
     if expected != ANY_VERSION and (user := User.find(user_id)):
-        before, after = etag_parts(user)
+        # Built-in roles cannot be deleted. All other changes of roles wait for the user's lock.
+        there = RoleDefinition.lock_for_share(set(user.roles).difference(BUILT_IN))
+        held = [role for role in user.roles if role in there.union(BUILT_IN)]
+        before, after = etag_parts(user._replace(roles=held))
         change = change.where(expected.on(User.version, prefix=before, suffix=after))
     change = change.values(**values, version=User.version + 1, updated_at=now()).returning(User.id)
     if db.session.execute(change).one_or_none() is None:

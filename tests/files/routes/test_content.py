@@ -244,6 +244,20 @@ class TestFileContentReplace:
         fails_with(rejected, 'etag', status=412)
         assert client.get(f'{URL}/{file.id}/content', buffered=True).data == b'second'
 
+    @pytest.mark.parametrize('is_form', [True, False])
+    def test_compares_if_match_before_it_reads_the_content(self, client, file, is_form):
+        """The body is incomplete: reading it to its end would return 400."""
+        boundary, form = encode_multipart({'file': FileStorage(io.BytesIO(b'second'), 'x.txt')})
+        body = form[: form.index(b'second') + 3] if is_form else b'sec'
+        kind = f'multipart/form-data; boundary="{boundary}"' if is_form else 'text/plain'
+
+        rejected = client.put(
+            f'{URL}/{file.id}/content', input_stream=io.BytesIO(body), content_type=kind,
+            headers={'If-Match': '"other"', 'Content-Length': f'{len(form)}'},
+        )  # fmt: skip
+
+        fails_with(rejected, 'etag', status=412)
+
     def test_rejects_a_part_of_the_content(self, client, file):
         response = replace(client, file, **{'Content-Range': 'bytes 0-5/10'})
 

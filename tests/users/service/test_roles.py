@@ -1,8 +1,12 @@
 """Service: define, delete, list and set roles."""
 
+from functools import partial
+
 import pytest
+from sqlalchemy import event
 
 from project.core.database.keyset_pagination import PageRequest
+from project.core.database.session import atomic, db
 from project.core.security.permissions import default_permissions
 from project.core.version_preconditions import Precondition
 from project.users import service
@@ -18,7 +22,7 @@ from project.users.errors import (
     UserChanged,
     UserNotFound,
 )
-from project.users.models import permissions_of, role_etag
+from project.users.models import UserRole, permissions_of, role_etag
 from project.users.service import (
     define_role,
     delete_role,
@@ -27,6 +31,7 @@ from project.users.service import (
     revoke_role,
     set_roles,
 )
+from project.users.service.authorization import update_user_row
 from project.users.signals import user_roles_changed
 from tests.concurrency import run_concurrently, separate_app
 from tests.users.factories import AdminFactory, UserFactory, condition_on, principal_of
@@ -199,6 +204,30 @@ class TestSetRoles:
                 assert [type(f) for f in found].count(LastAdmin) == 1
                 for admin in (one, other):
                     set_roles(admin.user_id, ['member', 'admin'])
+
+    def test_rejects_the_etag_with_a_role_that_is_deleted_concurrently(self, tmp_path):
+        """The deletion commits after the update has read the roles.
+
+        On SQLite it commits before, because only one transaction writes at a time.
+        """
+        with separate_app(tmp_path) as app:
+            define_role('auditor', [])
+            user = grant_role(UserFactory().id, 'auditor')
+            condition = condition_on(user)
+            deletions = [partial(delete_role, 'auditor')]
+
+            def delete_once(_connection, _cursor, statement, *_):
+                if deletions and UserRole.__tablename__ in statement:
+                    assert run_concurrently(app, deletions.pop()) == [None]
+
+            if db.engine.dialect.name == 'sqlite':
+                deletions.pop()()
+            event.listen(db.engine, 'after_cursor_execute', delete_once)
+
+            with pytest.raises(UserChanged), atomic(locking=[user.id]):
+                update_user_row(user.id, {}, condition)
+
+            assert deletions == []
 
     def test_grants_no_role_that_is_deleted_concurrently(self, tmp_path):
         with separate_app(tmp_path) as app:

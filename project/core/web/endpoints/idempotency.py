@@ -2,6 +2,9 @@
 
 The response is stored in the transaction of the effect. If the process dies or the transaction
 fails, there is neither an effect nor a stored response, and the client can send the request again.
+
+If the handler rejects the request (4xx), the transaction is rolled back, and a second one stores
+the response. If the process dies between the two, a repeated request is executed again.
 """
 
 import re
@@ -13,6 +16,7 @@ from flask import Response, request
 
 from project.core.database.retries import repeatable
 from project.core.database.session import atomic, authorize_caller
+from project.core.errors import ApiError
 from project.core.idempotency import (
     IdempotencyKeyInvalid,
     IdempotentRequestRunning,
@@ -22,6 +26,7 @@ from project.core.idempotency import (
     lock_key,
     store_response,
 )
+from project.core.web.responses.error_handlers import handle_api_error
 
 from .access import current_principal
 
@@ -33,6 +38,10 @@ REPLAYED_HEADER = 'Idempotency-Replayed'
 # Hashing would hold the transaction, and on SQLite the only write lock, for 50 ms.
 IDEMPOTENCY_RULE = 'only a POST with a login and JSON that hashes no password can be'
 
+# Responses that say nothing about the request itself, so that the client should send it again: the
+# login or a permission is missing now, the body was too slow, or there were too many requests.
+NOT_KEPT = frozenset({401, 403, 408, 429})
+
 VISIBLE_ASCII = re.compile(r'[!-~]{1,255}', re.ASCII)
 
 
@@ -43,11 +52,19 @@ def can_be_idempotent(spec: 'EndpointSpec', method: str) -> bool:
     return method == 'POST' and has_login and is_json and not spec.hashes_password
 
 
+class _Rejected(Exception):
+    """The handler has raised an error."""
+
+    def __init__(self, error: ApiError):
+        super().__init__(error)
+        self.error = error
+
+
 def respond_once(respond: Callable[[], Response]) -> Response:
     """Return the response of a request, or that of an earlier request with the same key.
 
     Without the header, the request is an ordinary one. All transactions of `respond` become one
-    transaction.
+    transaction. Responses below 500 are stored, except those in `NOT_KEPT`.
 
     :param respond: the function that has the effect and returns the response.
     :raises IdempotencyKeyInvalid: if the key has a wrong form.
@@ -60,7 +77,21 @@ def respond_once(respond: Callable[[], Response]) -> Response:
         raise IdempotencyKeyInvalid
     scope = KeyScope.of(current_principal().user_id, f'{request.method} {request.url_rule}', key)
     # Before the transaction begins: the body may still arrive.
-    return _respond(scope, _fingerprint(), respond)
+    fingerprint = _fingerprint()
+    try:
+        return _respond(scope, fingerprint, respond)
+    except _Rejected as rejected:
+        error = rejected.error
+    if not _is_kept(error.http_code):
+        raise error
+    rejection = handle_api_error(error)
+    # The lock ended with the first transaction. If another request has stored a response since
+    # then, that response counts.
+    return _respond(scope, fingerprint, lambda: rejection)
+
+
+def _is_kept(status: int) -> bool:
+    return status < 500 and status not in NOT_KEPT
 
 
 def _fingerprint() -> str:
@@ -82,8 +113,12 @@ def _respond(scope: KeyScope, fingerprint: str, respond: Callable[[], Response])
             response = Response(stored.body, stored.status, stored.headers)
             response.headers[REPLAYED_HEADER] = 'true'
             return response
-        response = respond()
-        if response.status_code < 400:
+        try:
+            response = respond()
+        except ApiError as error:
+            # Another class, because the errors of the key itself are no responses of the handler.
+            raise _Rejected(error) from error
+        if _is_kept(response.status_code):
             store_response(scope, fingerprint, _stored(response))
         return response
 

@@ -8,6 +8,7 @@ from werkzeug.routing import Rule
 
 from project.core.errors import TooManyRequests
 from project.core.web.endpoints.endpoint_spec import EndpointSpec
+from project.core.web.endpoints.idempotency import NOT_KEPT
 from project.core.web.responses.conditional_requests import SAFE_METHODS
 from project.core.web.responses.headers import Header
 
@@ -59,6 +60,7 @@ COMMON_HEADERS = {
     'RateLimit': Header('The requests that are left (`r`), and for how many seconds (`t`).'),
     'RateLimit-Policy': Header('The number of requests (`q`) in a period of seconds (`w`).'),
     'Content-Range': CONTENT_RANGE,
+    'Idempotency-Replayed': IDEMPOTENCY_REPLAYED,
 }
 HEADERS_OF_STATUS = {
     401: ('WWW-Authenticate',), 405: ('Allow',), 416: ('Content-Range',), 429: ('Retry-After',),
@@ -98,6 +100,8 @@ def error_headers(code: int, spec: EndpointSpec | None = None) -> Iterator[str]:
     yield from HEADERS_OF_STATUS.get(code, ())
     if spec and spec.limit and code == TooManyRequests.http_code:
         yield from RATE_LIMIT_HEADERS
+    if spec and spec.idempotent and code not in NOT_KEPT:
+        yield 'Idempotency-Replayed'
     yield 'X-Request-ID'
 
 

@@ -12,7 +12,14 @@ from sqlalchemy.exc import OperationalError
 from project.core.clock import now
 from project.core.database.session import atomic, db
 from project.core.database.shared_values import SharedValue
-from project.core.errors import Conflict
+from project.core.errors import (
+    Conflict,
+    ReauthenticationRequired,
+    RequestTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
+)
 from project.core.idempotency import (
     IdempotentRequestRunning,
     KeyScope,
@@ -24,15 +31,28 @@ from project.core.idempotency.rows import IdempotencyKey, delete_expired_keys
 from project.core.web.endpoints.access import authenticated, public
 from project.core.web.endpoints.endpoint import endpoint
 from project.core.web.endpoints.endpoint_spec import UndeclaredRoute
-from tests.core.apps import bearer, principal
-from tests.databases import create_tables
+from tests.concurrency import run_concurrently
+from tests.core.apps import bearer, kernel_app, principal
+from tests.databases import create_tables, fresh_database
 from tests.kit.responses import data, fails_with
 
+CONCURRENT_REQUESTS = 20
 SECRET = 'Charles Babbage'
 
 
 class BoatSunk(Conflict):
+    """The service calls `meanwhile` after the rollback, when it creates the response."""
+
     field = 'boat'
+
+    def __init__(self, meanwhile=bool, **given):
+        super().__init__(**given)
+        self.meanwhile = meanwhile
+
+    @property
+    def data(self):
+        self.meanwhile()
+        return super().data
 
 
 class BoatRequest(Schema):
@@ -58,7 +78,8 @@ class Fleet:
         self.blueprint.post('/<int:harbor>')(
             endpoint(
                 allow=authenticated(), body=BoatRequest, returns=BoatSchema, code=201,
-                errors=[BoatSunk], idempotent=True, without_location='boats have no URL',
+                errors=[BoatSunk, ReauthenticationRequired, RequestTimeout], idempotent=True,
+                without_location='boats have no URL',
             )(self.boat_create)
         )  # fmt: skip
 
@@ -146,8 +167,38 @@ class TestRespondOnce:
     def test_accepts_keys_of_visible_characters(self, fleet, boats, key):
         assert fleet.sail(boats, key=key).status_code == 201
 
-    @pytest.mark.parametrize(('error', 'code'), [(BoatSunk(), 409), (RuntimeError(), 500)])
-    def test_keeps_no_response_of_a_failed_request(self, fleet, boats, error, code):
+    def test_replays_a_rejection_whose_cause_is_gone(self, fleet, boats):
+        fleet.error = BoatSunk(headers={'Retry-After': '7'})
+
+        first, second = fleet.sail(boats), fleet.sail(boats)
+
+        for response in (first, second):
+            fails_with(response, 'boat', status=409)
+            assert response.headers['Retry-After'] == '7'
+        assert second.data == first.data
+        assert 'Idempotency-Replayed' not in first.headers
+        assert second.headers['Idempotency-Replayed'] == 'true'
+        assert (fleet.calls, effects()) == (1, 0)
+
+    def test_rejects_the_key_of_another_rejected_request(self, fleet, boats):
+        fleet.error = BoatSunk()
+        fleet.sail(boats)
+
+        fails_with(fleet.sail(boats, name='Ada'), 'idempotency_key', status=422)
+        assert fleet.sail(boats, key='two').status_code == 201
+
+    @pytest.mark.parametrize(
+        ('error', 'code'),
+        [
+            (Unauthorized(), 401),
+            (ReauthenticationRequired(), 403),
+            (RequestTimeout(), 408),
+            (TooManyRequests(), 429),
+            (RuntimeError(), 500),
+            (ServiceUnavailable(), 503),
+        ],
+    )
+    def test_keeps_no_response_that_says_nothing_about_the_request(self, fleet, boats, error, code):
         boats.application.config['PROPAGATE_EXCEPTIONS'] = False
         fleet.error = error
 
@@ -155,6 +206,28 @@ class TestRespondOnce:
         assert effects() == 0
         assert fleet.sail(boats).status_code == 201
         assert effects() == 1
+
+    def test_keeps_no_response_to_a_body_that_does_not_fit_the_schema(self, fleet, boats):
+        assert fleet.sail(boats, name=7).status_code == 422
+
+        assert fleet.sail(boats).status_code == 201
+
+    def test_returns_the_response_that_another_request_has_stored_meanwhile(self, fleet, boats):
+        """The other request runs between the rollback of the first and its second transaction."""
+        other = boats.application.test_client()
+        fleet.error = BoatSunk(meanwhile=lambda: fleet.sail(other))
+
+        response = fleet.sail(boats)
+
+        assert (response.status_code, effects()) == (201, 1)
+        assert response.headers['Idempotency-Replayed'] == 'true'
+
+    def test_authorizes_the_caller_before_it_stores_a_rejection(self, fleet, boats, people):
+        """The rows of a deleted user were deleted before: there must be no new one."""
+        fleet.error = BoatSunk(meanwhile=people.clear)
+
+        assert fleet.sail(boats).status_code == 401
+        assert db.session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
     def test_repeats_the_transaction_after_a_deadlock(self, fleet, boats):
         fleet.error = OperationalError('', {}, DeadlockDetected())
@@ -200,6 +273,26 @@ class TestRespondOnce:
             db.session.execute(moved)
 
         fails_with(fleet.sail(boats), 'idempotency_key', status=409)
+
+    def test_returns_one_response_to_concurrent_requests_of_which_the_first_fails(
+        self, fleet, people, tmp_path
+    ):
+        """A request may run between the rollback of the first and the storage of its rejection."""
+        fleet.error = BoatSunk()
+        with fresh_database('keys') as url:
+            url = f'sqlite:///{tmp_path}/keys.db' if url == 'sqlite://' else url
+            settings = {'identify': people.get, 'SQLALCHEMY_DATABASE_URI': url}
+            with kernel_app(tmp_path, fleet.blueprint, **settings) as app, app.app_context():
+                create_tables()
+
+                found = run_concurrently(
+                    app, *[lambda: fleet.sail(app.test_client())] * CONCURRENT_REQUESTS
+                )
+
+                kept = {each.data for each in found if b'idempotency_key' not in each.data}
+                kept.add(fleet.sail(app.test_client()).data)
+                assert len(kept) == 1
+                assert effects() == (b'success' in kept.pop())
 
 
 class TestIdempotencyKey:
