@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask
+from marshmallow import Schema, fields
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from project.core.database.session import atomic, db, execute_in_own_transaction
