@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-from sqlalchemy import event
 
 from project.core.database.keyset_pagination import PageRequest
 from project.core.database.session import atomic, db
@@ -22,7 +21,7 @@ from project.users.errors import (
     UserChanged,
     UserNotFound,
 )
-from project.users.models import UserRole, permissions_of, role_etag
+from project.users.models import RoleDefinition, permissions_of, role_etag
 from project.users.service import (
     define_role,
     delete_role,
@@ -205,7 +204,7 @@ class TestSetRoles:
                 for admin in (one, other):
                     set_roles(admin.user_id, ['member', 'admin'])
 
-    def test_rejects_the_etag_with_a_role_that_is_deleted_concurrently(self, tmp_path):
+    def test_rejects_the_etag_with_a_role_that_is_deleted_concurrently(self, tmp_path, queries):
         """The deletion commits after the update has read the roles.
 
         On SQLite it commits before, because only one transaction writes at a time.
@@ -216,15 +215,18 @@ class TestSetRoles:
             condition = condition_on(user)
             deletions = [partial(delete_role, 'auditor')]
 
-            def delete_once(_connection, _cursor, statement, *_):
-                if deletions and UserRole.__tablename__ in statement:
+            def delete_once(statement):
+                if deletions and RoleDefinition.__tablename__ in statement:
                     assert run_concurrently(app, deletions.pop()) == [None]
 
             if db.engine.dialect.name == 'sqlite':
                 deletions.pop()()
-            event.listen(db.engine, 'after_cursor_execute', delete_once)
 
-            with pytest.raises(UserChanged), atomic(locking=[user.id]):
+            with (
+                queries(before=delete_once),
+                pytest.raises(UserChanged),
+                atomic(locking=[user.id]),
+            ):
                 update_user_row(user.id, {}, condition)
 
             assert deletions == []
