@@ -28,20 +28,30 @@ def watch_output() -> None:
         for name in ('stdout', 'stderr'):
             if getattr(sys, name) is None:
                 setattr(sys, name, Path(os.devnull).open('w'))  # noqa: SIM115 - until the end
-        context.find_root().with_resource(_write_errors())
+        context.find_root().with_resource(_WrittenOutput())
 
 
-@contextmanager
-def _write_errors() -> Iterator[None]:
-    """Write the buffered output at the end.
+class _WrittenOutput:
+    """A block at whose end the buffered output is written.
 
-    Otherwise the interpreter would do it: too late for an exit code, and with a traceback.
+    Otherwise the interpreter would do it: too late for an exit code, and with a traceback. This is
+    no generator, because the interpreter ends a generator even if the block never ends.
     """
-    with _one_line_errors():
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Write the output.
+
+        :raises ClickException: if the output cannot be written.
+        """
+        with _one_line_errors():
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                sys.stdout.flush()
 
 
 @contextmanager
