@@ -23,7 +23,7 @@ LOGIN = '/api/v1/auth/sessions'
 SPELLINGS = {
     'percent-encoded': ('/api/v1/auth/%73essions', {}),
     'two slashes': (f'/{LOGIN}', {}),
-    'a query': (f'{LOGIN}?x=1', {}),
+    'an empty query': (f'{LOGIN}?', {}),
     'in chunks': (LOGIN, {'Transfer-Encoding': 'chunked'}),
     'held back': (LOGIN, {'Expect': '100-continue'}),
 }

@@ -141,7 +141,7 @@ class TestUndoUnknownMigrations:
         assert lines[:3] == [f'1 Error: {MESSAGE}'] * 3
         assert f'0 Would undo:\n{PLAN}\n1 To undo:\n{PLAN}\nAborted!' in output
         assert '\nUndone: zzthird, zzsecond, zzfirst. Next: flask db upgrade\n' in output
-        assert 'No new upgrade operations detected.' in lines
+        assert '0 No new upgrade operations detected.' in lines
         assert lines[-1] == '[]'
 
     def test_keeps_a_migration_of_the_work_tree_beside_them(self, tmp_path):

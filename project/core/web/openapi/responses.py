@@ -19,7 +19,6 @@ from project.core.errors import (
     TooManyRequests,
     Unauthorized,
     UnprocessableContent,
-    UnsupportedMediaType,
 )
 from project.core.web.endpoints.endpoint_spec import EndpointSpec
 from project.core.web.responses.conditional_requests import SAFE_METHODS
@@ -34,7 +33,7 @@ KEYS_WITHOUT_CLASS = {405: ('method', 'Method Not Allowed'), 414: ('request', 'U
 # These responses are the same in all operations that have no other key for the same status.
 COMMON_ERRORS = (
     BadRequest, Unauthorized, NotFound, RequestTimeout, PreconditionFailed,
-    ContentTooLarge, UnsupportedMediaType, TooManyRequests,
+    ContentTooLarge, TooManyRequests,
 )  # fmt: skip
 SERVICE_FAULTS = {
     500: 'An unexpected fault, which is in the log of the service.',
