@@ -7,7 +7,7 @@ HOST_NAME_PATTERN = re.compile('[a-z0-9_.-]+', re.ASCII)
 
 
 def normal_host(text: str) -> str:
-    """Return a host in the form in which the service compares it with that of a request.
+    """Return the normal form of a host, which the service compares with that of a request.
 
     Names have lower case, A-labels (IDNA) and no final dot. IPv6 addresses have no brackets. A name
     may begin with a dot, which stands for all names below it.

@@ -31,28 +31,16 @@ def init_app(app: Flask, authentication: 'Authentication | None' = None) -> None
 
     logging.configure(app)
     for part in (
-        session,
-        migrations,
-        storage,
-        notifications,
-        mail,
-        task_workers,
-        images,
-        client_ip,
-        client_text,
-        jsend,
-        error_handlers,
-        routing,
-        no_session,
-    ):
+        session, migrations, storage, notifications, mail, task_workers, images, client_ip,
+        client_text, jsend, error_handlers, routing, no_session,
+    ):  # fmt: skip
         part.init_app(app)
     # No view is a coroutine. Without this line, Flask checks for coroutines a dozen times per
     # request.
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]
     # This order matters: `logging` starts its timer first, and logs the final response last. Parts
     # that are registered later may still replace the response.
-    before = (logging, server_timing, headers, host, cors, deprecated_routes, maintenance)
-    for part in before:
+    for part in (logging, server_timing, headers, host, cors, deprecated_routes, maintenance):
         part.init_app(app)
     guard.init_app(app, authentication or NO_AUTHENTICATION)
     rate_limits.init_app(app)

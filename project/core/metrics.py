@@ -9,6 +9,7 @@ any process can export the sums.
 """
 
 import os
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
@@ -30,7 +31,7 @@ OTHER = 'other'
 # 60 ms, a large download minutes. `/readyz` takes at most 3 s.
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600)
 
-# Where prometheus-client reads the folder from, once, when it is imported.
+# The variable with the folder. prometheus-client reads it once, when it is imported.
 FOLDER_VARIABLE = 'PROMETHEUS_MULTIPROC_DIR'
 
 
@@ -57,7 +58,7 @@ class Metric:
         metrics.register(name, self, owner=owner)
 
 
-class StoredMetric(Metric):
+class StoredMetric(Metric, ABC):
     """A metric whose values the processes store when something happens."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -74,13 +75,13 @@ class StoredMetric(Metric):
         """Store values from now on."""
         self._exported = self._create()
 
+    @abstractmethod
     def store(self, values: tuple[str, ...], numbers: Sequence[float]) -> None:
         """Store changes of one series, in the order in which they happened."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _create(self) -> Any:
         """Return the object of prometheus-client that stores the values."""
-        raise NotImplementedError
 
     def _change(self, values: tuple[str, ...], number: float) -> None:
         if self._exported is None:
@@ -188,7 +189,7 @@ Samples = Mapping[tuple[str, ...], float]
 
 
 class SampledGauge(Metric):
-    """A figure that is read when Prometheus asks for it, such as the number of waiting tasks.
+    """A figure that is read for each request of Prometheus, such as the number of waiting tasks.
 
     All instances of the service read the same database, so all export the same value.
 

@@ -145,10 +145,10 @@ class TestOtherProcesses:
         assert process_name(os.getpid())
         assert 10_000_000 < private_memory_bytes(os.getpid()) < 10_000_000_000
 
-    def test_knows_a_process_of_another_user(self):
+    def test_finds_a_process_of_another_user(self):
         assert process_exists(1)
 
-    def test_knows_that_a_process_has_ended(self):
+    def test_detects_the_end_of_a_process(self):
         process = FORK.Process(target=int)
         process.start()
         process.join()
@@ -157,7 +157,7 @@ class TestOtherProcesses:
         assert process_name(process.pid) is None
         assert private_memory_bytes(process.pid) == 0
 
-    def test_knows_neither_on_other_systems(self, monkeypatch, tmp_path):
+    def test_returns_neither_on_other_systems(self, monkeypatch, tmp_path):
         monkeypatch.setattr(processes, 'PROC', tmp_path)
         assert process_name(os.getpid()) is None
         assert private_memory_bytes(os.getpid()) == 0

@@ -45,7 +45,7 @@ class TestSchemas:
 
     def test_close_requests_and_leave_responses_open(self, app):
         specs = app.extensions['endpoint_specs'].values()
-        # Forms are open: upload widgets send fields of their own.
+        # Forms are open: upload widgets send additional fields.
         requests = {schema_name(spec.body) for spec in specs if spec.body}
 
         found = specification(app)['components']['schemas']

@@ -41,7 +41,7 @@ class IsolatedClient(FlaskClient):
     context of the test, read uncommitted rows, and hide a missing commit.
 
     If the application has an OpenAPI document, the client checks that the document contains the
-    headers of each successful response. It also checks that an `ETag` never stands for two
+    headers of each successful response. It also checks that no `ETag` belongs to two
     contents: otherwise a client would keep an outdated one. A response 201 must have the
     URL of the created object, or its declaration the reason why not.
     """

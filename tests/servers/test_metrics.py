@@ -62,7 +62,7 @@ def test_counts_requests_tasks_mails_and_events(service: Service) -> None:
     # Each process stores its values once a second.
     wait_for(lambda: expected.items() <= scrape(service).items())
     found = scrape(service)
-    # The paths of unknown URLs are no labels: strangers choose them.
+    # The paths of unknown URLs are not labels, because clients choose them.
     assert not any('gone' in name for name in found)
 
 

@@ -34,8 +34,8 @@ def watch_output() -> None:
 class _WrittenOutput:
     """A block at whose end the buffered output is written.
 
-    Otherwise the interpreter would do it: too late for an exit code, and with a traceback. This is
-    no generator, because the interpreter ends a generator even if the block never ends.
+    Otherwise the interpreter would do it: too late for an exit code, and with a traceback. It is a
+    class, because the interpreter also ends a generator whose block never ended.
     """
 
     def __enter__(self) -> None:

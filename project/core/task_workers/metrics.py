@@ -1,4 +1,4 @@
-"""Metrics of the outbox, which are read from the database when Prometheus asks for them."""
+"""Metrics of the outbox. They are read from the database for each request of Prometheus."""
 
 from project.core.metrics import SampledGauge, Samples
 from project.core.tasks.inspection import (

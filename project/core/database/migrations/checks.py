@@ -125,7 +125,7 @@ def created_types(recording: Recording) -> set[str]:
 
 
 def missing_types(recording: Recording, types: set[str]) -> Iterator[Fault]:
-    """Yield the enumerated types that a migration uses, but that PostgreSQL does not have.
+    """Yield the enumerated types of a migration that PostgreSQL lacks.
 
     :param types: the names of the types that PostgreSQL has.
     """

@@ -72,7 +72,7 @@ class CompleteCopyImpl(SQLiteImpl):
             column_info['type'].collation = collation
 
     def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
-        """Complete a new table before its creation, and read what is added after its rows."""
+        """Complete a new table, and read the parts that are added after its rows."""
         super().prep_table_for_batch(batch_impl, table)
         copy = batch_impl.new_table
         if not any(isinstance(each, CheckConstraint) for each in batch_impl.table_args):

@@ -1,4 +1,4 @@
-"""The export of all metrics in the text format of Prometheus, on an address of its own.
+"""The export of all metrics in the text format of Prometheus, on a separate address.
 
 Every process of the service stores its values in files of a shared folder, so each of them can
 export the sums. One thread in each web worker and dispatcher tries to listen on METRICS_ADDRESS.
@@ -95,7 +95,8 @@ class MetricsExporter:
                 self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             with socket.socket(family, kind, protocol) as trial:
-                # As the HTTP server does: closed connections of an earlier process are no obstacle.
+                # As the HTTP server does: closed connections of an earlier process do not
+                # occupy the address.
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(target)
         except OSError as error:

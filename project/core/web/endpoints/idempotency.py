@@ -116,7 +116,7 @@ def _respond(scope: KeyScope, fingerprint: str, respond: Callable[[], Response])
         try:
             response = respond()
         except ApiError as error:
-            # Another class, because the errors of the key itself are no responses of the handler.
+            # Another class, because the handler does not raise the errors of the key itself.
             raise _Rejected(error) from error
         if _is_kept(response.status_code):
             store_response(scope, fingerprint, _stored(response))

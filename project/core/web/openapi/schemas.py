@@ -32,7 +32,7 @@ GENERAL_FIELDS = (
 
 
 def configured_converter(marshmallow: MarshmallowPlugin) -> OpenAPIConverter:
-    """Return the converter of the plugin, after adding the conversions of our own fields."""
+    """Return the converter of the plugin, with conversions of the project's fields."""
     # The package declares no types.
     plugin: Any = marshmallow
     for kind, ours in (

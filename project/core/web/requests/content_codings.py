@@ -1,4 +1,4 @@
-"""The check of `Content-Encoding`, the header that says how a request body is compressed."""
+"""The check of `Content-Encoding`, the header with the compression of a request body."""
 
 from flask import request
 

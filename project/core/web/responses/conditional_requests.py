@@ -84,7 +84,7 @@ def evaluate_preconditions(etag: str, last_modified: datetime | None = None) -> 
 
 
 def not_modified(response: Response) -> Response:
-    """Turn a response into a 304, which has no content. Its ETag and its cache policy stay."""
+    """Change a response to 304, which has no content. Its ETag and its cache policy stay."""
     response.status_code = 304
     response.response = []
     for name in CONTENT_HEADERS:
